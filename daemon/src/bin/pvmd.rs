@@ -1,0 +1,2 @@
+//! pvmd.
+fn main() {}

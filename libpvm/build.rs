@@ -1,0 +1,10 @@
+//! Compiles the control-message definitions with protox: no protoc is needed.
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let files = protox::compile(["proto/control.proto"], ["proto"])?;
+    prost_build::Config::new()
+        .bytes([".pvm.control.Output.data", ".pvm.control.StdinData.data"])
+        .compile_fds(files)?;
+    println!("cargo::rerun-if-changed=proto/control.proto");
+    Ok(())
+}

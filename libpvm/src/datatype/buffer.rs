@@ -1,0 +1,297 @@
+//! The two ends of a message in memory.
+//!
+//! # Why this is sound
+//! A [`Source`] or [`Sink`] either owns its memory or borrows it by address. Borrowing ends are
+//! made by the unsafe constructors, whose callers promise that the memory stays valid until the
+//! end is dropped; the engine drops it before it reports the request complete or cancelled. The
+//! safe [`lend`] and [`lend_mut`] keep that promise for slices: the end they make carries a ticket
+//! and a ticket that outlives the closure aborts the process instead of returning to memory that
+//! somebody may still write.
+
+use super::Layout;
+use crate::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+
+/// Memory of a message end.
+enum Memory {
+    /// Bytes by address; the boxed layout is absent for contiguous bytes.
+    Borrowed { base: *mut u8, layout: Option<Arc<Layout>>, _ticket: Option<Ticket> },
+    Owned(Vec<u8>),
+}
+
+// SAFETY: the addresses in `Memory` are used only through `Source` (reads) and `Sink` (writes by
+// its one owner); whoever made a borrowed end promised that the memory may be used from any thread
+// until the end is dropped.
+unsafe impl Send for Memory {}
+
+/// The sending end of a message.
+pub struct Source {
+    memory: Memory,
+    len: usize,
+}
+
+/// The receiving end of a message.
+pub struct Sink {
+    memory: Memory,
+    len: usize,
+}
+
+impl Memory {
+    fn contiguous(&self) -> Option<*mut u8> {
+        match self {
+            Memory::Borrowed { base, layout: None, .. } => Some(*base),
+            Memory::Borrowed { .. } => None,
+            Memory::Owned(bytes) => Some(bytes.as_ptr().cast_mut()),
+        }
+    }
+
+    /// A borrowed array of elements; contiguous ones lose their layout.
+    fn typed(base: *mut u8, layout: &Arc<Layout>, count: usize) -> Self {
+        let layout = (!layout.is_contiguous(count)).then(|| Arc::clone(layout));
+        Memory::Borrowed { base, layout, _ticket: None }
+    }
+
+    /// Calls `each(address, packed offset relative to the first, length)` for the pieces of packed
+    /// bytes `offset..offset + len`.
+    fn pieces(&self, offset: usize, len: usize, mut each: impl FnMut(*mut u8, usize, usize)) {
+        match self {
+            Memory::Borrowed { base, layout: Some(layout), .. } => {
+                let mut done = 0;
+                layout.pieces(offset, len, |at, piece| {
+                    each(base.wrapping_offset(at), done, piece);
+                    done += piece;
+                });
+            }
+            _ => {
+                let base = self.contiguous().expect("only layouts are not contiguous");
+                each(base.wrapping_add(offset), 0, len);
+            }
+        }
+    }
+}
+
+impl Source {
+    /// Owned bytes.
+    pub fn from_vec(bytes: Vec<u8>) -> Self {
+        Self { len: bytes.len(), memory: Memory::Owned(bytes) }
+    }
+
+    /// Contiguous bytes by address.
+    ///
+    /// # Safety
+    /// `base` is readable for `len` bytes, and nobody writes there, until the source is dropped.
+    pub unsafe fn borrowed(base: *const u8, len: usize) -> Self {
+        Self { memory: Memory::Borrowed { base: base.cast_mut(), layout: None, _ticket: None }, len }
+    }
+
+    /// `count` elements of a layout by address of the first; `None` if their size overflows.
+    ///
+    /// # Safety
+    /// As for [`Source::borrowed`], for every run of every element.
+    pub unsafe fn typed(base: *const u8, layout: &Arc<Layout>, count: usize) -> Option<Self> {
+        let len = layout.size().checked_mul(count)?;
+        Some(Self { memory: Memory::typed(base.cast_mut(), layout, count), len })
+    }
+
+    /// Length of the packed message.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether the message has no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Address of the bytes if they are one run.
+    pub fn contiguous(&self) -> Option<*const u8> {
+        self.memory.contiguous().map(|base| base.cast_const())
+    }
+
+    /// Copies packed bytes `offset..offset + len` to `to`.
+    ///
+    /// # Safety
+    /// `to` is writable for `len` bytes and does not overlap the message.
+    ///
+    /// # Panics
+    /// When the range is not inside the message.
+    #[inline]
+    pub unsafe fn pack(&self, offset: usize, to: *mut u8, len: usize) {
+        assert!(offset <= self.len && len <= self.len - offset, "part outside the message");
+        self.memory.pieces(offset, len, |from, at, piece| {
+            // SAFETY: the maker of this source promised readable memory for every piece inside
+            // `len()`, which was checked; the caller promised room for `at + piece <= len` bytes.
+            unsafe { to.add(at).copy_from_nonoverlapping(from, piece) }
+        });
+    }
+
+    /// A packed copy of bytes `offset..offset + len`.
+    ///
+    /// # Panics
+    /// When the range is not inside the message.
+    pub fn to_vec(&self, offset: usize, len: usize) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(len);
+        // SAFETY: the vector has room for `len` bytes, and `pack` writes all of them before
+        // `set_len`.
+        unsafe {
+            self.pack(offset, bytes.as_mut_ptr(), len);
+            bytes.set_len(len);
+        }
+        bytes
+    }
+}
+
+impl Sink {
+    /// Owned room for `capacity` bytes; [`Sink::into_vec`] gives it back.
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self { memory: Memory::Owned(vec![0; capacity]), len: capacity }
+    }
+
+    /// Room in a vector, all of it.
+    pub fn from_vec(room: Vec<u8>) -> Self {
+        Self { len: room.len(), memory: Memory::Owned(room) }
+    }
+
+    /// Contiguous bytes by address.
+    ///
+    /// # Safety
+    /// `base` is writable for `len` bytes, and nobody else touches them, until the sink is dropped.
+    pub unsafe fn borrowed(base: *mut u8, len: usize) -> Self {
+        Self { memory: Memory::Borrowed { base, layout: None, _ticket: None }, len }
+    }
+
+    /// `count` elements of a layout by address of the first; `None` if their size overflows.
+    ///
+    /// # Safety
+    /// As for [`Sink::borrowed`], for every run of every element.
+    pub unsafe fn typed(base: *mut u8, layout: &Arc<Layout>, count: usize) -> Option<Self> {
+        let len = layout.size().checked_mul(count)?;
+        Some(Self { memory: Memory::typed(base, layout, count), len })
+    }
+
+    /// Bytes that fit.
+    pub fn capacity(&self) -> usize {
+        self.len
+    }
+
+    /// Address of the room if it is one run.
+    pub fn contiguous(&self) -> Option<*mut u8> {
+        self.memory.contiguous()
+    }
+
+    /// Copies `len` bytes from `from` to packed offset `offset`; what is beyond the capacity is
+    /// dropped.
+    ///
+    /// # Safety
+    /// `from` is readable for `len` bytes and does not overlap the sink.
+    #[inline]
+    pub unsafe fn unpack(&mut self, offset: usize, from: *const u8, len: usize) {
+        let len = len.min(self.len.saturating_sub(offset));
+        self.memory.pieces(offset, len, |to, at, piece| {
+            // SAFETY: the maker of this sink promised writable memory for every piece inside the
+            // capacity, to which `len` was cut; the caller promised `len` readable bytes.
+            unsafe { to.copy_from_nonoverlapping(from.add(at), piece) }
+        });
+    }
+
+    /// Copies bytes to packed offset `offset`; what is beyond the capacity is dropped.
+    pub fn write(&mut self, offset: usize, bytes: &[u8]) {
+        // SAFETY: a slice is readable for its length; a sink never overlaps a live shared slice.
+        unsafe { self.unpack(offset, bytes.as_ptr(), bytes.len()) }
+    }
+
+    /// Calls `each(address, length)` for the pieces of packed bytes `offset..offset + len`, cut to
+    /// the capacity. For system calls that fill memory by address.
+    pub fn pieces(&mut self, offset: usize, len: usize, mut each: impl FnMut(*mut u8, usize)) {
+        let len = len.min(self.len.saturating_sub(offset));
+        self.memory.pieces(offset, len, |address, _, piece| each(address, piece));
+    }
+
+    /// The owned room; `None` for borrowed memory.
+    pub fn into_vec(self) -> Option<Vec<u8>> {
+        match self.memory {
+            Memory::Owned(bytes) => Some(bytes),
+            Memory::Borrowed { .. } => None,
+        }
+    }
+}
+
+/// Says, while it lives, that somebody holds an end of lent memory.
+struct Ticket(*const AtomicUsize);
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        // SAFETY: the counter is in a `Lent` on the stack of `lend` or `lend_mut`, which does not
+        // return before this ticket is dropped: it ends the process instead.
+        unsafe { &*self.0 }.fetch_sub(1, Ordering::Release);
+    }
+}
+
+/// Counts the tickets of one loan; checks on the way out, also of a panic, that all are back.
+struct Lent(AtomicUsize);
+
+impl Lent {
+    fn memory(&self, base: *mut u8) -> Memory {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Memory::Borrowed { base, layout: None, _ticket: Some(Ticket(&self.0)) }
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if self.0.load(Ordering::Acquire) != 0 {
+            eprintln!("libpvm: a message end outlived the memory it was lent; aborting");
+            std::process::abort();
+        }
+    }
+}
+
+/// Lends `bytes` to `body` as a source.
+///
+/// The process aborts if the source is still alive when `body` ends.
+pub fn lend<R>(bytes: &[u8], body: impl FnOnce(Source) -> R) -> R {
+    let lent = Lent(AtomicUsize::new(0));
+    let memory = lent.memory(bytes.as_ptr().cast_mut());
+    body(Source { memory, len: bytes.len() })
+}
+
+/// Lends `bytes` to `body` as a sink.
+///
+/// The process aborts if the sink is still alive when `body` ends.
+pub fn lend_mut<R>(bytes: &mut [u8], body: impl FnOnce(Sink) -> R) -> R {
+    let lent = Lent(AtomicUsize::new(0));
+    let memory = lent.memory(bytes.as_mut_ptr());
+    body(Sink { memory, len: bytes.len() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Layout, Run};
+    use super::*;
+
+    #[test]
+    fn strided_elements_pack_and_unpack() {
+        let runs = [Run { offset: 0, len: 2 }, Run { offset: 3, len: 1 }];
+        let layout = Arc::new(Layout::new(runs, 5).unwrap());
+        let from: Vec<u8> = (0..10).collect();
+        // SAFETY: `from` holds two elements and outlives the source.
+        let source = unsafe { Source::typed(from.as_ptr(), &layout, 2) }.unwrap();
+        assert_eq!(source.to_vec(0, 6), [0, 1, 3, 5, 6, 8]);
+        assert_eq!(source.to_vec(1, 3), [1, 3, 5]);
+
+        let mut to = vec![9u8; 10];
+        // SAFETY: `to` holds two elements and outlives the sink.
+        let mut sink = unsafe { Sink::typed(to.as_mut_ptr(), &layout, 2) }.unwrap();
+        sink.write(2, &[103, 105, 106, 108, 77]);
+        drop(sink);
+        assert_eq!(to, [9, 9, 9, 103, 9, 105, 106, 9, 108, 9]);
+    }
+
+    #[test]
+    fn lent_memory_is_filled() {
+        let mut bytes = [0u8; 4];
+        lend_mut(&mut bytes, |mut sink| sink.write(1, &[1, 2, 3, 4]));
+        assert_eq!(bytes, [0, 1, 2, 3]);
+        assert_eq!(lend(&bytes, |source| source.to_vec(1, 2)), [1, 2]);
+    }
+}

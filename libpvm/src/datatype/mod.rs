@@ -1,0 +1,11 @@
+//! What messages are made of: layouts of memory, and the two ends of a message in memory.
+//!
+//! A datatype is flattened once into a [`Layout`]: runs of bytes and an extent. A message end is a
+//! [`Source`] or a [`Sink`]: memory plus layout, read or written in *packed* offsets. Contiguous
+//! memory never goes through the run interpreter.
+
+mod buffer;
+mod layout;
+
+pub use buffer::{Sink, Source, lend, lend_mut};
+pub use layout::{Layout, LayoutError, Run};

@@ -1,0 +1,165 @@
+//! Names of things: hosts, tasks, jobs, contexts, ranks and tags.
+
+use std::fmt;
+use std::num::NonZeroU64;
+use std::str::FromStr;
+
+/// Number of a task inside its host, as far as PVM's 32-bit task ids can show it.
+pub const LOCAL_BITS: u32 = 18;
+/// Highest local task number; numbers are reused only after the counter has gone round.
+pub const LOCAL_MAX: u32 = (1 << LOCAL_BITS) - 1;
+/// Highest host index: what fits PVM's 32-bit task ids.
+pub const HOST_MAX: u16 = 4095;
+
+/// A task of the virtual machine: host index, the host's incarnation, number within the host.
+///
+/// A host that was lost and comes back has a new incarnation, so an old id never names a new task.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TaskId(NonZeroU64);
+
+impl TaskId {
+    /// Builds an id; `None` when host or local number is zero or out of range.
+    pub fn new(host: u16, incarnation: u16, local: u32) -> Option<Self> {
+        if host == 0 || host > HOST_MAX || local == 0 || local > LOCAL_MAX {
+            return None;
+        }
+        let bits = u64::from(host) << 48 | u64::from(incarnation) << 32 | u64::from(local);
+        NonZeroU64::new(bits).map(Self)
+    }
+
+    /// Reads an id from its 64 bits, as they travel on the wire.
+    pub fn from_bits(bits: u64) -> Option<Self> {
+        Self::new((bits >> 48) as u16, (bits >> 32) as u16, bits as u32)
+    }
+
+    /// The 64 bits that travel on the wire.
+    pub fn bits(self) -> u64 {
+        self.0.get()
+    }
+
+    /// Index of the host, from 1.
+    pub fn host(self) -> u16 {
+        (self.0.get() >> 48) as u16
+    }
+
+    /// Incarnation of the host.
+    pub fn incarnation(self) -> u16 {
+        (self.0.get() >> 32) as u16
+    }
+
+    /// Number within the host, from 1.
+    pub fn local(self) -> u32 {
+        self.0.get() as u32
+    }
+
+    /// PVM's 32-bit view: host index in bits 18 to 29, local number below.
+    pub fn tid(self) -> i32 {
+        (i32::from(self.host() as i16) << LOCAL_BITS) | self.local() as i32
+    }
+}
+
+/// Shown as `t40001`, like PVM; an incarnation other than the first is appended as `.2`.
+impl fmt::Display for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "t{:x}", self.tid())?;
+        match self.incarnation() {
+            1 => Ok(()),
+            n => write!(f, ".{n}"),
+        }
+    }
+}
+
+impl fmt::Debug for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A text that does not name what it should.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is not an id")]
+pub struct ParseIdError(pub String);
+
+/// Reads what `Display` writes, with or without the leading `t`.
+impl FromStr for TaskId {
+    type Err = ParseIdError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        let bad = || ParseIdError(text.to_owned());
+        let body = text.strip_prefix('t').unwrap_or(text);
+        let (tid, incarnation) = match body.split_once('.') {
+            Some((tid, n)) => (tid, n.parse().map_err(|_| bad())?),
+            None => (body, 1),
+        };
+        let tid = u32::from_str_radix(tid, 16).map_err(|_| bad())?;
+        TaskId::new((tid >> LOCAL_BITS) as u16, incarnation, tid & LOCAL_MAX).ok_or_else(bad)
+    }
+}
+
+/// The tasks of one launch.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct JobId(pub u64);
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "j{}", self.0)
+    }
+}
+
+/// Reads what `Display` writes, with or without the leading `j`.
+impl FromStr for JobId {
+    type Err = ParseIdError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        let digits = text.strip_prefix('j').unwrap_or(text);
+        digits.parse().map(JobId).map_err(|_| ParseIdError(text.to_owned()))
+    }
+}
+
+/// A matching space, numbered by the task that receives in it: a message names the *receiver's*
+/// number. Numbers below [`Context::FIRST_FREE`] mean the same in every task.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Context(pub u32);
+
+impl Context {
+    /// Messages addressed by task id (Rust).
+    pub const TASKS: Context = Context(0);
+    /// All PVM messages; PVM's own contexts are matched above the engine.
+    pub const PVM: Context = Context(1);
+    /// Messages in the communicator of the tasks of one launch.
+    pub const WORLD: Context = Context(2);
+    /// Collectives in that communicator.
+    pub const WORLD_COLLECTIVE: Context = Context(3);
+    /// First number that is given out.
+    pub const FIRST_FREE: Context = Context(16);
+}
+
+/// Position in a group or communicator, from 0.
+pub type Rank = usize;
+
+/// Message tag chosen by the program; negative tags are kept for the library.
+pub type Tag = i32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn task_ids_round_trip() {
+        let id = TaskId::new(3, 2, 77).unwrap();
+        assert_eq!((id.host(), id.incarnation(), id.local()), (3, 2, 77));
+        assert_eq!(TaskId::from_bits(id.bits()), Some(id));
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert_eq!(TaskId::new(1, 1, 1).unwrap().to_string(), "t40001");
+    }
+
+    #[test]
+    fn impossible_task_ids_are_refused() {
+        assert_eq!(TaskId::from_bits(0), None);
+        assert_eq!(TaskId::new(0, 1, 1), None);
+        assert_eq!(TaskId::new(1, 1, 0), None);
+        assert_eq!(TaskId::new(4096, 1, 1), None);
+        assert_eq!(TaskId::new(1, 1, LOCAL_MAX + 1), None);
+        assert!("tx".parse::<TaskId>().is_err());
+    }
+}

@@ -1,0 +1,27 @@
+//! Every bound of the system in one place. What comes from another process is checked against
+//! these before anything is allocated for it.
+
+/// Largest control frame, in bytes: an environment, two megabytes at most by the kernel's rules,
+/// and room for the rest.
+pub const CONTROL_FRAME_MAX: usize = 16 << 20;
+
+/// Lowest and highest version of the control protocol that this build speaks.
+pub const CONTROL_VERSIONS: (u32, u32) = (1, 1);
+
+/// Longest a client waits for the daemon to accept and answer its first frame.
+pub const HELLO_DEADLINE_MS: u64 = 10_000;
+
+/// Descriptors beside one control frame.
+pub const CONTROL_FDS_MAX: usize = 8;
+
+/// Most tasks of one launch on one host.
+pub const TASKS_PER_LAUNCH_MAX: u32 = 100_000;
+
+/// Bells of an inbox: tasks on the same host that one task may have channels with at a time.
+pub const BELLS_MAX: usize = 4096;
+
+/// Longest group name, in bytes.
+pub const GROUP_NAME_MAX: usize = 4096;
+
+/// Largest encoded value of a message with a serde type, in bytes.
+pub const VALUE_MAX: usize = 1 << 30;

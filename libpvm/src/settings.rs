@@ -1,0 +1,48 @@
+//! Every environment variable that the library, the daemon or the launcher reads or sets.
+//! `cargo xtask tidy` checks that no other file spells one.
+
+/// One environment variable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Variable {
+    /// Its name.
+    pub name: &'static str,
+    /// What it means, with its default.
+    pub meaning: &'static str,
+}
+
+macro_rules! variables {
+    ($($konst:ident = $name:literal: $meaning:literal;)*) => {
+        $(#[doc = $meaning] pub const $konst: &str = $name;)*
+
+        /// All of them, in the order of this file.
+        pub const ALL: &[Variable] = &[$(Variable { name: $name, meaning: $meaning },)*];
+    };
+}
+
+variables! {
+    RUNTIME_DIR = "PVM_RUNTIME_DIR":
+        "directory of daemon sockets; default $XDG_RUNTIME_DIR/pvm, else /tmp/pvm-UID";
+    XDG_RUNTIME_DIR = "XDG_RUNTIME_DIR": "the user's runtime directory, set by the system";
+    DAEMON = "PVM_DAEMON": "name of the daemon to talk to on this host; default 'default'";
+    PVMD = "PVM_PVMD": "path of the pvmd program; default: beside pvm, beside the caller, then PATH";
+    LOG = "PVM_LOG": "log filter of the daemon, e.g. 'debug'; default 'warn'";
+    IDLE = "PVM_IDLE": "seconds after which an auto-started daemon with nothing to do leaves; default 60";
+    WAIT = "PVM_WAIT": "how tasks wait for messages: adaptive (default), spin, or block";
+    TASK = "PVM_TASK": "set for started tasks: task id and capability, as '<id hex>:<capability hex>'";
+    SOCKET = "PVM_SOCKET": "set for started tasks: path of the daemon's socket";
+    RANK = "PVM_RANK": "set for started tasks: rank in the launch";
+    SIZE = "PVM_SIZE": "set for started tasks: number of tasks in the launch";
+    JOB = "PVM_JOB": "set for started tasks: job id";
+    OMPI_RANK = "OMPI_COMM_WORLD_RANK": "set for started tasks, for scripts that read it: as PVM_RANK";
+    OMPI_SIZE = "OMPI_COMM_WORLD_SIZE": "set for started tasks, for scripts that read it: as PVM_SIZE";
+    OMPI_LOCAL_RANK = "OMPI_COMM_WORLD_LOCAL_RANK": "set for started tasks: rank among those of this host";
+    OMPI_LOCAL_SIZE = "OMPI_COMM_WORLD_LOCAL_SIZE": "set for started tasks: number of them on this host";
+    OMPI_NODE_RANK = "OMPI_COMM_WORLD_NODE_RANK": "set for started tasks: as the local rank";
+    PMI_RANK = "PMI_RANK": "set for started tasks, for scripts that read it: as PVM_RANK";
+    PMI_SIZE = "PMI_SIZE": "set for started tasks, for scripts that read it: as PVM_SIZE";
+    MPI_LOCALRANKID = "MPI_LOCALRANKID": "set for started tasks: rank among those of this host";
+    MPI_LOCALNRANKS = "MPI_LOCALNRANKS": "set for started tasks: number of them on this host";
+    PATH = "PATH": "where programs are looked up";
+    PVM_ARCH = "PVM_ARCH": "set for started tasks as PVM does: name of the architecture, e.g. LINUX64";
+    PVM_EXPORT = "PVM_EXPORT": "PVM: colon-separated names of variables that spawned tasks inherit";
+}

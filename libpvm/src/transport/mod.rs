@@ -1,0 +1,168 @@
+//! How packets get from one task to another.
+//!
+//! A transport moves *packets* between this task and its *peers*, in order per peer, and never
+//! blocks: what does not fit now is refused with [`SendError::Full`] and the engine tries again.
+//! It knows nothing of matching, requests or ranks. [`shm`] is the transport inside a host.
+
+use crate::datatype::{Sink, Source};
+use crate::ids::TaskId;
+
+pub mod shm;
+pub mod sim;
+
+/// A task that this task exchanges packets with, numbered locally; 0 is the task itself.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Peer(pub u32);
+
+impl Peer {
+    /// The task itself. Transports never see it: the engine delivers to itself.
+    pub const SELF: Peer = Peer(0);
+
+    /// As an index into per-peer tables.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// What a packet is. The engine gives these their meaning.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Kind {
+    /// A whole message.
+    Eager = 1,
+    /// A message is ready: size and where it lies.
+    Ready = 2,
+    /// The receiver of a ready message wants its bytes.
+    Clear = 3,
+    /// Bytes of a cleared message.
+    Data = 4,
+    /// The receiver has all bytes, or has matched a synchronous message.
+    Finish = 5,
+}
+
+impl Kind {
+    /// Reads a kind from a byte that a peer wrote.
+    pub fn from_byte(byte: u8) -> Option<Self> {
+        Some(match byte {
+            1 => Kind::Eager,
+            2 => Kind::Ready,
+            3 => Kind::Clear,
+            4 => Kind::Data,
+            5 => Kind::Finish,
+            _ => return None,
+        })
+    }
+}
+
+/// The fixed part of a packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Head {
+    /// What the packet is.
+    pub kind: Kind,
+    /// Bits that the engine defines.
+    pub flags: u8,
+    /// The receiver's number of the matching context.
+    pub context: u32,
+    /// Message tag.
+    pub tag: i32,
+    /// Hash of the element type; 0: untyped.
+    pub check: u32,
+}
+
+/// Arguments of a packet that has some. They take the place of a body in the packet's own line.
+pub type Args = [u64; 4];
+
+/// Bytes of a packet: a part of a message.
+#[derive(Clone, Copy)]
+pub struct Body<'a> {
+    /// The message.
+    pub source: &'a Source,
+    /// First byte of the part, in the packed message.
+    pub offset: usize,
+    /// Length of the part.
+    pub len: usize,
+}
+
+/// Why a packet was not sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// No room now; try again after the next poll.
+    #[error("no room now")]
+    Full,
+    /// The peer has ended, or never was.
+    #[error("the task has ended")]
+    Gone,
+}
+
+/// Why bytes could not be read out of a peer's memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the peer's memory cannot be read")]
+pub struct PullError;
+
+/// A packet that has arrived. Its bytes can be read only during the call that shows it.
+pub trait Arrived {
+    /// Length of the body.
+    fn len(&self) -> usize;
+
+    /// Whether there is no body.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Puts the body into `sink`, its first byte at `offset` of the packed message. Bytes beyond
+    /// the sink's capacity are dropped.
+    fn read_into(&self, sink: &mut Sink, offset: usize);
+
+    /// A copy of the body.
+    fn to_vec(&self) -> Vec<u8>;
+}
+
+/// Takes what a poll finds.
+pub trait Receiver {
+    /// A packet. `args` is all zero when the packet was sent without.
+    fn packet<A: Arrived>(&mut self, from: Peer, head: Head, args: Args, body: A);
+
+    /// The peer has ended; all its packets have been shown.
+    fn gone(&mut self, peer: Peer);
+}
+
+/// A way to exchange packets with peers.
+pub trait Transport {
+    /// The number of a task; the same for ever. Costs nothing but a table entry.
+    fn peer(&mut self, task: TaskId) -> Peer;
+
+    /// The task behind a number.
+    fn task(&self, peer: Peer) -> TaskId;
+
+    /// Sends one packet. At most [`Transport::chunk`] body bytes may come with arguments, and at
+    /// most [`Transport::eager_max`] without.
+    fn send(
+        &mut self,
+        to: Peer,
+        head: &Head,
+        args: Option<&Args>,
+        body: Option<Body<'_>>,
+    ) -> Result<(), SendError>;
+
+    /// Shows what has arrived, in order per peer. Returns whether there was anything.
+    fn poll<R: Receiver>(&mut self, receiver: &mut R) -> bool;
+
+    /// Largest message that is sent without asking.
+    fn eager_max(&self, peer: Peer) -> usize;
+
+    /// Largest body of a packet.
+    fn chunk(&self, peer: Peer) -> usize;
+
+    /// From what size on reading the peer's memory beats copying twice; `None`: never.
+    fn pull_min(&self, peer: Peer) -> Option<usize>;
+
+    /// Copies `len` bytes at `address` of the peer's memory into `sink` from `offset` on.
+    fn pull(
+        &mut self,
+        from: Peer,
+        address: u64,
+        len: usize,
+        sink: &mut Sink,
+        offset: usize,
+    ) -> Result<(), PullError>;
+}
