@@ -112,7 +112,10 @@ impl FromStr for JobId {
 
     fn from_str(text: &str) -> Result<Self, ParseIdError> {
         let digits = text.strip_prefix('j').unwrap_or(text);
-        digits.parse().map(JobId).map_err(|_| ParseIdError(text.to_owned()))
+        digits
+            .parse()
+            .map(JobId)
+            .map_err(|_| ParseIdError(text.to_owned()))
     }
 }
 

@@ -15,7 +15,11 @@ use std::sync::Arc;
 /// Memory of a message end.
 enum Memory {
     /// Bytes by address; the boxed layout is absent for contiguous bytes.
-    Borrowed { base: *mut u8, layout: Option<Arc<Layout>>, _ticket: Option<Ticket> },
+    Borrowed {
+        base: *mut u8,
+        layout: Option<Arc<Layout>>,
+        _ticket: Option<Ticket>,
+    },
     Owned(Vec<u8>),
 }
 
@@ -39,7 +43,9 @@ pub struct Sink {
 impl Memory {
     fn contiguous(&self) -> Option<*mut u8> {
         match self {
-            Memory::Borrowed { base, layout: None, .. } => Some(*base),
+            Memory::Borrowed {
+                base, layout: None, ..
+            } => Some(*base),
             Memory::Borrowed { .. } => None,
             Memory::Owned(bytes) => Some(bytes.as_ptr().cast_mut()),
         }
@@ -48,14 +54,22 @@ impl Memory {
     /// A borrowed array of elements; contiguous ones lose their layout.
     fn typed(base: *mut u8, layout: &Arc<Layout>, count: usize) -> Self {
         let layout = (!layout.is_contiguous(count)).then(|| Arc::clone(layout));
-        Memory::Borrowed { base, layout, _ticket: None }
+        Memory::Borrowed {
+            base,
+            layout,
+            _ticket: None,
+        }
     }
 
     /// Calls `each(address, packed offset relative to the first, length)` for the pieces of packed
     /// bytes `offset..offset + len`.
     fn pieces(&self, offset: usize, len: usize, mut each: impl FnMut(*mut u8, usize, usize)) {
         match self {
-            Memory::Borrowed { base, layout: Some(layout), .. } => {
+            Memory::Borrowed {
+                base,
+                layout: Some(layout),
+                ..
+            } => {
                 let mut done = 0;
                 layout.pieces(offset, len, |at, piece| {
                     each(base.wrapping_offset(at), done, piece);
@@ -73,7 +87,10 @@ impl Memory {
 impl Source {
     /// Owned bytes.
     pub fn from_vec(bytes: Vec<u8>) -> Self {
-        Self { len: bytes.len(), memory: Memory::Owned(bytes) }
+        Self {
+            len: bytes.len(),
+            memory: Memory::Owned(bytes),
+        }
     }
 
     /// Contiguous bytes by address.
@@ -81,7 +98,14 @@ impl Source {
     /// # Safety
     /// `base` is readable for `len` bytes, and nobody writes there, until the source is dropped.
     pub unsafe fn borrowed(base: *const u8, len: usize) -> Self {
-        Self { memory: Memory::Borrowed { base: base.cast_mut(), layout: None, _ticket: None }, len }
+        Self {
+            memory: Memory::Borrowed {
+                base: base.cast_mut(),
+                layout: None,
+                _ticket: None,
+            },
+            len,
+        }
     }
 
     /// `count` elements of a layout by address of the first; `None` if their size overflows.
@@ -90,7 +114,10 @@ impl Source {
     /// As for [`Source::borrowed`], for every run of every element.
     pub unsafe fn typed(base: *const u8, layout: &Arc<Layout>, count: usize) -> Option<Self> {
         let len = layout.size().checked_mul(count)?;
-        Some(Self { memory: Memory::typed(base.cast_mut(), layout, count), len })
+        Some(Self {
+            memory: Memory::typed(base.cast_mut(), layout, count),
+            len,
+        })
     }
 
     /// Length of the packed message.
@@ -117,7 +144,10 @@ impl Source {
     /// When the range is not inside the message.
     #[inline]
     pub unsafe fn pack(&self, offset: usize, to: *mut u8, len: usize) {
-        assert!(offset <= self.len && len <= self.len - offset, "part outside the message");
+        assert!(
+            offset <= self.len && len <= self.len - offset,
+            "part outside the message"
+        );
         self.memory.pieces(offset, len, |from, at, piece| {
             // SAFETY: the maker of this source promised readable memory for every piece inside
             // `len()`, which was checked; the caller promised room for `at + piece <= len` bytes.
@@ -144,12 +174,18 @@ impl Source {
 impl Sink {
     /// Owned room for `capacity` bytes; [`Sink::into_vec`] gives it back.
     pub fn with_capacity(capacity: usize) -> Self {
-        Self { memory: Memory::Owned(vec![0; capacity]), len: capacity }
+        Self {
+            memory: Memory::Owned(vec![0; capacity]),
+            len: capacity,
+        }
     }
 
     /// Room in a vector, all of it.
     pub fn from_vec(room: Vec<u8>) -> Self {
-        Self { len: room.len(), memory: Memory::Owned(room) }
+        Self {
+            len: room.len(),
+            memory: Memory::Owned(room),
+        }
     }
 
     /// Contiguous bytes by address.
@@ -157,7 +193,14 @@ impl Sink {
     /// # Safety
     /// `base` is writable for `len` bytes, and nobody else touches them, until the sink is dropped.
     pub unsafe fn borrowed(base: *mut u8, len: usize) -> Self {
-        Self { memory: Memory::Borrowed { base, layout: None, _ticket: None }, len }
+        Self {
+            memory: Memory::Borrowed {
+                base,
+                layout: None,
+                _ticket: None,
+            },
+            len,
+        }
     }
 
     /// `count` elements of a layout by address of the first; `None` if their size overflows.
@@ -166,7 +209,10 @@ impl Sink {
     /// As for [`Sink::borrowed`], for every run of every element.
     pub unsafe fn typed(base: *mut u8, layout: &Arc<Layout>, count: usize) -> Option<Self> {
         let len = layout.size().checked_mul(count)?;
-        Some(Self { memory: Memory::typed(base, layout, count), len })
+        Some(Self {
+            memory: Memory::typed(base, layout, count),
+            len,
+        })
     }
 
     /// Bytes that fit.
@@ -204,7 +250,8 @@ impl Sink {
     /// the capacity. For system calls that fill memory by address.
     pub fn pieces(&mut self, offset: usize, len: usize, mut each: impl FnMut(*mut u8, usize)) {
         let len = len.min(self.len.saturating_sub(offset));
-        self.memory.pieces(offset, len, |address, _, piece| each(address, piece));
+        self.memory
+            .pieces(offset, len, |address, _, piece| each(address, piece));
     }
 
     /// The owned room; `None` for borrowed memory.
@@ -233,7 +280,11 @@ struct Lent(AtomicUsize);
 impl Lent {
     fn memory(&self, base: *mut u8) -> Memory {
         self.0.fetch_add(1, Ordering::Relaxed);
-        Memory::Borrowed { base, layout: None, _ticket: Some(Ticket(&self.0)) }
+        Memory::Borrowed {
+            base,
+            layout: None,
+            _ticket: Some(Ticket(&self.0)),
+        }
     }
 }
 
@@ -252,7 +303,10 @@ impl Drop for Lent {
 pub fn lend<R>(bytes: &[u8], body: impl FnOnce(Source) -> R) -> R {
     let lent = Lent(AtomicUsize::new(0));
     let memory = lent.memory(bytes.as_ptr().cast_mut());
-    body(Source { memory, len: bytes.len() })
+    body(Source {
+        memory,
+        len: bytes.len(),
+    })
 }
 
 /// Lends `bytes` to `body` as a sink.
@@ -261,7 +315,10 @@ pub fn lend<R>(bytes: &[u8], body: impl FnOnce(Source) -> R) -> R {
 pub fn lend_mut<R>(bytes: &mut [u8], body: impl FnOnce(Sink) -> R) -> R {
     let lent = Lent(AtomicUsize::new(0));
     let memory = lent.memory(bytes.as_mut_ptr());
-    body(Sink { memory, len: bytes.len() })
+    body(Sink {
+        memory,
+        len: bytes.len(),
+    })
 }
 
 #[cfg(test)]

@@ -32,10 +32,7 @@ pub struct Layout {
 
 impl Layout {
     /// Makes a layout; runs that touch are joined, empty ones dropped.
-    pub fn new(
-        runs: impl IntoIterator<Item = Run>,
-        extent: isize,
-    ) -> Result<Self, LayoutError> {
+    pub fn new(runs: impl IntoIterator<Item = Run>, extent: isize) -> Result<Self, LayoutError> {
         let mut joined: Vec<Run> = Vec::new();
         let mut starts = Vec::new();
         let mut size = 0usize;
@@ -54,15 +51,28 @@ impl Layout {
             }
             size = size.checked_add(run.len).ok_or(LayoutError::TooLarge)?;
         }
-        Ok(Self { runs: joined.into(), starts: starts.into(), size, extent })
+        Ok(Self {
+            runs: joined.into(),
+            starts: starts.into(),
+            size,
+            extent,
+        })
     }
 
     /// `len` contiguous bytes.
     pub fn contiguous(len: usize) -> Self {
-        let runs: Box<[Run]> =
-            if len == 0 { Box::default() } else { Box::new([Run { offset: 0, len }]) };
+        let runs: Box<[Run]> = if len == 0 {
+            Box::default()
+        } else {
+            Box::new([Run { offset: 0, len }])
+        };
         let starts = vec![0; runs.len()].into();
-        Self { runs, starts, size: len, extent: len as isize }
+        Self {
+            runs,
+            starts,
+            size: len,
+            extent: len as isize,
+        }
     }
 
     /// Data bytes of one element.
@@ -117,7 +127,13 @@ impl Layout {
 
 impl fmt::Debug for Layout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} bytes in {} runs every {}", self.size, self.runs.len(), self.extent)
+        write!(
+            f,
+            "{} bytes in {} runs every {}",
+            self.size,
+            self.runs.len(),
+            self.extent
+        )
     }
 }
 
@@ -128,7 +144,11 @@ mod tests {
 
     #[test]
     fn touching_runs_join() {
-        let runs = [Run { offset: 0, len: 4 }, Run { offset: 4, len: 0 }, Run { offset: 4, len: 4 }];
+        let runs = [
+            Run { offset: 0, len: 4 },
+            Run { offset: 4, len: 0 },
+            Run { offset: 4, len: 4 },
+        ];
         let layout = Layout::new(runs, 8).unwrap();
         assert_eq!(layout.runs(), [Run { offset: 0, len: 8 }]);
         assert!(layout.is_contiguous(5));
@@ -136,7 +156,10 @@ mod tests {
 
     #[test]
     fn impossible_runs_are_refused() {
-        let run = Run { offset: isize::MAX, len: 1 };
+        let run = Run {
+            offset: isize::MAX,
+            len: 1,
+        };
         assert_eq!(Layout::new([run], 1), Err(LayoutError::TooLarge));
     }
 

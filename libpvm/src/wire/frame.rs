@@ -50,14 +50,18 @@ impl Decoder {
     ///
     /// # Errors
     /// After an error the stream is out of step: close it.
-    pub fn next<M: Message + Default>(&mut self) -> Result<Option<M>, FrameError> {
+    pub fn take<M: Message + Default>(&mut self) -> Result<Option<M>, FrameError> {
         let rest = &self.bytes[self.taken..];
-        let Some((head, rest)) = rest.split_first_chunk::<4>() else { return Ok(None) };
+        let Some((head, rest)) = rest.split_first_chunk::<4>() else {
+            return Ok(None);
+        };
         let len = u32::from_le_bytes(*head) as usize;
         if len > CONTROL_FRAME_MAX {
             return Err(FrameError::TooLarge(len));
         }
-        let Some(body) = rest.get(..len) else { return Ok(None) };
+        let Some(body) = rest.get(..len) else {
+            return Ok(None);
+        };
         let message = M::decode(body).map_err(FrameError::Malformed)?;
         self.taken += 4 + len;
         Ok(Some(message))
@@ -76,7 +80,14 @@ mod tests {
     use proptest::prelude::*;
 
     fn kill(task: u64) -> ToDaemon {
-        ToDaemon { request: 7, body: Some(Body::Kill(Kill { task, job: 0, signal: 9 })) }
+        ToDaemon {
+            request: 7,
+            body: Some(Body::Kill(Kill {
+                task,
+                job: 0,
+                signal: 9,
+            })),
+        }
     }
 
     #[test]
@@ -90,7 +101,7 @@ mod tests {
             let mut seen = Vec::new();
             for part in bytes.chunks(cut) {
                 decoder.extend(part);
-                while let Some(message) = decoder.next::<ToDaemon>().unwrap() {
+                while let Some(message) = decoder.take::<ToDaemon>().unwrap() {
                     seen.push(message);
                 }
             }
@@ -104,7 +115,7 @@ mod tests {
         let mut decoder = Decoder::default();
         decoder.extend(&u32::MAX.to_le_bytes());
         assert_eq!(
-            decoder.next::<ToDaemon>(),
+            decoder.take::<ToDaemon>(),
             Err(FrameError::TooLarge(u32::MAX as usize))
         );
     }
@@ -114,7 +125,7 @@ mod tests {
         fn garbage_never_panics(bytes: Vec<u8>) {
             let mut decoder = Decoder::default();
             decoder.extend(&bytes);
-            while let Ok(Some(_)) = decoder.next::<ToDaemon>() {}
+            while let Ok(Some(_)) = decoder.take::<ToDaemon>() {}
         }
     }
 }
