@@ -27,14 +27,20 @@ const COLUMNS: &[Column] = &[
 /// When no daemon answers.
 pub fn main(typed: &low::Conf, look: Look) -> Result<Exit, Trouble> {
     let mut connection = connect::existing()?;
-    let answer = connection.link.call(to_daemon::Body::ListHosts(ListHosts {}))?;
+    let answer = connection
+        .link
+        .call(to_daemon::Body::ListHosts(ListHosts {}))?;
     let from_daemon::Body::HostList(mut list) = answer.body else {
         return Err(connect::nonsense());
     };
     list.hosts.sort_by_key(|host| host.index);
     Ok(match typed.json {
         true => say::json(&list.hosts.iter().map(in_json).collect()),
-        false => say::out(&render(look, COLUMNS, &list.hosts.iter().map(row).collect::<Vec<_>>())),
+        false => say::out(&render(
+            look,
+            COLUMNS,
+            &list.hosts.iter().map(row).collect::<Vec<_>>(),
+        )),
     })
 }
 

@@ -25,7 +25,7 @@ pub struct Connection {
 #[derive(Debug, thiserror::Error)]
 pub enum Trouble {
     /// No daemon, and none is to be started.
-    #[error("no virtual machine is running ({}); start one with: pvm run PROGRAM", .0.display())]
+    #[error("no virtual machine is running (no daemon at {}); start one with: pvm run PROGRAM", .0.display())]
     NoMachine(PathBuf),
     /// The daemon said no.
     #[error("{}", failure::one_line(.0))]
@@ -73,7 +73,11 @@ pub fn existing() -> Result<Connection, Trouble> {
     let (dir, name) = place()?;
     let socket = session::socket_path(&dir, &name);
     let (link, welcome, _) = Link::connect(&socket, hello_tool())?;
-    Ok(Connection { link, welcome, socket })
+    Ok(Connection {
+        link,
+        welcome,
+        socket,
+    })
 }
 
 /// Attempts to meet a daemon: one can leave, idle, just when we come.
@@ -87,14 +91,20 @@ const LEAVING: Duration = Duration::from_secs(10);
 /// What went wrong, in one line.
 pub fn or_start() -> Result<Connection, Trouble> {
     let (dir, name) = place()?;
-    let options = DaemonOptions { dir, name, idle: Some(idle()?), pvmd: None };
+    let options = DaemonOptions {
+        dir,
+        name,
+        idle: Some(idle()?),
+        pvmd: None,
+    };
     let mut last = None;
     for _ in 0..ATTEMPTS {
         match existing() {
             Ok(connection) => return Ok(connection),
             Err(trouble @ Trouble::NoMachine(_)) => {
                 last = Some(trouble);
-                session::start_daemon(&options).map_err(|error| Trouble::Other(error.to_string()))?;
+                session::start_daemon(&options)
+                    .map_err(|error| Trouble::Other(error.to_string()))?;
             }
             Err(Trouble::Refused(failure)) if failure.code() == FailureCode::FailureEnding => {
                 last = Some(Trouble::Refused(failure));
@@ -119,7 +129,10 @@ pub fn see_off(connection: Connection) -> bool {
     while link.read_now().is_ok() && !link.is_lost() && Instant::now() < deadline {
         let left = deadline.saturating_duration_since(Instant::now());
         let timeout = rustix::event::Timespec::try_from(left).ok();
-        let mut fds = [rustix::event::PollFd::new(&link, rustix::event::PollFlags::IN)];
+        let mut fds = [rustix::event::PollFd::new(
+            &link,
+            rustix::event::PollFlags::IN,
+        )];
         // An interrupted poll is just tried again.
         let _ = rustix::event::poll(&mut fds, timeout.as_ref());
     }
@@ -134,8 +147,16 @@ fn idle() -> Result<Duration, Trouble> {
         return Ok(Duration::from_secs(IDLE_S));
     };
     let seconds = text.to_str().and_then(|text| text.parse().ok());
-    let bad = || format!("{} is '{}': it should be a number of seconds, for example 60", settings::IDLE, text.display());
-    seconds.map(Duration::from_secs).ok_or_else(|| Trouble::Other(bad()))
+    let bad = || {
+        format!(
+            "{} is '{}': it should be a number of seconds, for example 60",
+            settings::IDLE,
+            text.display()
+        )
+    };
+    seconds
+        .map(Duration::from_secs)
+        .ok_or_else(|| Trouble::Other(bad()))
 }
 
 /// Does something that blocks, and says on stderr what it is when it takes long.
@@ -150,7 +171,9 @@ pub fn aloud<T: Send>(quiet: bool, what: &str, act: impl FnOnce() -> T + Send) -
             let mut waiting = Waiting::new(Instant::now(), what);
             let mut status = Status::new(rewrite);
             loop {
-                let left = waiting.deadline(rewrite).saturating_duration_since(Instant::now());
+                let left = waiting
+                    .deadline(rewrite)
+                    .saturating_duration_since(Instant::now());
                 match is_done.recv_timeout(left) {
                     Err(RecvTimeoutError::Timeout) => match waiting.word(Instant::now(), rewrite) {
                         Some(Word::Say(word)) => status.show(&word),
@@ -178,7 +201,10 @@ pub struct Status {
 impl Status {
     /// `rewrite`: stderr is a terminal.
     pub fn new(rewrite: bool) -> Self {
-        Self { rewrite, shown: false }
+        Self {
+            rewrite,
+            shown: false,
+        }
     }
 
     /// Whether it is rewritten in place.

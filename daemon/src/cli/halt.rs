@@ -15,13 +15,19 @@ pub fn main(typed: &low::Halt) -> Result<Exit, Trouble> {
     let mut connection = match connect::existing() {
         Ok(connection) => connection,
         Err(Trouble::NoMachine(socket)) => {
-            let line = format!("no virtual machine is running ({}): nothing to do", socket.display());
+            let line = format!(
+                "no virtual machine is running (no daemon at {}): nothing to do",
+                socket.display()
+            );
             return Ok(done(typed, false, &line));
         }
         Err(other) => return Err(other),
     };
     let pid = connection.welcome.daemon_pid;
-    match connection.link.call(to_daemon::Body::Halt(Halt { force: typed.force })) {
+    match connection
+        .link
+        .call(to_daemon::Body::Halt(Halt { force: typed.force }))
+    {
         Ok(_) => {}
         // It may be gone before its answer is read.
         Err(LinkError::Lost) => {}

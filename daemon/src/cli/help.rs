@@ -9,7 +9,7 @@ Examples:
   pvm kill j2                      end job 2
   pvm halt                         end the virtual machine
 
-'pvm run' starts the virtual machine by itself, and one that has nothing to do goes away by itself.
+'pvm run' starts the virtual machine by itself, and one with nothing to do goes away by itself.
 'pvm <command> --help' tells more. Called as mpiexec or mpirun, pvm behaves as 'pvm run'.";
 
 /// Of `pvm run`; the exit codes are those of `exit::Exit`.
@@ -20,16 +20,18 @@ Examples:
   pvm run -n 1 ./master : -n 8 -wdir /data ./worker
   pvm run -n 2 -x DEBUG=1 --timeout 10m -- ./program --its-own-option
 
-Options may be written with one dash or two, and with a blank or '=' before the value. They end at
-the first word that is no option; after '--' even a lone ':' belongs to the program.
+Options may be written with one dash or two, and with a blank or '=' before the value. They end
+at the first word that is no option; after '--' even a lone ':' belongs to the program.
 
 Output: whole lines, each task's in its order. A line that is not finished is shown when nothing
-more came for 200 ms (on a terminal; 1 s in a pipe; in a file never) and goes on in place; if another
-task's line has to come in between, it is ended first. With one task, and with --output=raw, bytes
-are passed on untouched. A missing newline at the very end is only added to tagged lines.
+more came for 200 ms (on a terminal; in a pipe 1 s, in a file never) and goes on in place; if
+another task's line has to come in between, it is ended first. With one task, and with
+--output=raw, bytes are passed on untouched. A newline that is missing at the very end is only
+added to tagged lines.
 
-Signals: ^C (SIGINT), SIGTERM and SIGHUP end the tasks (SIGTERM, and SIGKILL after a few seconds); the
-second one kills them at once. SIGQUIT, SIGUSR1, SIGUSR2, ^Z and SIGCONT are passed on to all tasks.
+Signals: ^C (SIGINT), SIGTERM and SIGHUP end the tasks (SIGTERM, and SIGKILL after a few seconds);
+the second one kills them at once. SIGQUIT, SIGUSR1, SIGUSR2, ^Z and SIGCONT are passed on to all
+tasks.
 
 Exit codes:
   0      every task succeeded

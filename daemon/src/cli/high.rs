@@ -310,7 +310,7 @@ fn on_failure(value: Option<&OsStr>) -> Result<OnFailure, MeaningError> {
 fn choice(option: &'static str, value: &OsStr, expected: &str, words: &[&str]) -> MeaningError {
     let near = nearest(&value.to_string_lossy(), words.iter().copied());
     let hint = near
-        .map(|word| format!("; did you mean '{word}'?"))
+        .map(|word| format!(" (did you mean '{word}'?)"))
         .unwrap_or_default();
     bad(option, value, format!("{expected}{hint}"))
 }
@@ -442,7 +442,7 @@ mod tests {
             ),
             (
                 "--stdin al x",
-                "'al' is not a value of --stdin: a rank, 'all' or 'none'; did you mean 'all'?",
+                "'al' is not a value of --stdin: a rank, 'all' or 'none' (did you mean 'all'?)",
             ),
             (
                 "--timeout 0 x",
@@ -455,7 +455,7 @@ mod tests {
             ),
             (
                 "--wdri /tmp x",
-                "unknown option '--wdri'; did you mean '--wdir'?",
+                "unknown option '--wdri' (did you mean '--wdir'?)",
             ),
         ];
         for (line, expected) in cases {

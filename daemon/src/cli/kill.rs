@@ -27,7 +27,8 @@ pub enum KillError {
 }
 
 fn hint(near: &Option<&'static str>) -> String {
-    near.map(|name| format!("; did you mean '{name}'?")).unwrap_or_default()
+    near.map(|name| format!(" (did you mean '{name}'?)"))
+        .unwrap_or_default()
 }
 
 /// What gets the signal.
@@ -44,14 +45,27 @@ pub fn with_signal_words(words: &[OsString]) -> Vec<OsString> {
         signal::parse(name)?;
         Some(OsString::from(format!("--signal={name}")))
     };
-    words.iter().map(|word| as_option(word).unwrap_or_else(|| word.clone())).collect()
+    words
+        .iter()
+        .map(|word| as_option(word).unwrap_or_else(|| word.clone()))
+        .collect()
 }
 
 fn target(word: &OsStr) -> Result<Target, KillError> {
     let text = word.to_string_lossy();
-    let task = || text.starts_with('t').then(|| text.parse().ok().map(Target::Task)).flatten();
-    let job = || text.starts_with('j').then(|| text.parse().ok().map(Target::Job)).flatten();
-    task().or_else(job).ok_or_else(|| KillError::Target(text.into_owned()))
+    let task = || {
+        text.starts_with('t')
+            .then(|| text.parse().ok().map(Target::Task))
+            .flatten()
+    };
+    let job = || {
+        text.starts_with('j')
+            .then(|| text.parse().ok().map(Target::Job))
+            .flatten()
+    };
+    task()
+        .or_else(job)
+        .ok_or_else(|| KillError::Target(text.into_owned()))
 }
 
 fn signal_number(word: Option<&OsStr>) -> Result<i32, KillError> {
@@ -61,7 +75,10 @@ fn signal_number(word: Option<&OsStr>) -> Result<i32, KillError> {
     let typed = word.to_string_lossy().into_owned();
     let bare = typed.to_ascii_uppercase();
     let near = || nearest(bare.strip_prefix("SIG").unwrap_or(&bare), signal::names());
-    signal::parse(&typed).ok_or_else(|| KillError::Signal { near: near(), typed: typed.clone() })
+    signal::parse(&typed).ok_or_else(|| KillError::Signal {
+        near: near(),
+        typed: typed.clone(),
+    })
 }
 
 /// Does `pvm kill`.
@@ -82,8 +99,16 @@ pub fn main(typed: &low::Kill) -> Result<Exit, Trouble> {
     let mut results = Vec::with_capacity(targets.len());
     for (target, word) in targets.into_iter().zip(&typed.targets) {
         let request = match target {
-            Target::Task(task) => Kill { task: task.bits(), job: 0, signal },
-            Target::Job(job) => Kill { task: 0, job: job.0, signal },
+            Target::Task(task) => Kill {
+                task: task.bits(),
+                job: 0,
+                signal,
+            },
+            Target::Job(job) => Kill {
+                task: 0,
+                job: job.0,
+                signal,
+            },
         };
         let refusal = match connection.link.call(to_daemon::Body::Kill(request)) {
             Ok(_) => None,
@@ -115,19 +140,27 @@ mod tests {
     #[test]
     fn targets_and_signals_are_read() {
         assert_eq!(target(OsStr::new("j2")), Ok(Target::Job(JobId(2))));
-        assert_eq!(target(OsStr::new("t40003")), Ok(Target::Task(TaskId::new(1, 1, 3).unwrap())));
+        assert_eq!(
+            target(OsStr::new("t40003")),
+            Ok(Target::Task(TaskId::new(1, 1, 3).unwrap()))
+        );
         for bad in ["", "2", "40003", "x1", "j", "t0"] {
             assert!(target(OsStr::new(bad)).is_err(), "{bad}");
         }
         assert_eq!(signal_number(None), Ok(15));
         assert_eq!(signal_number(Some(OsStr::new("sigkill"))), Ok(9));
         let error = signal_number(Some(OsStr::new("TREM"))).unwrap_err();
-        assert_eq!(error.to_string(), "'TREM' is no signal; did you mean 'TERM'?; for example: -s TERM");
+        assert_eq!(
+            error.to_string(),
+            "'TREM' is no signal (did you mean 'TERM'?); for example: -s TERM"
+        );
     }
 
     #[test]
     fn signals_may_be_written_as_options() {
-        let words: Vec<OsString> = ["-9", "j2", "-USR1", "--json", "-s"].map(OsString::from).into();
+        let words: Vec<OsString> = ["-9", "j2", "-USR1", "--json", "-s"]
+            .map(OsString::from)
+            .into();
         let read = with_signal_words(&words);
         assert_eq!(read, ["--signal=9", "j2", "--signal=USR1", "--json", "-s"]);
     }

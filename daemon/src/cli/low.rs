@@ -38,7 +38,9 @@ pub enum Verb {
     Version(Version),
 }
 
-/// `pvm run`, one part of it between `:`.
+/// Run a program as a job of N tasks
+//
+// One part of the line between `:`.
 #[derive(Debug, Default, Clone, Args)]
 #[command(
     override_usage = "pvm run [OPTIONS] PROGRAM [ARGUMENTS]... [: [-n N] [-wdir DIR] [-x NAME=VALUE] PROGRAM [ARGUMENTS]...]...",
@@ -87,7 +89,7 @@ pub struct Run {
     #[arg(long = "report", value_name = "FILE")]
     pub report: Option<OsString>,
 
-    /// Say nothing on stderr: the exit code tells
+    /// Say nothing about how the job went: the exit code tells
     #[arg(short = 'q', long = "quiet")]
     pub quiet: bool,
 

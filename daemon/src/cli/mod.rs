@@ -66,11 +66,20 @@ fn known(verb: &str) -> bool {
 
 fn unknown(verb: &str) -> Exit {
     let command = Pvm::command();
+    let is_option = verb.starts_with('-');
     let verbs = command.get_subcommands().map(clap::Command::get_name);
-    let near = nearest::nearest(verb.trim_start_matches('-'), verbs);
-    let hint = near.map(|near| format!("; did you mean 'pvm {near}'?")).unwrap_or_default();
-    let what = if verb.starts_with('-') { "option" } else { "command" };
-    say::error("pvm", &format!("unknown {what} '{verb}'{hint}; see: pvm --help"));
+    let near = match is_option {
+        true => nearest::nearest(verb, ["--help", "--version"]),
+        false => nearest::nearest(verb, verbs),
+    };
+    let hint = near
+        .map(|near| format!(" (did you mean 'pvm {near}'?)"))
+        .unwrap_or_default();
+    let what = if is_option { "option" } else { "command" };
+    say::error(
+        "pvm",
+        &format!("unknown {what} '{verb}'{hint}; see: pvm --help"),
+    );
     Exit::Usage
 }
 
@@ -86,7 +95,11 @@ fn help_for(words: &[OsString]) -> Exit {
 /// Every verb but `run`.
 fn other(verb: &str, rest: &[OsString]) -> Exit {
     let who = format!("pvm {verb}");
-    let rest = if verb == "kill" { kill::with_signal_words(rest) } else { rest.to_vec() };
+    let rest = if verb == "kill" {
+        kill::with_signal_words(rest)
+    } else {
+        rest.to_vec()
+    };
     let mut command = Pvm::command();
     command.build();
     let Some(options) = command.find_subcommand(verb) else {
@@ -100,7 +113,9 @@ fn other(verb: &str, rest: &[OsString]) -> Exit {
         }
     };
     let words = ["pvm".into(), verb.into()].into_iter().chain(spelled);
-    let typed = command.try_get_matches_from(words).and_then(|matches| Pvm::from_arg_matches(&matches));
+    let typed = command
+        .try_get_matches_from(words)
+        .and_then(|matches| Pvm::from_arg_matches(&matches));
     match typed {
         Ok(typed) => done(&who, act(&typed.verb)),
         Err(error) => say::clap_error(&who, &error),

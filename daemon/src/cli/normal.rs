@@ -32,7 +32,7 @@ pub enum SpellingError {
 
 fn suggestion(nearest: &Option<String>) -> String {
     match nearest {
-        Some(name) => format!("; did you mean '{name}'?"),
+        Some(name) => format!(" (did you mean '{name}'?)"),
         None => String::new(),
     }
 }

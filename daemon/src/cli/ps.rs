@@ -26,14 +26,21 @@ const COLUMNS: &[Column] = &[
 /// When no daemon answers.
 pub fn main(typed: &low::Ps, look: Look) -> Result<Exit, Trouble> {
     let mut connection = connect::existing()?;
-    let answer = connection.link.call(to_daemon::Body::ListTasks(ListTasks::default()))?;
+    let answer = connection
+        .link
+        .call(to_daemon::Body::ListTasks(ListTasks::default()))?;
     let from_daemon::Body::TaskList(mut list) = answer.body else {
         return Err(connect::nonsense());
     };
-    list.tasks.sort_by_key(|task| (task.job, task.rank, task.task));
+    list.tasks
+        .sort_by_key(|task| (task.job, task.rank, task.task));
     Ok(match typed.json {
         true => say::json(&list.tasks.iter().map(in_json).collect()),
-        false => say::out(&render(look, COLUMNS, &list.tasks.iter().map(row).collect::<Vec<_>>())),
+        false => say::out(&render(
+            look,
+            COLUMNS,
+            &list.tasks.iter().map(row).collect::<Vec<_>>(),
+        )),
     })
 }
 
@@ -51,8 +58,16 @@ fn id(task: u64) -> String {
 
 fn row(task: &TaskInfo) -> Vec<String> {
     vec![
-        if task.job == 0 { "-".into() } else { JobId(task.job).to_string() },
-        if task.foreign { "-".into() } else { task.rank.to_string() },
+        if task.job == 0 {
+            "-".into()
+        } else {
+            JobId(task.job).to_string()
+        },
+        if task.foreign {
+            "-".into()
+        } else {
+            task.rank.to_string()
+        },
         id(task.task),
         task.pid.to_string(),
         state(task).to_owned(),
@@ -90,7 +105,10 @@ mod tests {
             running_ms: 61_000,
             ..TaskInfo::default()
         };
-        assert_eq!(row(&task), ["j2", "1", "t40003", "77", "attached", "1m01s", "./a"]);
+        assert_eq!(
+            row(&task),
+            ["j2", "1", "t40003", "77", "attached", "1m01s", "./a"]
+        );
         assert_eq!(in_json(&task)["task"], "t40003");
     }
 }

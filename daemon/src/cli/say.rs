@@ -17,7 +17,10 @@ pub fn raw(line: &str) {
 /// What was asked for, on stdout.
 pub fn out(text: &str) -> Exit {
     let mut stdout = std::io::stdout();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
         Ok(()) => Exit::Success,
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Signal(libc::SIGPIPE),
         Err(error) => {

@@ -24,7 +24,10 @@ impl Job {
         let after = text::duration(Duration::from_millis(task.ran_ms));
         let by_us = if task.by_us { ", stopped by us" } else { "" };
         let how = verdict::short(task.status.as_ref());
-        let line = format!("rank {} (pid {}) ended after {after}: {how}{by_us}", task.rank, task.pid);
+        let line = format!(
+            "rank {} (pid {}) ended after {after}: {how}{by_us}",
+            task.rank, task.pid
+        );
         if !task.by_us && is_failure(&task) {
             self.failed.push(task);
         }
@@ -34,8 +37,14 @@ impl Job {
 
 fn is_failure(task: &TaskEnded) -> bool {
     match &task.status {
-        Some(ExitStatus { how: Some(How::Code(0)), .. }) => task.while_attached,
-        Some(ExitStatus { how: Some(How::Detached(_)), .. }) => false,
+        Some(ExitStatus {
+            how: Some(How::Code(0)),
+            ..
+        }) => task.while_attached,
+        Some(ExitStatus {
+            how: Some(How::Detached(_)),
+            ..
+        }) => false,
         _ => true,
     }
 }
@@ -76,7 +85,10 @@ mod tests {
     #[test]
     fn failures_of_their_own_are_kept() {
         let task = |how, by_us, while_attached| TaskEnded {
-            status: Some(ExitStatus { how: Some(how), core_dumped: false }),
+            status: Some(ExitStatus {
+                how: Some(how),
+                core_dumped: false,
+            }),
             by_us,
             while_attached,
             ..TaskEnded::default()

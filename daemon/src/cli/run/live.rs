@@ -29,6 +29,9 @@ const PATIENCE_GENTLE: Duration = Duration::from_secs(30);
 /// The same after the second ^C.
 const PATIENCE_FORCED: Duration = Duration::from_secs(5);
 
+/// Bytes read from the daemon before anything else is looked at.
+const READ_AT_ONCE: usize = 256 << 10;
+
 /// How the loop ended.
 pub enum Outcome {
     /// With a job that ran.
@@ -86,7 +89,10 @@ impl<'a> Live<'a> {
         let patience = [sinks[0].patience(), sinks[1].patience()];
         let now = Instant::now();
         let tasks = text::count(plan.size() as usize, "task");
-        let waiting = Waiting::new(now, format!("{tasks} to start on {}", connection.welcome.host));
+        let waiting = Waiting::new(
+            now,
+            format!("{tasks} to start on {}", connection.welcome.host),
+        );
         Self {
             plan,
             connection,
@@ -162,7 +168,7 @@ impl<'a> Live<'a> {
             return;
         }
         // What was read before an error is still there; a link with an error is lost.
-        if let Err(error) = self.connection.link.read_now()
+        if let Err(error) = self.connection.link.read_some(READ_AT_ONCE)
             && self.starting.is_some()
         {
             self.not_started = Some(error.into());
@@ -170,7 +176,9 @@ impl<'a> Live<'a> {
     }
 
     fn lost(&self) -> bool {
-        self.connection.link.is_lost() && !self.connection.link.has_event() && self.starting.is_none()
+        self.connection.link.is_lost()
+            && !self.connection.link.has_event()
+            && self.starting.is_none()
     }
 
     fn take_answer(&mut self) {
@@ -213,7 +221,9 @@ impl<'a> Live<'a> {
                     self.tell_verbose(&line);
                 }
                 from_daemon::Body::JobEnded(ended) => self.ending = Some(Ending::Told(ended)),
-                from_daemon::Body::JobNews(news) => self.tell(&text::harmless(news.text.as_bytes())),
+                from_daemon::Body::JobNews(news) => {
+                    self.tell(&text::harmless(news.text.as_bytes()))
+                }
                 // Events for tasks, or from a newer daemon.
                 _ => {}
             }
@@ -230,7 +240,13 @@ impl<'a> Live<'a> {
         } else if self.one_file {
             self.tail.passed(output.rank, &output.data);
         }
-        self.assembler.feed(Instant::now(), output.rank, stream, &output.data, output.eof);
+        self.assembler.feed(
+            Instant::now(),
+            output.rank,
+            stream,
+            &output.data,
+            output.eof,
+        );
     }
 
     fn feed_stdin(&mut self, ready: Ready) {
@@ -238,7 +254,11 @@ impl<'a> Live<'a> {
             return;
         };
         if let Some((data, eof)) = self.feed.read() {
-            self.say_to_daemon(to_daemon::Body::Stdin(control::StdinData { job, data, eof }));
+            self.say_to_daemon(to_daemon::Body::Stdin(control::StdinData {
+                job,
+                data: data.into(),
+                eof,
+            }));
         }
     }
 
@@ -263,7 +283,10 @@ impl<'a> Live<'a> {
     fn end(&mut self, signal: i32) -> Option<Outcome> {
         if self.ending.is_some() {
             // Only output that somebody does not read is left.
-            let exit = self.verdict.as_ref().map_or(Exit::Signal(signal), |verdict| verdict.exit);
+            let exit = self
+                .verdict
+                .as_ref()
+                .map_or(Exit::Signal(signal), |verdict| verdict.exit);
             return Some(Outcome::Abandoned(exit));
         }
         let Some(job) = self.job.id else {
@@ -277,11 +300,15 @@ impl<'a> Live<'a> {
             (true, true, _) => {}
             (true, false, _) => self.tell(&format!("killing {tasks} now")),
             (false, _, libc::SIGINT) => {
-                self.tell(&format!("interrupted, ending {tasks}; press ^C again to kill them now"));
+                self.tell(&format!(
+                    "interrupted, ending {tasks}; press ^C again to kill them now"
+                ));
             }
             (false, ..) => {
                 let name = signal::name(signal);
-                self.tell(&format!("got {name}, ending {tasks}; a second one kills them now"));
+                self.tell(&format!(
+                    "got {name}, ending {tasks}; a second one kills them now"
+                ));
             }
         }
         self.forced |= force;
@@ -293,14 +320,26 @@ impl<'a> Live<'a> {
     }
 
     fn terminate(&mut self, job: u64, force: bool, reason: String) {
-        let patience = if force { PATIENCE_FORCED } else { PATIENCE_GENTLE };
+        let patience = if force {
+            PATIENCE_FORCED
+        } else {
+            PATIENCE_GENTLE
+        };
         self.give_up = Some(Instant::now() + patience);
-        self.say_to_daemon(to_daemon::Body::Terminate(control::Terminate { job, force, reason }));
+        self.say_to_daemon(to_daemon::Body::Terminate(control::Terminate {
+            job,
+            force,
+            reason,
+        }));
     }
 
     fn forward(&mut self, signal: i32) {
         if let (Some(job), None) = (self.job.id, &self.ending) {
-            self.say_to_daemon(to_daemon::Body::Kill(control::Kill { task: 0, job, signal }));
+            self.say_to_daemon(to_daemon::Body::Kill(control::Kill {
+                task: 0,
+                job,
+                signal,
+            }));
         }
     }
 
@@ -386,14 +425,21 @@ impl<'a> Live<'a> {
             daemon_pid: self.connection.welcome.daemon_pid,
             ran: self.started.elapsed(),
             timeout: self.plan.timeout,
-            program: cause.map_or("", |rank| job::program(&self.plan.apps, rank)).to_owned(),
-            last_words: cause.and_then(|rank| self.tail.buried(rank)).unwrap_or_default(),
+            program: cause
+                .map_or("", |rank| job::program(&self.plan.apps, rank))
+                .to_owned(),
+            last_words: cause
+                .and_then(|rank| self.tail.buried(rank))
+                .unwrap_or_default(),
             failed: self.job.failed.clone(),
         }
     }
 
     fn write(&mut self, ready: Ready) {
-        for (at, stream) in [Stream::Out, Stream::Err, Stream::Out].into_iter().enumerate() {
+        for (at, stream) in [Stream::Out, Stream::Err, Stream::Out]
+            .into_iter()
+            .enumerate()
+        {
             self.write_one(stream, ready.sinks[at % 2]);
         }
     }
@@ -436,7 +482,9 @@ impl<'a> Live<'a> {
     // ---------------------------------------------------------------- waiting
 
     fn poll(&mut self) -> Result<Ready, Trouble> {
-        let timeout = self.timeout().and_then(|time| Timespec::try_from(time).ok());
+        let timeout = self
+            .timeout()
+            .and_then(|time| Timespec::try_from(time).ok());
         let reading = self.reading();
         let streams = [Stream::Out, Stream::Err];
         let writes = streams.map(|stream| !self.assembler.outbox().front(stream).is_empty());
@@ -456,7 +504,9 @@ impl<'a> Live<'a> {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => {
                 let error = std::io::Error::from(error);
-                return Err(Trouble::Other(format!("cannot wait for the job: poll: {error}")));
+                return Err(Trouble::Other(format!(
+                    "cannot wait for the job: poll: {error}"
+                )));
             }
         }
         let is_ready = |fd: Option<&PollFd<'_>>| fd.is_some_and(|fd| !fd.revents().is_empty());
@@ -471,7 +521,10 @@ impl<'a> Live<'a> {
         let give_up = self.give_up.filter(|_| self.ending.is_none());
         let waiting = self.starting.as_ref();
         let waiting = waiting.map(|(_, waiting)| waiting.deadline(self.status.rewrites()));
-        let next = [self.assembler.deadline(), give_up, waiting].into_iter().flatten().min()?;
+        let next = [self.assembler.deadline(), give_up, waiting]
+            .into_iter()
+            .flatten()
+            .min()?;
         Some(next.saturating_duration_since(Instant::now()))
     }
 }

@@ -46,9 +46,7 @@ pub enum LineError {
 
 /// The options of `pvm run`.
 pub fn command() -> Command {
-    let command = Command::new("run")
-        .bin_name("pvm run")
-        .about("Run a program as a job of N tasks");
+    let command = Command::new("run").bin_name("pvm run");
     low::Run::augment_args(command)
 }
 
@@ -85,7 +83,10 @@ pub fn main(words: &[OsString]) -> Exit {
         Ok(Outcome::Judged(verdict)) => (verdict.exit, verdict.json),
         Ok(Outcome::Abandoned(exit)) => return exit,
         Ok(Outcome::Interrupted(signal)) => {
-            let line = format!("{} before the job had started", crate::cli::signal::name(signal));
+            let line = format!(
+                "{} before the job had started",
+                crate::cli::signal::name(signal)
+            );
             not_started(&plan, Exit::Signal(signal), &line)
         }
         Ok(Outcome::NotStarted(trouble)) | Err(trouble) => {
@@ -100,7 +101,11 @@ pub fn main(words: &[OsString]) -> Exit {
         Ok(()) => exit,
         Err(line) => {
             say::error("pvm run", &line);
-            if exit == Exit::Success { Exit::Ours } else { exit }
+            if exit == Exit::Success {
+                Exit::Ours
+            } else {
+                exit
+            }
         }
     }
 }
@@ -126,8 +131,12 @@ fn write_report(plan: &Plan, report: &Value) -> Result<(), String> {
     let Some(path) = &plan.report else {
         return Ok(());
     };
-    std::fs::write(path, format!("{report}\n"))
-        .map_err(|error| format!("cannot write the report to {}: {error}; name another file with --report", path.display()))
+    std::fs::write(path, format!("{report}\n")).map_err(|error| {
+        format!(
+            "cannot write the report to {}: {error}; name another file with --report",
+            path.display()
+        )
+    })
 }
 
 fn run(plan: &Plan) -> Result<Outcome, Trouble> {
@@ -137,7 +146,9 @@ fn run(plan: &Plan) -> Result<Outcome, Trouble> {
         let Outcome::Leaving(connection) = outcome else {
             return Ok(outcome);
         };
-        connect::aloud(quiet, "the old daemon to leave", || connect::see_off(connection));
+        connect::aloud(quiet, "the old daemon to leave", || {
+            connect::see_off(connection)
+        });
         outcome = attempt(plan, quiet)?;
     }
     Ok(outcome)
@@ -145,7 +156,8 @@ fn run(plan: &Plan) -> Result<Outcome, Trouble> {
 
 fn attempt(plan: &Plan, quiet: bool) -> Result<Outcome, Trouble> {
     let request = request::request(plan).map_err(|error| Trouble::Other(error.to_string()))?;
-    let mut connection = connect::aloud(quiet, "the daemon of this host to start", connect::or_start)?;
+    let mut connection =
+        connect::aloud(quiet, "the daemon of this host to start", connect::or_start)?;
     let signals = Signals::take_over()
         .map_err(|error| Trouble::Other(format!("cannot watch for signals: {error}")))?;
     // Ours, for one rank to read itself.

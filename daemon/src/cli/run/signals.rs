@@ -70,7 +70,8 @@ impl AsFd for Signals {
 /// The set of ignored signals in the text of /proc/self/status.
 fn ignored_mask(status: &str) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+    line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -80,7 +81,10 @@ mod tests {
     #[test]
     fn nohup_is_seen() {
         let mask = ignored_mask("Name:\tpvm\nSigIgn:\t0000000000001001\n");
-        assert_eq!((mask & 1, mask >> (libc::SIGPIPE - 1) & 1, mask >> 1 & 1), (1, 1, 0));
+        assert_eq!(
+            (mask & 1, mask >> (libc::SIGPIPE - 1) & 1, mask >> 1 & 1),
+            (1, 1, 0)
+        );
         assert_eq!(ignored_mask(""), 0);
     }
 
@@ -89,7 +93,10 @@ mod tests {
         let mut signals = Signals::take_over().unwrap();
         let own = rustix::process::getpid();
         rustix::process::kill_process(own, rustix::process::Signal::USR1).unwrap();
-        let mut fds = [rustix::event::PollFd::new(&signals, rustix::event::PollFlags::IN)];
+        let mut fds = [rustix::event::PollFd::new(
+            &signals,
+            rustix::event::PollFlags::IN,
+        )];
         while rustix::event::poll(&mut fds, None).is_err() {}
         assert!(signals.pending().contains(&libc::SIGUSR1));
     }

@@ -56,7 +56,9 @@ impl Sink {
         let (way, patience) = match fstat(fd(stream)) {
             Err(_) => (Way::Closed, None),
             Ok(stat) => match FileType::from_raw_mode(stat.st_mode) {
-                FileType::RegularFile | FileType::BlockDevice | FileType::Directory => (Way::File, None),
+                FileType::RegularFile | FileType::BlockDevice | FileType::Directory => {
+                    (Way::File, None)
+                }
                 FileType::Socket => (Way::Socket, Some(PATIENCE_PIPE)),
                 FileType::CharacterDevice if rustix::termios::isatty(fd(stream)) => {
                     (own(stream), Some(PATIENCE_TERMINAL))
@@ -64,7 +66,11 @@ impl Sink {
                 _ => (own(stream), Some(PATIENCE_PIPE)),
             },
         };
-        Self { stream, way, patience }
+        Self {
+            stream,
+            way,
+            patience,
+        }
     }
 
     /// Quiet time after which an unfinished line is shown; `None`: never.
@@ -87,9 +93,15 @@ impl Sink {
             Way::Closed => return Wrote::Gone,
             Way::File => rustix::io::write(fd(self.stream), bytes),
             Way::Own(own) => rustix::io::write(own, bytes),
-            Way::Socket => send(fd(self.stream), bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL),
+            Way::Socket => send(
+                fd(self.stream),
+                bytes,
+                SendFlags::DONTWAIT | SendFlags::NOSIGNAL,
+            ),
             Way::Shared if !ready => return Wrote::Full,
-            Way::Shared => rustix::io::write(fd(self.stream), &bytes[..bytes.len().min(PIPE_ATOMIC)]),
+            Way::Shared => {
+                rustix::io::write(fd(self.stream), &bytes[..bytes.len().min(PIPE_ATOMIC)])
+            }
         };
         match result {
             Ok(count) => Wrote::Bytes(count),
@@ -126,7 +138,8 @@ fn own(stream: Stream) -> Way {
 
 /// Whether our stdout and stderr are one file, pipe or terminal.
 pub fn one_file() -> bool {
-    let same = |a: Stat, b: Stat| (a.st_dev, a.st_ino, a.st_rdev) == (b.st_dev, b.st_ino, b.st_rdev);
+    let same =
+        |a: Stat, b: Stat| (a.st_dev, a.st_ino, a.st_rdev) == (b.st_dev, b.st_ino, b.st_rdev);
     match (fstat(fd(Stream::Out)), fstat(fd(Stream::Err))) {
         (Ok(out), Ok(err)) => same(out, err),
         _ => false,
