@@ -111,9 +111,14 @@ impl Machine {
         }
     }
 
-    /// Its runtime directory, also good for a test's files.
+    /// A directory for the test's files.
     pub fn dir(&self) -> &Path {
         self.dir.path()
+    }
+
+    /// Its runtime directory.
+    pub fn runtime_dir(&self) -> PathBuf {
+        self.dir.path().join("run")
     }
 
     /// `pvm` with arguments; nothing on stdin.
@@ -126,7 +131,7 @@ impl Machine {
         let mut command = Command::new(pvm);
         command.args(arguments).stdin(Stdio::null());
         command
-            .env(settings::RUNTIME_DIR, self.dir())
+            .env(settings::RUNTIME_DIR, self.runtime_dir())
             .env(settings::PVMD, program("pvmd"));
         for name in [
             settings::TASK,
@@ -165,7 +170,7 @@ impl Machine {
 
     /// Processes that were started inside this machine, by their environment; the daemon too.
     pub fn processes(&self) -> Vec<(i32, String)> {
-        let mark = format!("{}={}", settings::RUNTIME_DIR, self.dir().display());
+        let mark = format!("{}={}", settings::RUNTIME_DIR, self.runtime_dir().display());
         let mut found = Vec::new();
         for entry in std::fs::read_dir("/proc").expect("/proc").flatten() {
             let Some(pid) = entry

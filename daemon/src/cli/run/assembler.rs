@@ -83,6 +83,13 @@ impl Assembler {
         &mut self.outbox
     }
 
+    /// There is more than one task now: from here on lines are kept whole.
+    pub fn keep_lines(&mut self) {
+        if self.mode == Mode::Raw {
+            self.mode = Mode::Lines { tag: false };
+        }
+    }
+
     /// Takes bytes of a task; `eof`: its stream has ended with them.
     pub fn feed(&mut self, now: Instant, rank: u32, stream: Stream, data: &[u8], eof: bool) {
         let key = (rank, stream);
@@ -384,6 +391,15 @@ mod tests {
         assert_eq!(world.seen(), "ab\ncd");
         world.assembler.say("x");
         assert_eq!(world.seen(), "\nx\n");
+    }
+
+    #[test]
+    fn a_single_task_that_gets_company_keeps_its_lines() {
+        let mut world = World::with(Mode::Raw);
+        world.out(0, "alone");
+        world.assembler.keep_lines();
+        world.out(1, "child\n").out(0, " no more\n");
+        assert_eq!(world.seen(), "alone\nchild\n no more\n");
     }
 
     #[test]

@@ -49,7 +49,7 @@ fn is_failure(task: &TaskEnded) -> bool {
     }
 }
 
-/// Program of a rank.
+/// Program of a rank; tasks that were spawned later have the ranks after those of the launch.
 pub fn program(apps: &[App], rank: u32) -> &str {
     let mut first = 0;
     for app in apps {
@@ -58,7 +58,7 @@ pub fn program(apps: &[App], rank: u32) -> &str {
             return &app.program;
         }
     }
-    ""
+    "spawned"
 }
 
 #[cfg(test)]
@@ -79,7 +79,7 @@ mod tests {
     fn ranks_go_through_the_programs() {
         let apps = [app(1, "a"), app(3, "b")];
         let names: Vec<&str> = (0..5).map(|rank| program(&apps, rank)).collect();
-        assert_eq!(names, ["a", "b", "b", "b", ""]);
+        assert_eq!(names, ["a", "b", "b", "b", "spawned"]);
     }
 
     #[test]

@@ -235,6 +235,9 @@ impl<'a> Live<'a> {
             control::Stream::Stdout => Stream::Out,
             control::Stream::Stderr => Stream::Err,
         };
+        if output.rank != 0 && self.plan.output != Output::Raw {
+            self.assembler.keep_lines(); // a single task that has spawned others
+        }
         if stream == Stream::Err {
             self.tail.feed(output.rank, &output.data);
         } else if self.one_file {
