@@ -8,7 +8,9 @@
 //! ```
 //! Invariants: the keeper is told to end everything before the job is `Ended`; a job is `Ended`
 //! only when every task has ended, its keeper is gone and every output pipe has reached its end;
-//! the first failure that happened before the ending began is the first cause, and only that.
+//! the first failure that happened before the ending began is the first cause, and only that;
+//! every launch is answered, with `Started` or `Refused`, exactly once. A task that fails while
+//! others are still being started is dealt with when they have been.
 
 use pvm::ids::TaskId;
 use pvm::wire::control::exit_status::How;
@@ -104,8 +106,11 @@ pub struct Job {
     streams: usize,
     first_cause: Option<TaskEnded>,
     stopped: u32,
-    told_to_end: bool,
     patience: Option<Instant>,
+    /// The launch has been answered.
+    answered: bool,
+    /// A task has failed before all had started.
+    failed_early: bool,
     id: u64,
 }
 
@@ -121,8 +126,9 @@ impl Job {
             streams: 0,
             first_cause: None,
             stopped: 0,
-            told_to_end: false,
             patience: None,
+            answered: false,
+            failed_early: false,
             id,
         }
     }
@@ -143,9 +149,15 @@ impl Job {
 
     /// The launch is complete: a job that starts empty or by other means is running at once.
     pub fn run(&mut self) {
+        self.answered = true;
         if self.phase == Phase::Starting {
             self.phase = Phase::Running;
         }
+    }
+
+    /// A job of adopted tasks spawns processes: it has a keeper from now on.
+    pub fn keeper_started(&mut self) {
+        self.keeper = true;
     }
 
     /// Number of tasks, ended ones included.
@@ -186,11 +198,18 @@ impl Job {
             return;
         };
         (member.pid, member.since, member.started) = (pid, now, true);
-        if self.phase == Phase::Starting && self.members.iter().all(|m| m.started) {
-            self.phase = Phase::Running;
-            out.push(Action::Started);
-            self.settle(now, out);
+        if self.answered || !self.members.iter().all(|m| m.started || m.spawned) {
+            return;
         }
+        self.answered = true;
+        out.push(Action::Started);
+        if self.phase == Phase::Starting {
+            self.phase = Phase::Running;
+            if self.failed_early {
+                self.end(EndReason::EndTaskFailed, GRACE, now, out);
+            }
+        }
+        self.settle(now, out);
     }
 
     /// A task could not be started.
@@ -199,7 +218,7 @@ impl Job {
             return;
         };
         member.ended = true;
-        if self.phase == Phase::Starting {
+        if !member.spawned && !std::mem::replace(&mut self.answered, true) {
             out.push(Action::Refused(why));
             self.end(EndReason::EndTaskFailed, Duration::ZERO, now, out);
         }
@@ -231,7 +250,11 @@ impl Job {
         out.push(Action::Report(report.clone()));
         if is_failure && !by_us {
             self.first_cause.get_or_insert(report);
-            if self.rules.on_failure == FailurePolicy::FailureKill {
+            if self.rules.on_failure != FailurePolicy::FailureKill {
+                // The others go on.
+            } else if self.phase == Phase::Starting {
+                self.failed_early = true;
+            } else {
                 self.end(EndReason::EndTaskFailed, GRACE, now, out);
             }
         }
@@ -299,7 +322,6 @@ impl Job {
             Phase::Ending(_) => {}
             Phase::Starting | Phase::Running => self.phase = Phase::Ending(reason),
         }
-        self.told_to_end = true;
         out.push(Action::EndProcesses(grace));
         self.patience = self.keeper.then_some(now + grace + PATIENCE);
     }
@@ -478,6 +500,29 @@ mod tests {
         job.task_ended(0, exit(How::Signal(9)), now, &mut out);
         job.keeper_gone(now, &mut out);
         assert!(summary(&out).is_some());
+    }
+
+    #[test]
+    fn a_failure_during_the_start_waits_for_the_others() {
+        let now = Instant::now();
+        let mut job = job(2, RULES, now);
+        let mut out = Vec::new();
+        job.started(0, 7, now, &mut out);
+        job.task_ended(0, exit(How::Code(7)), now, &mut out);
+        assert_eq!(out.len(), 1);
+        job.started(1, 8, now, &mut out);
+        assert_eq!(out[1..], [Action::Started, Action::EndProcesses(GRACE)]);
+    }
+
+    #[test]
+    fn an_interrupt_during_the_start_is_answered_too() {
+        let now = Instant::now();
+        let mut job = job(2, RULES, now);
+        let mut out = Vec::new();
+        job.started(0, 7, now, &mut out);
+        job.terminate(EndReason::EndInterrupted, GRACE, now, &mut out);
+        job.not_started(1, Failure::default(), now, &mut out);
+        assert!(matches!(out[1], Action::Refused(_)));
     }
 
     #[test]
