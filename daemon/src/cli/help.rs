@@ -29,7 +29,7 @@ another task's line has to come in between, it is ended first. With one task, an
 --output=raw, bytes are passed on untouched. A newline that is missing at the very end is only
 added to tagged lines.
 
-Signals: ^C (SIGINT), SIGTERM and SIGHUP end the tasks (SIGTERM, and SIGKILL after a few seconds);
+Signals: ^C (SIGINT), SIGTERM and SIGHUP end the tasks (SIGTERM, and SIGKILL two seconds later);
 the second one kills them at once. SIGQUIT, SIGUSR1, SIGUSR2, ^Z and SIGCONT are passed on to all
 tasks.
 

@@ -20,7 +20,10 @@ pub fn inbox() -> io::Result<(OwnedFd, Bell)> {
 
 /// Makes the memory of one channel.
 pub fn segment() -> io::Result<OwnedFd> {
-    Ok(rustix::fs::memfd_create("pvm", rustix::fs::MemfdFlags::CLOEXEC)?)
+    Ok(rustix::fs::memfd_create(
+        "pvm",
+        rustix::fs::MemfdFlags::CLOEXEC,
+    )?)
 }
 
 /// The page that all tasks of the host share.

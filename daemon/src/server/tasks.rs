@@ -282,7 +282,9 @@ impl Hub {
             Origin::Foreign => {}
             _ => {
                 let number = task.number;
-                self.drive(job, |life, now, out| life.task_ended(number, exit, now, out));
+                self.drive(job, |life, now, out| {
+                    life.task_ended(number, exit, now, out)
+                });
             }
         }
     }
@@ -330,11 +332,7 @@ impl Hub {
     }
 
     /// Answers those who waited in a barrier that is over.
-    pub(super) fn end_barrier(
-        &mut self,
-        name: &str,
-        end: BarrierEnd<super::hub::Asked>,
-    ) {
+    pub(super) fn end_barrier(&mut self, name: &str, end: BarrierEnd<super::hub::Asked>) {
         match end {
             BarrierEnd::Passed(waiting) => {
                 for asked in waiting {
@@ -350,7 +348,9 @@ impl Hub {
                 let failure = failure(
                     FailureCode::FailureNoSuchTask,
                     format!("barrier of group '{name}'"),
-                    format!("{lost} has left or died: {left} members remain, it waits for {needed}"),
+                    format!(
+                        "{lost} has left or died: {left} members remain, it waits for {needed}"
+                    ),
                     "",
                 );
                 for asked in waiting {

@@ -28,6 +28,8 @@ const BACKLOG: usize = 4 << 20;
 const PATIENCE_GENTLE: Duration = Duration::from_secs(30);
 /// The same after the second ^C.
 const PATIENCE_FORCED: Duration = Duration::from_secs(5);
+/// Longest wait for a job that is being started, once it is to be ended.
+const PATIENCE_STARTING: Duration = Duration::from_secs(1);
 
 /// Bytes read from the daemon before anything else is looked at.
 const READ_AT_ONCE: usize = 256 << 10;
@@ -61,6 +63,8 @@ pub struct Live<'a> {
     started: Instant,
     /// The request, until it is answered.
     starting: Option<(Ticket, Waiting)>,
+    /// Signals for the tasks that came while they were being started.
+    held: Vec<i32>,
     push: Push,
     forced: bool,
     give_up: Option<Instant>,
@@ -106,6 +110,7 @@ impl<'a> Live<'a> {
             feed: Feed::default(),
             started: now,
             starting: Some((ticket, waiting)),
+            held: Vec::new(),
             push: Push::None,
             forced: false,
             give_up: None,
@@ -136,6 +141,12 @@ impl<'a> Live<'a> {
             if let Some(trouble) = self.not_started.take() {
                 self.status.clear();
                 return Ok(self.refused(trouble));
+            }
+            if let (Push::Signal(signal), true) = (self.push, self.starting.is_some())
+                && self.has_to_give_up(Instant::now())
+            {
+                self.status.clear();
+                return Ok(Outcome::Interrupted(signal));
             }
             self.judge();
             self.write(ready);
@@ -207,6 +218,16 @@ impl<'a> Live<'a> {
             self.connection.welcome.daemon_pid,
             text::count(started.tasks.len(), "task")
         ));
+        if let Push::Signal(signal) = self.push {
+            self.announce_end(signal, false);
+            self.terminate(started.job, false, signal::name(signal));
+        }
+        for signal in std::mem::take(&mut self.held) {
+            match meaning(signal) {
+                Some(Meaning::Stop) => self.stop(signal),
+                _ => self.forward(signal),
+            }
+        }
     }
 
     fn take_events(&mut self) {
@@ -275,6 +296,8 @@ impl<'a> Live<'a> {
                         return Some(outcome);
                     }
                 }
+                // The tasks are to get it: they have to be there first.
+                Some(_) if self.starting.is_some() => self.held.push(signal),
                 Some(Meaning::Stop) => self.stop(signal),
                 Some(Meaning::Forward) => self.forward(signal),
                 None => {}
@@ -293,26 +316,11 @@ impl<'a> Live<'a> {
             return Some(Outcome::Abandoned(exit));
         }
         let Some(job) = self.job.id else {
-            self.status.clear();
-            return Some(Outcome::Interrupted(signal));
+            return self.end_start(signal);
         };
-        let left = (self.plan.size() - self.job.ended.min(self.plan.size())) as usize;
-        let tasks = text::count(left, "task");
         let force = matches!(self.push, Push::Signal(_));
-        match (force, self.forced, signal) {
-            (true, true, _) => {}
-            (true, false, _) => self.tell(&format!("killing {tasks} now")),
-            (false, _, libc::SIGINT) => {
-                self.tell(&format!(
-                    "interrupted, ending {tasks}; press ^C again to kill them now"
-                ));
-            }
-            (false, ..) => {
-                let name = signal::name(signal);
-                self.tell(&format!(
-                    "got {name}, ending {tasks}; a second one kills them now"
-                ));
-            }
+        if !(force && self.forced) {
+            self.announce_end(signal, force);
         }
         self.forced |= force;
         if !force {
@@ -320,6 +328,33 @@ impl<'a> Live<'a> {
         }
         self.terminate(job, force, signal::name(signal));
         None
+    }
+
+    /// A signal while the job is being started: it has a moment to come up and be ended in good
+    /// order; else our going ends it.
+    fn end_start(&mut self, signal: i32) -> Option<Outcome> {
+        if let Push::Signal(first) = self.push {
+            self.status.clear();
+            return Some(Outcome::Interrupted(first));
+        }
+        self.push = Push::Signal(signal);
+        self.give_up = Some(Instant::now() + PATIENCE_STARTING);
+        None
+    }
+
+    fn announce_end(&mut self, signal: i32, force: bool) {
+        let left = self.plan.size() - self.job.ended.min(self.plan.size());
+        let tasks = text::count(left as usize, "task");
+        self.tell(&match (force, signal) {
+            (true, _) => format!("killing {tasks} now"),
+            (false, libc::SIGINT) => {
+                format!("interrupted, ending {tasks}; press ^C again to kill them now")
+            }
+            (false, _) => {
+                let name = signal::name(signal);
+                format!("got {name}, ending {tasks}; a second one kills them now")
+            }
+        });
     }
 
     fn terminate(&mut self, job: u64, force: bool, reason: String) {
@@ -376,7 +411,7 @@ impl<'a> Live<'a> {
 
     fn timers(&mut self, now: Instant) {
         self.assembler.tick(now);
-        if self.give_up.is_some_and(|deadline| deadline <= now) && self.ending.is_none() {
+        if self.has_to_give_up(now) && self.starting.is_none() {
             self.ending = Some(Ending::GaveUp);
         }
         let Some((_, waiting)) = &mut self.starting else {
@@ -396,6 +431,10 @@ impl<'a> Live<'a> {
             }
             _ => {}
         }
+    }
+
+    fn has_to_give_up(&self, now: Instant) -> bool {
+        self.ending.is_none() && self.give_up.is_some_and(|deadline| deadline <= now)
     }
 
     /// Once the job has ended: the last output, then the last word.

@@ -22,6 +22,7 @@ use super::connect::{self, Trouble};
 use super::exit::Exit;
 use super::high::{self, MeaningError, Plan, Voice};
 use super::normal::{self, SpellingError, Words};
+use super::signal::name;
 use super::{failure, low, say};
 use clap::{Args, Command, FromArgMatches};
 use live::{Live, Outcome};
@@ -83,10 +84,7 @@ pub fn main(words: &[OsString]) -> Exit {
         Ok(Outcome::Judged(verdict)) => (verdict.exit, verdict.json),
         Ok(Outcome::Abandoned(exit)) => return exit,
         Ok(Outcome::Interrupted(signal)) => {
-            let line = format!(
-                "{} before the job had started",
-                crate::cli::signal::name(signal)
-            );
+            let line = format!("ended by {} while the job was being started", name(signal));
             not_started(&plan, Exit::Signal(signal), &line)
         }
         Ok(Outcome::NotStarted(trouble)) | Err(trouble) => {

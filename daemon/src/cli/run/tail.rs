@@ -43,6 +43,9 @@ impl Tail {
 
     /// Bytes of a task's stderr.
     pub fn feed(&mut self, rank: u32, data: &[u8]) {
+        if data.is_empty() {
+            return;
+        }
         let share = self.share;
         let last = self.tasks.entry(rank).or_default();
         for line in data.split_inclusive(|byte| *byte == b'\n') {
@@ -144,6 +147,7 @@ mod tests {
         tail.passed(0, b"mine\nmine\n");
         assert_eq!(tail.buried(0), None);
         tail.passed(1, b"5\n");
+        tail.feed(0, b"");
         assert_eq!(tail.buried(0), Some(vec![b"boom".to_vec()]));
     }
 }
