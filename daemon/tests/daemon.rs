@@ -5,7 +5,7 @@ mod common;
 use common::{Daemon, command, run, wait_for};
 use pvm::session::{Link, LinkError, hello_tool};
 use pvm::wire::control::{
-    EndReason, FailureCode, FromDaemon, Hello, Tool, ToDaemon, from_daemon, hello, to_daemon,
+    EndReason, FailureCode, FromDaemon, Hello, ToDaemon, Tool, from_daemon, hello, to_daemon,
 };
 use pvm::wire::frame::{self, Decoder};
 use std::io::{Read, Write};
@@ -17,7 +17,13 @@ use std::time::{Duration, Instant};
 #[test]
 fn of_many_starters_one_wins_and_all_succeed() {
     let dir = tempfile::tempdir().unwrap();
-    let start = || command(dir.path()).arg("--idle=1").stderr(Stdio::piped()).spawn().unwrap();
+    let start = || {
+        command(dir.path())
+            .arg("--idle=1")
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
     let starters: Vec<_> = (0..12).map(|_| start()).collect();
     let mut found = 0;
     for starter in starters {
@@ -29,7 +35,10 @@ fn of_many_starters_one_wins_and_all_succeed() {
     assert_eq!(found, 11);
     let socket = dir.path().join("run/default.sock");
     let mut tool = common::Client::tool(&socket);
-    assert_eq!(tool.run(run(2, "true", &[])).end.reason(), EndReason::EndAllEnded);
+    assert_eq!(
+        tool.run(run(2, "true", &[])).end.reason(),
+        EndReason::EndAllEnded
+    );
     // While it is used it stays; then it leaves, and leaves nothing.
     std::thread::sleep(Duration::from_millis(1500));
     assert!(socket.exists());
@@ -51,7 +60,10 @@ fn a_dead_daemons_socket_is_replaced() {
 #[test]
 fn a_detached_daemon_has_no_terminal_and_answers() {
     let dir = tempfile::tempdir().unwrap();
-    let status = command(dir.path()).args(["--idle=1", "--name=other"]).status().unwrap();
+    let status = command(dir.path())
+        .args(["--idle=1", "--name=other"])
+        .status()
+        .unwrap();
     assert!(status.success());
     let socket = dir.path().join("run/other.sock");
     let (link, welcome, _) = Link::connect(&socket, hello_tool()).unwrap();
@@ -61,7 +73,10 @@ fn a_detached_daemon_has_no_terminal_and_answers() {
     assert_ne!(rustix::process::getsid(its).unwrap(), own);
     let stdout = std::fs::read_link(format!("/proc/{pid}/fd/1")).unwrap();
     assert_eq!(stdout.to_str(), Some("/dev/null"));
-    let mode = std::fs::metadata(dir.path().join("run")).unwrap().permissions().mode();
+    let mode = std::fs::metadata(dir.path().join("run"))
+        .unwrap()
+        .permissions()
+        .mode();
     assert_eq!(mode & 0o777, 0o700);
     drop(link);
     wait_for(|| !dir.path().join("run").exists());
@@ -78,11 +93,20 @@ fn bad_options_and_places_are_refused_in_one_line() {
         String::from_utf8(output.stderr).unwrap()
     };
     let said = refused(&["--name=a/b"], "run");
-    assert_eq!(said, "pvmd: 'a/b' cannot be a daemon's name; use letters, digits, '-', '_' and '.'\n");
+    assert_eq!(
+        said,
+        "pvmd: 'a/b' cannot be a daemon's name; use letters, digits, '-', '_' and '.'\n"
+    );
     let said = refused(&[], &"x".repeat(100));
-    assert!(said.contains("too long for a socket") && said.lines().count() == 1, "{said}");
+    assert!(
+        said.contains("too long for a socket") && said.lines().count() == 1,
+        "{said}"
+    );
     let said = refused(&[], "no/such");
-    assert!(said.contains("runtime directory") && said.lines().count() == 1, "{said}");
+    assert!(
+        said.contains("runtime directory") && said.lines().count() == 1,
+        "{said}"
+    );
 }
 
 fn connect(daemon: &Daemon) -> UnixStream {
@@ -114,7 +138,12 @@ fn garbage_closes_its_own_connection_only() {
     let mut tool = daemon.tool();
     let absurd = u32::MAX.to_le_bytes().to_vec();
     let wrong = [5u32.to_le_bytes().as_slice(), &[0xff; 5]].concat();
-    let mut cases = vec![absurd, wrong, b"GET / HTTP/1.1\r\n\r\n".to_vec(), vec![0; 4096]];
+    let mut cases = vec![
+        absurd,
+        wrong,
+        b"GET / HTTP/1.1\r\n\r\n".to_vec(),
+        vec![0; 4096],
+    ];
     let mut seed = 1u32;
     for _ in 0..50 {
         cases.push((0..300).map(|_| noise(&mut seed)).collect());
@@ -211,10 +240,18 @@ fn another_user_is_refused() {
 fn a_quiet_daemon_starts_fast_and_logs_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let start = Instant::now();
-    assert!(command(dir.path()).arg("--idle=1").status().unwrap().success());
+    assert!(
+        command(dir.path())
+            .arg("--idle=1")
+            .status()
+            .unwrap()
+            .success()
+    );
     eprintln!("started in {:?}", start.elapsed());
     let files = std::fs::read_dir(dir.path().join("run")).unwrap();
-    let mut names: Vec<_> = files.map(|f| f.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<_> = files
+        .map(|f| f.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort();
     assert_eq!(names, ["default.lock", "default.sock"]);
     let socket = dir.path().join("run/default.sock");

@@ -98,7 +98,9 @@ fn nothing_survives_a_task_that_fails() {
     let mark = unique("task");
     let (mut tool, job) = start(&daemon, &mark);
     let since = Instant::now();
-    let tasks = tool.call(pvm::wire::control::to_daemon::Body::ListTasks(Default::default()));
+    let tasks = tool.call(pvm::wire::control::to_daemon::Body::ListTasks(
+        Default::default(),
+    ));
     let from_daemon::Body::TaskList(list) = tasks else {
         panic!("{tasks:?}");
     };
@@ -134,7 +136,10 @@ fn a_stopped_job_ends_too() {
     let since = Instant::now();
     drop(tool);
     expect_none(&mark, since);
-    assert!(since.elapsed() < Duration::from_secs(1), "the grace is for those that need it");
+    assert!(
+        since.elapsed() < Duration::from_secs(1),
+        "the grace is for those that need it"
+    );
 }
 
 #[test]

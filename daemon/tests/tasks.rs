@@ -112,11 +112,17 @@ fn channels_are_introduced_to_both_sides() {
     };
     assert_eq!((mine.peer, theirs.peer, fds.len()), (b_id, a_id, 2));
     assert_eq!((mine.side, theirs.side), (0, 1));
-    assert_eq!((mine.my_bell, mine.peer_bell), (theirs.peer_bell, theirs.my_bell));
+    assert_eq!(
+        (mine.my_bell, mine.peer_bell),
+        (theirs.peer_bell, theirs.my_bell)
+    );
     assert_eq!(mine.peer_pid, std::process::id());
     assert_eq!(b.call(open(a_id)), from_daemon::Body::ChannelOpened(theirs));
     assert_eq!(a.refusal(open(a_id)).code(), FailureCode::FailureMalformed);
-    assert_eq!(a.refusal(open(b_id + 77)).code(), FailureCode::FailureNoSuchTask);
+    assert_eq!(
+        a.refusal(open(b_id + 77)).code(),
+        FailureCode::FailureNoSuchTask
+    );
     drop(b);
     assert_eq!(exited(&mut a).task, b_id);
     assert_eq!(a.refusal(open(b_id)).code(), FailureCode::FailureNoSuchTask);
@@ -155,7 +161,10 @@ fn every_subscription_is_told_exactly_once() {
     };
     a.call(subscribe(1, vec![b_id, 0xdead], false));
     let gone = exited(&mut a);
-    assert_eq!((gone.task, &gone.tokens[..], how(&gone)), (0xdead, &[1][..], How::Unknown(true)));
+    assert_eq!(
+        (gone.task, &gone.tokens[..], how(&gone)),
+        (0xdead, &[1][..], How::Unknown(true))
+    );
     a.call(subscribe(2, vec![b_id], false));
     a.call(subscribe(3, vec![b_id], false));
     a.call(subscribe(3, vec![], true));
@@ -190,17 +199,25 @@ fn groups_and_barriers_survive_the_death_of_members() {
             count,
         })
     };
-    assert_eq!(tool.refusal(query()).code(), FailureCode::FailureNoSuchGroup);
+    assert_eq!(
+        tool.refusal(query()).code(),
+        FailureCode::FailureNoSuchGroup
+    );
     assert_eq!(reply(a.call(join())).instance, 0);
     assert_eq!(reply(b.call(join())).instance, 1);
     assert_eq!(a.refusal(join()).code(), FailureCode::FailureAlreadyInGroup);
-    let members: Vec<_> = reply(tool.call(query())).members.iter().map(|m| m.task).collect();
+    let members: Vec<_> = reply(tool.call(query()))
+        .members
+        .iter()
+        .map(|m| m.task)
+        .collect();
     assert_eq!(members, [a_id, b_id]);
     let waits = a.link.start(barrier(2), &[]).unwrap();
     assert_eq!(b.refusal(barrier(3)).code(), FailureCode::FailureMismatch);
     b.call(barrier(2));
     a.link.wait(waits, common::PATIENCE, "testing").unwrap();
     let waits = a.link.start(barrier(2), &[]).unwrap();
+    tasks(&mut a, 0); // the request before it has been taken
     drop(b);
     match a.link.wait(waits, common::PATIENCE, "testing") {
         Err(LinkError::Refused(why)) => assert_eq!(why.code(), FailureCode::FailureNoSuchTask),
@@ -209,7 +226,10 @@ fn groups_and_barriers_survive_the_death_of_members() {
     assert_eq!(reply(tool.call(query())).members.len(), 1);
     a.call(barrier(0));
     a.call(to_daemon::Body::GroupLeave(GroupLeave { name: name() }));
-    assert_eq!(tool.refusal(query()).code(), FailureCode::FailureNoSuchGroup);
+    assert_eq!(
+        tool.refusal(query()).code(),
+        FailureCode::FailureNoSuchGroup
+    );
 }
 
 #[test]
@@ -250,7 +270,11 @@ fn a_task_by_hand_spawns_watches_and_kills() {
     let children = spawn(&mut master, 3, "sleep 1000");
     let listed = tasks(&mut daemon.tool(), 0);
     assert_eq!(listed.len(), 4);
-    assert!(listed.iter().any(|t| t.foreign && t.task == master_id && t.attached));
+    assert!(
+        listed
+            .iter()
+            .any(|t| t.foreign && t.task == master_id && t.attached)
+    );
     let child = listed.iter().find(|t| t.task == children[1]).unwrap();
     assert_eq!((child.parent, child.rank), (master_id, 1));
     master.call(to_daemon::Body::Notify(Notify {
@@ -297,7 +321,11 @@ fn spawning_tells_what_cannot_be_started() {
     let from_daemon::Body::Spawned(spawned) = master.call(to_daemon::Body::Spawn(spawn)) else {
         panic!("no answer");
     };
-    assert!(spawned.results[..2].iter().all(|r| r.task != 0 && r.failure.is_none()));
+    assert!(
+        spawned.results[..2]
+            .iter()
+            .all(|r| r.task != 0 && r.failure.is_none())
+    );
     let failure = spawned.results[2].failure.clone().unwrap();
     assert_eq!(failure.code(), FailureCode::FailureProgramNotFound);
 }
@@ -313,7 +341,10 @@ fn as_task() {
     };
     let mut me = Client { link };
     match std::env::args().next_back().unwrap_or_default().as_str() {
-        "leave" => assert_eq!(me.call(detach()), from_daemon::Body::Done(Default::default())),
+        "leave" => assert_eq!(
+            me.call(detach()),
+            from_daemon::Body::Done(Default::default())
+        ),
         "rude" => std::process::exit(0),
         "spawn" => {
             let children = spawn(&mut me, 2, "echo child $PVM_RANK of $PVM_SIZE");
@@ -330,7 +361,11 @@ fn as_task() {
 
 fn own(count: u32, what: &str) -> Run {
     let program = std::env::current_exe().unwrap();
-    run(count, program.to_str().unwrap(), &["--exact", "as_task", "--nocapture", what])
+    run(
+        count,
+        program.to_str().unwrap(),
+        &["--exact", "as_task", "--nocapture", what],
+    )
 }
 
 #[test]

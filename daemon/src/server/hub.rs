@@ -188,13 +188,21 @@ impl Hub {
 
     /// When [`Hub::tick`] is due.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.jobs.values().filter_map(|job| job.life.next_deadline()).min()
+        self.jobs
+            .values()
+            .filter_map(|job| job.life.next_deadline())
+            .min()
     }
 
     /// Time has passed.
     pub fn tick(&mut self, now: Instant) {
         let due = |job: &JobEntry| job.life.next_deadline().is_some_and(|at| at <= now);
-        let jobs: Vec<_> = self.jobs.iter().filter(|(_, j)| due(j)).map(|(id, _)| *id).collect();
+        let jobs: Vec<_> = self
+            .jobs
+            .iter()
+            .filter(|(_, j)| due(j))
+            .map(|(id, _)| *id)
+            .collect();
         for job in jobs {
             self.drive(job, |life, now, out| life.tick(now, out));
         }
@@ -233,7 +241,10 @@ impl Hub {
         for asked in self.halting.take().unwrap_or_default() {
             self.answer(asked, from_daemon::Body::Done(Default::default()));
         }
-        self.clients.values().map(|client| client.outbox.clone()).collect()
+        self.clients
+            .values()
+            .map(|client| client.outbox.clone())
+            .collect()
     }
 
     /// Notes a client that sent nonsense, at a bounded rate.

@@ -104,7 +104,9 @@ fn serve_at(
         open_files: limits::raise_open_files().current,
         log,
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {
         let page = shm::host_page(facts.cpus).map_err(std::io::Error::other)?;
@@ -115,7 +117,10 @@ fn serve_at(
             listener: Some(UnixListener::from_std(listener)?),
             idle: options.idle,
             children: signal(SignalKind::child())?,
-            ends: [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?],
+            ends: [
+                signal(SignalKind::terminate())?,
+                signal(SignalKind::interrupt())?,
+            ],
             hangups: signal(SignalKind::hangup())?,
         };
         readiness.ready();
@@ -200,7 +205,9 @@ impl Server<'_> {
             return true;
         }
         let listener = self.place.listen().and_then(UnixListener::from_std);
-        self.listener = listener.inspect_err(|e| tracing::error!("cannot listen: {e}")).ok();
+        self.listener = listener
+            .inspect_err(|e| tracing::error!("cannot listen: {e}"))
+            .ok();
         for stream in late {
             let ready = stream.set_nonblocking(true);
             if let Ok(stream) = ready.and_then(|()| tokio::net::UnixStream::from_std(stream)) {

@@ -26,6 +26,9 @@ pub fn segment() -> Result<OwnedFd, MapError> {
 /// # Errors
 /// When descriptors or memory run out.
 pub fn host_page(cpus: u32) -> Result<(OwnedFd, HostPage), MapError> {
-    let facts = HostFacts { cpus, ..calibrate() };
+    let facts = HostFacts {
+        cpus,
+        ..calibrate()
+    };
     HostPage::create(&facts)
 }

@@ -282,7 +282,9 @@ impl Hub {
             Origin::Foreign => {}
             _ => {
                 let number = task.number;
-                self.drive(job, |life, now, out| life.task_ended(number, exit, now, out));
+                self.drive(job, |life, now, out| {
+                    life.task_ended(number, exit, now, out)
+                });
             }
         }
     }
@@ -329,7 +331,9 @@ impl Hub {
     /// Tasks that were killed awake would stay counted as such.
     fn count_awake(&self) {
         let attached = self.tasks.values().filter_map(Task::attachment);
-        let awake = attached.filter(|a| !a.is_silent && !a.bell.is_asleep()).count();
+        let awake = attached
+            .filter(|a| !a.is_silent && !a.bell.is_asleep())
+            .count();
         self.host_page.set_awake(awake as u32);
     }
 
@@ -340,11 +344,7 @@ impl Hub {
     }
 
     /// Answers those who waited in a barrier that is over.
-    pub(super) fn end_barrier(
-        &mut self,
-        name: &str,
-        end: BarrierEnd<super::hub::Asked>,
-    ) {
+    pub(super) fn end_barrier(&mut self, name: &str, end: BarrierEnd<super::hub::Asked>) {
         match end {
             BarrierEnd::Passed(waiting) => {
                 for asked in waiting {
@@ -360,7 +360,9 @@ impl Hub {
                 let failure = failure(
                     FailureCode::FailureNoSuchTask,
                     format!("barrier of group '{name}'"),
-                    format!("{lost} has left or died: {left} members remain, it waits for {needed}"),
+                    format!(
+                        "{lost} has left or died: {left} members remain, it waits for {needed}"
+                    ),
                     "",
                 );
                 for asked in waiting {
