@@ -1,10 +1,11 @@
 //! Whole-system tests: the real programs, each test with a virtual machine of its own.
 
 use pvm::settings;
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 use std::thread::{JoinHandle, sleep, spawn};
 use std::time::{Duration, Instant};
 
@@ -51,6 +52,41 @@ fn build() -> PathBuf {
 /// A virtual machine of one test; nothing of it is left when it is dropped.
 pub struct Machine {
     dir: tempfile::TempDir,
+    /// Keepers that have been seen: they have no environment to be known by.
+    keepers: Mutex<BTreeSet<i32>>,
+}
+
+/// A process as /proc shows it.
+struct Process {
+    pid: i32,
+    parent: i32,
+    line: String,
+    environment: Vec<String>,
+}
+
+impl Process {
+    /// `None` when it has gone, is no process, or is dead and not yet waited for.
+    fn read(path: &Path) -> Option<Self> {
+        let pid = path.file_name()?.to_str()?.parse().ok()?;
+        let stat = std::fs::read_to_string(path.join("stat")).ok()?;
+        let mut after_name = stat.rsplit(") ").next()?.split(' ');
+        if after_name.next()? == "Z" {
+            return None;
+        }
+        let parent = after_name.next()?.parse().ok()?;
+        let text = |file| {
+            let bytes = std::fs::read(path.join(file)).unwrap_or_default();
+            String::from_utf8_lossy(&bytes).into_owned()
+        };
+        let environment = text("environ").split('\0').map(str::to_owned).collect();
+        let line = text("cmdline").replace('\0', " ");
+        Some(Self {
+            pid,
+            parent,
+            line,
+            environment,
+        })
+    }
 }
 
 /// What a finished command left.
@@ -108,6 +144,7 @@ impl Machine {
                 .prefix("pvm-test-")
                 .tempdir()
                 .expect("a directory"),
+            keepers: Mutex::new(BTreeSet::new()),
         }
     }
 
@@ -168,28 +205,34 @@ impl Machine {
         hosts[0]["daemon_pid"].as_i64().map(|pid| pid as i32)
     }
 
-    /// Processes that were started inside this machine, by their environment; the daemon too.
+    /// Processes that were started inside this machine, by their environment; the daemon too, and
+    /// its keepers, once they have been seen.
     pub fn processes(&self) -> Vec<(i32, String)> {
         let mark = format!("{}={}", settings::RUNTIME_DIR, self.runtime_dir().display());
-        let mut found = Vec::new();
-        for entry in std::fs::read_dir("/proc").expect("/proc").flatten() {
-            let Some(pid) = entry
-                .file_name()
-                .to_str()
-                .and_then(|name| name.parse::<i32>().ok())
-            else {
-                continue;
-            };
-            let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
-            if environment
-                .split(|byte| *byte == 0)
-                .any(|variable| variable == mark.as_bytes())
-            {
-                let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-                found.push((pid, String::from_utf8_lossy(&line).replace('\0', " ")));
-            }
-        }
-        found
+        let all: Vec<Process> = std::fs::read_dir("/proc")
+            .expect("/proc")
+            .filter_map(|entry| Process::read(&entry.ok()?.path()))
+            .collect();
+        let marked = |process: &&Process| process.environment.contains(&mark);
+        let inside: BTreeSet<i32> = all
+            .iter()
+            .filter(marked)
+            .map(|process| process.pid)
+            .collect();
+        let mut keepers = self.keepers.lock().expect("no test thread has panicked");
+        let is_keeper = |process: &&Process| {
+            let known = inside.contains(&process.parent) || keepers.contains(&process.pid);
+            known && process.line.starts_with("pvmd keeper")
+        };
+        *keepers = all
+            .iter()
+            .filter(is_keeper)
+            .map(|process| process.pid)
+            .collect();
+        all.into_iter()
+            .filter(|process| inside.contains(&process.pid) || keepers.contains(&process.pid))
+            .map(|process| (process.pid, process.line))
+            .collect()
     }
 
     /// Asserts that every process of this machine is gone soon, but those with `spare` in their

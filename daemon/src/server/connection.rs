@@ -29,7 +29,7 @@ pub async fn serve(hub: Shared, stream: UnixStream) {
     let bell = BellSlot::default();
     let ring = {
         let bell = bell.clone();
-        move || bell.borrow().iter().for_each(|bell| bell.ring())
+        move || bell.borrow().iter().for_each(|bell| bell.ring_control())
     };
     tokio::task::spawn_local(stream::write(stream.clone(), outbox.clone(), ring));
     if peer.uid() != rustix::process::geteuid().as_raw() {
@@ -195,7 +195,7 @@ impl Hub {
             Some(attached) => {
                 *bell.borrow_mut() = Some(attached.bell);
                 self.describe(attached.task, &mut welcome);
-                let fds = vec![attached.inbox, self.host_page.clone()];
+                let fds = vec![attached.inbox, self.host_page_fd.clone()];
                 self.answer_with(asked, from_daemon::Body::Welcome(welcome), fds);
                 self.open_awaited(attached.task);
             }

@@ -9,7 +9,7 @@ use crate::host::{descendants, keeper};
 use pvm::ids::{JobId, TaskId};
 use pvm::wire::control::exit_status::How;
 use pvm::wire::control::{
-    ExitStatus, Failure, FailureCode, FromKeeper, KeeperFailed, SpawnResult, from_keeper,
+    EndReason, ExitStatus, Failure, FailureCode, FromKeeper, KeeperFailed, SpawnResult, from_keeper,
 };
 use rustix::process::{Signal, WaitOptions, WaitStatus, getpid, wait};
 use std::collections::HashSet;
@@ -172,8 +172,17 @@ impl Hub {
                 how: Some(how),
                 core_dumped: false,
             };
+            if let Some(job) = self.tasks.get(&id).and_then(|task| task.job) {
+                self.keeper_lost(job);
+            }
             self.process_ended(id, status, 0);
         }
+    }
+
+    fn keeper_lost(&mut self, job: JobId) {
+        self.drive(job, |life, now, out| {
+            life.terminate(EndReason::EndKeeperLost, Duration::ZERO, now, out);
+        });
     }
 
     /// A keeper that has ended as it should leaves nothing behind; else its orphans are ended.
@@ -195,6 +204,7 @@ impl Hub {
             return self.drive(job, |life, now, out| life.keeper_gone(now, out));
         }
         tracing::warn!("the keeper of {job} (pid {pid}) was lost: its processes are ended");
+        self.keeper_lost(job);
         self.spawn(|hub| async move {
             sweep(&hub).await;
             hub.borrow_mut().close_after_sweep(job);

@@ -109,7 +109,8 @@ fn serve_at(
         .build()?;
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {
-        let hub = Hub::new(facts)?;
+        let page = shm::host_page(facts.cpus).map_err(std::io::Error::other)?;
+        let hub = Hub::new(facts, page);
         let mut server = Server {
             hub,
             place,

@@ -300,7 +300,6 @@ impl Hub {
     fn announce_end(&mut self, id: TaskId, link: Link, status: &ExitStatus) {
         let mut told = self.watches.take(id);
         if let Link::Attached(attachment) = link {
-            attachment.bell.bury();
             for peer in attachment.channels.keys() {
                 let peer = self.tasks.get_mut(peer).and_then(Task::attachment_mut);
                 if let Some(peer) = peer
@@ -323,6 +322,19 @@ impl Hub {
             self.end_barrier(&name, end);
         }
         self.refuse_awaiting(id);
+        // A task that leaves in good order counts itself out.
+        if !matches!(status.how, Some(How::Detached(_))) {
+            self.count_awake();
+        }
+    }
+
+    /// Tasks that were killed awake would stay counted as such.
+    fn count_awake(&self) {
+        let attached = self.tasks.values().filter_map(Task::attachment);
+        let awake = attached
+            .filter(|a| !a.is_silent && !a.bell.is_asleep())
+            .count();
+        self.host_page.set_awake(awake as u32);
     }
 
     fn refuse_awaiting(&mut self, id: TaskId) {
