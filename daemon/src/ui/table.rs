@@ -29,6 +29,9 @@ impl Look {
 #[derive(Debug, Clone, Copy)]
 pub struct Column(pub &'static str, pub bool);
 
+/// Narrowest terminal that cells are fitted to.
+const WIDTH_MIN: u16 = 60;
+
 /// The text of a table, with a newline at the end of each line.
 pub fn render(look: Look, columns: &[Column], rows: &[Vec<String>]) -> String {
     match look {
@@ -70,7 +73,10 @@ fn plain(columns: &[Column], rows: &[Vec<String>]) -> String {
 fn drawn(colour: bool, columns: &[Column], rows: &[Vec<String>]) -> String {
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY);
-    table.set_content_arrangement(ContentArrangement::Dynamic);
+    // A terminal that does not tell its width, or hardly has one, breaks lines by itself.
+    if table.width().is_some_and(|width| width >= WIDTH_MIN) {
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+    }
     let title = |column: &Column| match colour {
         true => Cell::new(column.0).add_attribute(Attribute::Bold),
         false => Cell::new(column.0),
