@@ -12,6 +12,16 @@ fn begun(machine: &Machine, count: usize, traps: &str, script: &str) -> Running 
     eventually("all tasks begin", || {
         std::fs::read_dir(&marks).unwrap().count() == count
     });
+    // The daemon knows of all of them, and so does the launcher soon.
+    let is_listed = |task: &&serde_json::Value| task["pid"].as_u64() > Some(0);
+    eventually("all tasks are listed", || {
+        let list = machine.pvm(&["ps", "--json"]).out;
+        let list: Vec<serde_json::Value> = serde_json::from_slice(&list).unwrap_or_default();
+        list.iter().filter(is_listed).count() == count
+    });
+    let seen = machine.processes();
+    let has_keeper = seen.iter().any(|(_, line)| line.contains("keeper"));
+    assert!(has_keeper, "{seen:?}");
     running
 }
 
