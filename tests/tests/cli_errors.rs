@@ -120,6 +120,32 @@ fn one_bad_program_of_many_starts_none() {
 }
 
 #[test]
+fn a_daemon_that_does_not_answer_is_named() {
+    let machine = Machine::new();
+    let dir = machine.runtime_dir();
+    std::fs::create_dir(&dir).unwrap();
+    std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let socket = dir.join("default.sock");
+    let silent = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let run = machine.pvm(&["run", "true"]);
+    assert_eq!((run.code, run.text().as_str()), (125, ""));
+    let lines: Vec<&str> = run.err.lines().collect();
+    let &[waiting, failed] = &lines[..] else {
+        panic!("{}", run.err);
+    };
+    assert!(
+        waiting.starts_with("pvm run: waiting for the daemon of this host"),
+        "{waiting}"
+    );
+    assert!(
+        failed.contains(socket.to_str().unwrap()) && failed.contains("no answer"),
+        "{failed}"
+    );
+    drop(silent);
+    std::fs::remove_file(&socket).unwrap();
+}
+
+#[test]
 fn a_daemon_that_cannot_start_says_why() {
     let machine = Machine::new();
     let mut command = machine.command(&["run", "true"]);

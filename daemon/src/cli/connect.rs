@@ -54,6 +54,11 @@ impl From<LinkError> for Trouble {
             LinkError::Lost => Trouble::Other(
                 "lost the daemon: it ended or was killed before it answered; try again, and see: pvm conf".into(),
             ),
+            LinkError::TimedOut { path, what, after } => Trouble::Other(format!(
+                "the daemon at {} gave no answer within {} s ({what}); see whether it is stopped: pgrep -a pvmd",
+                path.display(),
+                after.as_secs()
+            )),
             other => Trouble::Other(other.to_string()),
         }
     }

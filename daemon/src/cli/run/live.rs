@@ -45,7 +45,7 @@ pub enum Outcome {
     /// The second signal came while output was being written.
     Abandoned(Exit),
     /// The daemon is going; another attempt finds another.
-    Leaving(Connection),
+    Leaving(Box<Connection>),
 }
 
 /// The launcher while its job runs.
@@ -162,7 +162,7 @@ impl<'a> Live<'a> {
     fn refused(self, trouble: Trouble) -> Outcome {
         match &trouble {
             Trouble::Refused(failure) if failure.code() == control::FailureCode::FailureEnding => {
-                Outcome::Leaving(self.connection)
+                Outcome::Leaving(Box::new(self.connection))
             }
             _ => Outcome::NotStarted(trouble),
         }
@@ -231,9 +231,7 @@ impl<'a> Live<'a> {
     }
 
     fn take_events(&mut self) {
-        while self.starting.is_none()
-            && let Some(event) = self.connection.link.next_event()
-        {
+        while let Some(event) = self.connection.link.next_event() {
             match event.body {
                 from_daemon::Body::Output(output) => self.output(&output),
                 from_daemon::Body::StdinDemand(_) => self.feed.demand(),
@@ -242,12 +240,19 @@ impl<'a> Live<'a> {
                     self.tell_verbose(&line);
                 }
                 from_daemon::Body::JobEnded(ended) => self.ending = Some(Ending::Told(ended)),
-                from_daemon::Body::JobNews(news) => {
-                    self.tell(&text::harmless(news.text.as_bytes()))
-                }
+                from_daemon::Body::JobNews(news) => self.news(&news.text),
                 // Events for tasks, or from a newer daemon.
                 _ => {}
             }
+        }
+    }
+
+    /// News of a job that is being started are what it waits for; later ones are just told.
+    fn news(&mut self, words: &str) {
+        let words = text::harmless(words.as_bytes());
+        match &mut self.starting {
+            Some((_, waiting)) => waiting.progress(Instant::now(), words),
+            None => self.tell(&words),
         }
     }
 

@@ -145,7 +145,7 @@ fn run(plan: &Plan) -> Result<Outcome, Trouble> {
             return Ok(outcome);
         };
         connect::aloud(quiet, "the old daemon to leave", || {
-            connect::see_off(connection)
+            connect::see_off(*connection)
         });
         outcome = attempt(plan, quiet)?;
     }
@@ -154,8 +154,11 @@ fn run(plan: &Plan) -> Result<Outcome, Trouble> {
 
 fn attempt(plan: &Plan, quiet: bool) -> Result<Outcome, Trouble> {
     let request = request::request(plan).map_err(|error| Trouble::Other(error.to_string()))?;
-    let mut connection =
-        connect::aloud(quiet, "the daemon of this host to start", connect::or_start)?;
+    let mut connection = connect::aloud(
+        quiet,
+        "the daemon of this host to start and answer",
+        connect::or_start,
+    )?;
     let signals = Signals::take_over()
         .map_err(|error| Trouble::Other(format!("cannot watch for signals: {error}")))?;
     // Ours, for one rank to read itself.

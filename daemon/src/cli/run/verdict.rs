@@ -377,7 +377,7 @@ mod tests {
     }
 
     fn facts(reason: EndReason, cause: Option<TaskEnded>, stopped: u32) -> Facts {
-        let failed = cause.clone().into_iter().collect();
+        let failed = cause.into_iter().collect();
         let ended = JobEnded {
             first_cause: cause,
             stopped,
@@ -412,7 +412,7 @@ mod tests {
     fn cases() -> Vec<(&'static str, Facts, u8)> {
         use EndReason::*;
         let segv = task(3, How::Signal(libc::SIGSEGV));
-        let mut dumped = segv.clone();
+        let mut dumped = segv;
         dumped.status.as_mut().unwrap().core_dumped = true;
         let mut buried = facts(EndTaskFailed, Some(dumped), 7);
         buried.last_words = vec![
