@@ -263,6 +263,27 @@ impl Sink {
     }
 }
 
+/// Copies `len` packed bytes of `source` from `from` on to packed offset `to` of `sink`; what is
+/// beyond the sink's capacity is dropped. The two may share memory: then the result is as if the
+/// bytes had gone through a third place, run by run.
+///
+/// # Panics
+/// When the range is not inside the source.
+pub fn transfer(source: &Source, from: usize, sink: &mut Sink, to: usize, len: usize) {
+    assert!(
+        from <= source.len && len <= source.len - from,
+        "part outside the message"
+    );
+    let len = len.min(sink.len.saturating_sub(to));
+    source.memory.pieces(from, len, |address, done, piece| {
+        sink.memory.pieces(to + done, piece, |room, at, part| {
+            // SAFETY: both makers promised valid memory for every piece inside the ends' lengths,
+            // which were checked; `copy` allows overlap.
+            unsafe { room.copy_from(address.add(at), part) }
+        });
+    });
+}
+
 /// Says, while it lives, that somebody holds an end of lent memory.
 struct Ticket(*const AtomicUsize);
 

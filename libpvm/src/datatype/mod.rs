@@ -7,5 +7,5 @@
 mod buffer;
 mod layout;
 
-pub use buffer::{Sink, Source, lend, lend_mut};
+pub use buffer::{Sink, Source, lend, lend_mut, transfer};
 pub use layout::{Layout, LayoutError, Run};
