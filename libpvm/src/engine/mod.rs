@@ -16,11 +16,13 @@
 //! The engine has no thread, clock or lock; it does what its caller's thread lets it do in
 //! [`Engine::progress`]. [`Core`] adds the gate and the waiting.
 
+mod core;
 mod matching;
 mod progress;
 mod queue;
 mod request;
 
+pub use self::core::{Core, WaitError};
 pub use self::matching::Selector;
 pub use self::request::{EngineError, Envelope, Outcome, RequestId};
 

@@ -205,4 +205,7 @@ pub trait Sleep: Transport {
 pub trait Sleeper: Clone + Send + Sync {
     /// Sleeps until rung, at the latest until `deadline`; may return early.
     fn sleep(&self, deadline: Option<Instant>);
+
+    /// Wakes every thread of this task that sleeps.
+    fn wake(&self);
 }
