@@ -123,8 +123,7 @@ impl<T: Sleep> Core<T> {
             drop(inside);
             match rung {
                 Rung::Sleep if sleeps => self.sleeper.sleep(deadline),
-                Rung::Yield => std::thread::yield_now(),
-                _ => (0..16).for_each(|_| std::hint::spin_loop()),
+                _ => std::thread::yield_now(),
             }
             inside = self.gate.enter()?;
             if sleeps {
