@@ -5,6 +5,8 @@ use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
@@ -16,7 +18,10 @@ const IDLE: &str = "PVM_IDLE";
 
 /// The rest of the environment that commands of a private machine get: nothing of the caller's
 /// settings may reach them.
-const KEPT: &[&str] = &["HOME", "LANG", "PATH", "TERM", "TMPDIR", "USER"];
+const KEPT: &[&str] = &["PATH", "TERM"];
+
+/// How long processes of a halted machine may take to leave.
+const LEAVING_MAX: Duration = Duration::from_secs(3);
 
 /// A fresh private directory, removed with all that is in it.
 pub struct Scratch(PathBuf);
@@ -95,9 +100,21 @@ impl PrivateVm {
         if !left.is_empty() {
             bail!("the daemon left {} after `pvm halt`", left.join(", "));
         }
-        let mut processes = processes_with(self.scratch.path());
-        if let Some(first) = processes.next() {
-            bail!("process {first} is left after `pvm halt`");
+        self.wait_until_empty()
+    }
+
+    /// Waits until no process of the machine is left.
+    fn wait_until_empty(&self) -> Result<()> {
+        let deadline = Instant::now() + LEAVING_MAX;
+        while let Some(left) = processes_with(self.scratch.path()).next() {
+            if Instant::now() > deadline {
+                bail!(
+                    "process {left} is left {} s after `pvm halt`",
+                    LEAVING_MAX.as_secs()
+                );
+            }
+            // The processes are not children of this one: there is no event to wait for.
+            thread::sleep(Duration::from_millis(20));
         }
         Ok(())
     }

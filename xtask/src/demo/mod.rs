@@ -5,6 +5,7 @@ mod corpus;
 mod reference;
 mod totals;
 
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -30,6 +31,9 @@ pub struct Options {
     /// Megabytes of text at most
     #[arg(long, default_value_t = TEXT_MAX_MB)]
     megabytes: u64,
+    /// The programs are built already
+    #[arg(long)]
+    no_build: bool,
 }
 
 impl Options {
@@ -39,13 +43,16 @@ impl Options {
             n: 4,
             profile,
             megabytes: 4,
+            no_build: true,
         }
     }
 }
 
 /// Builds, counts twice, compares.
 pub fn run(options: &Options) -> Result<()> {
-    build(options.profile)?;
+    if !options.no_build {
+        build(options.profile)?;
+    }
     let corpus = Corpus::collect(options.megabytes << 20);
     if corpus.files().is_empty() {
         bail!("found no text to count: neither licence texts nor documentation is installed");
@@ -92,10 +99,13 @@ fn count_with_pvm(options: &Options, corpus: &Corpus) -> Result<Totals> {
     run.args(["run", "-n", &options.n.to_string()]);
     run.arg(options.profile.directory().join("wordcount"))
         .args(corpus.files());
-    let output = run.output().context("cannot run pvm")?;
+    // Its stderr stays ours: a terminal shows the progress bar and what went wrong.
+    let output = run
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cannot run pvm")?;
     let text = String::from_utf8_lossy(&output.stdout);
     print!("{text}");
-    eprint!("{}", String::from_utf8_lossy(&output.stderr));
     if !output.status.success() {
         bail!("`pvm run` failed: {}", output.status);
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::Finding;
 use super::files::{File, Tree};
+use super::paths::Path;
 use super::scan::Located;
 
 const SETTINGS: &str = "libpvm/src/settings.rs";
@@ -50,15 +51,16 @@ fn variables(settings: &File) -> Variables<'_> {
         .collect()
 }
 
-/// Variables that no source uses.
+/// Variables that no source uses as `settings::CONSTANT`.
 fn unused(tree: &Tree, known: &Variables<'_>) -> Vec<Finding> {
+    let names = |path: &Path, constant: &str| {
+        path.parts
+            .windows(2)
+            .any(|two| two[0] == "settings" && two[1] == constant)
+    };
     let is_used = |constant: &str| {
-        let mut others = tree.rust().filter(|file| file.path != SETTINGS);
-        others.any(|file| {
-            file.paths
-                .iter()
-                .any(|path| path.parts.iter().any(|it| it == constant))
-        })
+        tree.rust()
+            .any(|file| file.paths.iter().any(|path| names(path, constant)))
     };
     let unused = known.iter().filter(|(_, (constant, _))| !is_used(constant));
     unused
