@@ -24,3 +24,6 @@ pub use introducer::Introducer;
 pub use segment::MapError;
 pub use transport::ShmTransport;
 pub use wait::{Ladder, Step, WaitPolicy};
+
+#[cfg(all(test, not(loom)))]
+mod tests;

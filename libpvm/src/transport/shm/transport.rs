@@ -55,7 +55,7 @@ pub struct ShmTransport<I: Introducer = Link> {
     inbox: InboxBell,
     host: HostPage,
     facts: HostFacts,
-    policy: WaitPolicy,
+    pub(super) policy: WaitPolicy,
     sleeper: Sleeper,
     peers: Vec<Entry>,
     numbers: HashMap<TaskId, Peer>,
