@@ -10,6 +10,7 @@
 
 use super::Layout;
 use crate::sync::atomic::{AtomicUsize, Ordering};
+use bytemuck::allocation::BoxBytes;
 use std::sync::Arc;
 
 /// Memory of a message end.
@@ -21,6 +22,11 @@ enum Memory {
         _ticket: Option<Ticket>,
     },
     Owned(Vec<u8>),
+    /// A boxed slice of plain data; `base` is its first byte.
+    Boxed {
+        base: *mut u8,
+        bytes: BoxBytes,
+    },
 }
 
 // SAFETY: the addresses in `Memory` are used only through `Source` (reads) and `Sink` (writes by
@@ -48,6 +54,21 @@ impl Memory {
             } => Some(*base),
             Memory::Borrowed { .. } => None,
             Memory::Owned(bytes) => Some(bytes.as_ptr().cast_mut()),
+            Memory::Boxed { base, .. } => Some(*base),
+        }
+    }
+
+    fn boxed(mut bytes: BoxBytes) -> Self {
+        Memory::Boxed {
+            base: bytes.as_mut_ptr(),
+            bytes,
+        }
+    }
+
+    fn into_boxed(self) -> Option<BoxBytes> {
+        match self {
+            Memory::Boxed { bytes, .. } => Some(bytes),
+            _ => None,
         }
     }
 
@@ -91,6 +112,19 @@ impl Source {
             len: bytes.len(),
             memory: Memory::Owned(bytes),
         }
+    }
+
+    /// Owned plain data; [`Source::into_boxed`] gives it back.
+    pub fn from_boxed(bytes: BoxBytes) -> Self {
+        Self {
+            len: bytes.len(),
+            memory: Memory::boxed(bytes),
+        }
+    }
+
+    /// The plain data that [`Source::from_boxed`] took.
+    pub fn into_boxed(self) -> Option<BoxBytes> {
+        self.memory.into_boxed()
     }
 
     /// Contiguous bytes by address.
@@ -188,6 +222,19 @@ impl Sink {
         }
     }
 
+    /// Room in owned plain data, all of it; [`Sink::into_boxed`] gives it back.
+    pub fn from_boxed(room: BoxBytes) -> Self {
+        Self {
+            len: room.len(),
+            memory: Memory::boxed(room),
+        }
+    }
+
+    /// The plain data that [`Sink::from_boxed`] took.
+    pub fn into_boxed(self) -> Option<BoxBytes> {
+        self.memory.into_boxed()
+    }
+
     /// Contiguous bytes by address.
     ///
     /// # Safety
@@ -258,7 +305,7 @@ impl Sink {
     pub fn into_vec(self) -> Option<Vec<u8>> {
         match self.memory {
             Memory::Owned(bytes) => Some(bytes),
-            Memory::Borrowed { .. } => None,
+            Memory::Borrowed { .. } | Memory::Boxed { .. } => None,
         }
     }
 }
@@ -363,6 +410,21 @@ mod tests {
         sink.write(2, &[103, 105, 106, 108, 77]);
         drop(sink);
         assert_eq!(to, [9, 9, 9, 103, 9, 105, 106, 9, 108, 9]);
+    }
+
+    #[test]
+    fn boxed_plain_data_comes_back() {
+        use bytemuck::allocation::{box_bytes_of, from_box_bytes};
+        let mut sink = Sink::from_boxed(box_bytes_of(vec![0u32; 3].into_boxed_slice()));
+        sink.write(4, &7u32.to_ne_bytes());
+        assert_eq!(
+            *from_box_bytes::<[u32]>(sink.into_boxed().unwrap()),
+            [0, 7, 0]
+        );
+
+        let source = Source::from_boxed(box_bytes_of(Vec::<f64>::new().into_boxed_slice()));
+        assert!(source.is_empty());
+        assert!(from_box_bytes::<[f64]>(source.into_boxed().unwrap()).is_empty());
     }
 
     #[test]
