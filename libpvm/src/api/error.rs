@@ -1,9 +1,10 @@
 //! What can go wrong, by whose doing.
 
 use super::plain;
-use crate::engine::EngineError;
+use crate::engine::{EngineError, WaitError};
 use crate::ids::{Rank, Tag, TaskId};
 use crate::session::LinkError;
+use crate::sync::GateError;
 use crate::wire::control::Failure;
 use crate::wire::value::ValueError;
 use std::fmt;
@@ -52,12 +53,21 @@ pub enum Error {
     /// The request was cancelled by the program.
     #[error("the request was cancelled")]
     Cancelled,
-    /// The task has left the virtual machine with `Vm::detach`.
-    #[error("this task has left the virtual machine")]
-    Detached,
-    /// The same request was finished before.
-    #[error("the request was finished before")]
+    /// The communicator was closed in this task.
+    #[error("the communicator is closed")]
+    Closed,
+    /// The result of the request was given out before.
+    #[error("the result of the request was given out before")]
     FinishedBefore,
+    /// Requests of different attached tasks cannot be waited for together.
+    #[error("the requests belong to different tasks: wait for those of one task at a time")]
+    MixedTasks,
+    /// This thread may not make the call.
+    #[error(transparent)]
+    Thread(#[from] GateError),
+    /// The wait took longer than the program allowed.
+    #[error("timed out")]
+    TimedOut,
 
     // ---- another task's doing
     /// The other task sent something else than this one asked for. The message is consumed.
@@ -69,12 +79,19 @@ pub enum Error {
         got: SentType,
     },
     /// A message of the right type whose bytes are wrong.
-    #[error("a message from {from} makes no sense: {why}")]
+    #[error("the message makes no sense: {why}")]
     Malformed {
-        /// Who sent it.
-        from: TaskId,
         /// What is wrong.
         why: String,
+    },
+    /// A message came from a task that is not in the communicator.
+    #[error("a message came from a task that is not in the communicator")]
+    Stranger,
+    /// The message is larger than the memory that can be had.
+    #[error("there is no memory for a message of {len} bytes")]
+    NoMemory {
+        /// Length that the sender announced.
+        len: u64,
     },
     /// The other task has ended.
     #[error("task {0} has ended")]
@@ -93,6 +110,9 @@ pub enum Error {
     /// The daemon cannot do it, and says why.
     #[error("{}", Said(.0))]
     Refused(Box<Failure>),
+    /// The daemon said something that makes no sense.
+    #[error("the daemon sent {0}; use one release of daemon and program")]
+    BadWelcome(&'static str),
     /// Anything else between this task and its daemon.
     #[error("{0}")]
     Link(LinkError),
@@ -123,9 +143,15 @@ struct Said<'a>(&'a Failure);
 
 impl fmt::Display for Said<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Failure { what, why, next, .. } = self.0;
+        let Failure {
+            what, why, next, ..
+        } = self.0;
         write!(f, "{what}: {why}")?;
-        if next.is_empty() { Ok(()) } else { write!(f, "; {next}") }
+        if next.is_empty() {
+            Ok(())
+        } else {
+            write!(f, "; {next}")
+        }
     }
 }
 
@@ -140,7 +166,7 @@ impl From<EngineError> for Error {
             EngineError::PeerGone(task) => Error::PeerGone(task),
             EngineError::Truncated { len, capacity, .. } => Error::Truncated { len, capacity },
             EngineError::Cancelled => Error::Cancelled,
-            EngineError::NoSuchContext(_) => Error::Detached,
+            EngineError::NoSuchContext(_) => Error::Closed,
             EngineError::Operation(what) => Error::Collective(what),
         }
     }
@@ -152,6 +178,15 @@ impl From<LinkError> for Error {
             LinkError::Lost => Error::LostDaemon,
             LinkError::Refused(failure) => Error::Refused(Box::new(failure)),
             other => Error::Link(other),
+        }
+    }
+}
+
+impl From<WaitError> for Error {
+    fn from(error: WaitError) -> Self {
+        match error {
+            WaitError::TimedOut => Error::TimedOut,
+            WaitError::Gate(error) => Error::Thread(error),
         }
     }
 }

@@ -42,7 +42,12 @@ primitives! {
 /// Primitive types have hashes that never change. Other types are told apart by their full name,
 /// so programs that exchange them share the crate that defines them.
 pub fn plain_hash<T: Plain>() -> u32 {
-    const { assert!(size_of::<T>() > 0, "elements of messages need at least one byte") };
+    const {
+        assert!(
+            size_of::<T>() > 0,
+            "elements of messages need at least one byte"
+        )
+    };
     match primitive(TypeId::of::<T>()) {
         Some(name) => hash(&[name]),
         None => hash(&["plain ", std::any::type_name::<T>()]),
@@ -57,13 +62,18 @@ pub fn value_hash<T: ?Sized>() -> u32 {
     }
     let name = std::any::type_name::<T>();
     KNOWN.with_borrow_mut(|known| {
-        *known.entry(name).or_insert_with(|| hash(&["value ", &owned_form(name)]))
+        *known
+            .entry(name)
+            .or_insert_with(|| hash(&["value ", &owned_form(name)]))
     })
 }
 
 /// The name of the type with this hash, when it is a primitive.
 pub(super) fn name_of(wanted: u32) -> Option<&'static str> {
-    PRIMITIVES.iter().find(|name| hash(&[name]) == wanted).copied()
+    PRIMITIVES
+        .iter()
+        .find(|name| hash(&[name]) == wanted)
+        .copied()
 }
 
 /// FNV-1a over the concatenation, kept away from 0.
@@ -98,7 +108,9 @@ fn owned_form(name: &str) -> String {
             ("alloc::vec::Vec<", "[", Some("]")),
             ("alloc::boxed::Box<", "", Some("")),
         ];
-        let hit = replaced.iter().find(|(from, ..)| at_start && rest.starts_with(from));
+        let hit = replaced
+            .iter()
+            .find(|(from, ..)| at_start && rest.starts_with(from));
         if let Some((from, to, closer)) = hit {
             out.push_str(to);
             closers.extend(closer);
@@ -154,14 +166,19 @@ mod tests {
         assert_eq!(value_hash::<str>(), value_hash::<String>());
         assert_eq!(value_hash::<&str>(), value_hash::<String>());
         assert_eq!(value_hash::<[&[u8]]>(), value_hash::<Vec<Vec<u8>>>());
-        assert_eq!(value_hash::<(&str, Option<Box<[i32]>>)>(), value_hash::<(String, Option<Vec<i32>>)>());
+        assert_eq!(
+            value_hash::<(&str, Option<Box<[i32]>>)>(),
+            value_hash::<(String, Option<Vec<i32>>)>()
+        );
         assert_ne!(value_hash::<Vec<u8>>(), value_hash::<Vec<i8>>());
     }
 
     #[test]
     fn names_are_rewritten_inside_generics() {
         assert_eq!(
-            owned_form("core::option::Option<alloc::vec::Vec<(&str, alloc::boxed::Box<a::B<u8>>)>>"),
+            owned_form(
+                "core::option::Option<alloc::vec::Vec<(&str, alloc::boxed::Box<a::B<u8>>)>>"
+            ),
             "core::option::Option<[(str, a::B<u8>)]>"
         );
     }
