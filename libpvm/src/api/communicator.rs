@@ -3,11 +3,12 @@
 use super::error::{Error, Result};
 use super::port::Names;
 use super::shared::Shared;
+use crate::collective::{self, Scratch, Tags, Topology};
 use crate::group::Group;
 use crate::ids::{Context, Rank, TaskId};
 use crate::transport::Peer;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// Some tasks, numbered from 0, whose messages are apart from those of all other communicators.
 /// Clones are the same communicator.
@@ -39,6 +40,17 @@ pub(super) struct Shape {
     ranks: HashMap<Peer, Rank>,
     /// Where this task receives.
     pub context: Context,
+    /// The ranks as collectives see them: their contexts are the next ones.
+    pub collective_members: Arc<[collective::Member]>,
+    pub topology: Topology,
+    pub state: Mutex<State>,
+}
+
+/// What changes with every collective.
+#[derive(Default)]
+pub(super) struct State {
+    pub tags: Tags,
+    pub scratch: Scratch,
 }
 
 /// One rank as this task sees it.
@@ -79,22 +91,22 @@ impl Communicator {
                 })
                 .collect()
         })?;
-        let ranks = members
-            .iter()
-            .enumerate()
-            .map(|(rank, member)| (member.peer, rank))
-            .collect();
-        let shared = Arc::clone(shared);
-        Ok(Self {
-            shape: Arc::new(Shape {
-                shared,
-                group,
-                rank,
-                members,
-                ranks,
-                context,
-            }),
-        })
+        let ranks = members.iter().enumerate().map(|(rank, member)| (member.peer, rank)).collect();
+        let collective_members = members.iter().map(Member::for_collectives).collect();
+        let crowded = members.len() > shared.cpus;
+        let topology = Topology::one_host(members.len(), crowded);
+        let shape = Shape {
+            shared: Arc::clone(shared),
+            group,
+            rank,
+            members,
+            ranks,
+            context,
+            collective_members,
+            topology,
+            state: Mutex::default(),
+        };
+        Ok(Self { shape: Arc::new(shape) })
     }
 
     /// The number of this task, from 0.
@@ -137,6 +149,20 @@ impl Communicator {
             .get(rank)
             .copied()
             .ok_or(Error::RankOutOfRange { rank, size })
+    }
+}
+
+impl Member {
+    fn for_collectives(&self) -> collective::Member {
+        let context = Context(self.context.0.wrapping_add(1));
+        collective::Member { peer: self.peer, context }
+    }
+}
+
+impl Shape {
+    /// Where this task receives the messages of collectives.
+    pub fn collective_context(&self) -> Context {
+        Context(self.context.0 + 1)
     }
 }
 

@@ -15,14 +15,17 @@
 //! # }
 //! ```
 
+mod collective;
 mod communicator;
 mod direct;
 mod error;
 mod info;
+mod make;
 mod notify;
 mod plain;
 mod point;
 mod port;
+mod reduction;
 mod request;
 mod shared;
 mod spawn;
@@ -37,6 +40,9 @@ pub use info::{HostInfo, TaskInfo};
 pub use notify::{Exit, ExitStatus, ExitWatch};
 pub use plain::{Plain, plain_hash, value_hash};
 pub use point::Message;
+pub use reduction::{
+    BitAnd, BitOr, BitXor, Commutative, Max, Min, Operation, Product, Reduction, Sum,
+};
 pub use request::{
     Completed, Request, test_all, test_any, test_some, wait_all, wait_any, wait_some,
 };

@@ -24,6 +24,8 @@ pub(super) struct Shared {
     pub job: JobId,
     pub rank: Rank,
     pub world: Group,
+    /// Processors of this host: the same number in all its tasks.
+    pub cpus: usize,
     mail: Mutex<Mail>,
 }
 
@@ -41,7 +43,7 @@ struct Mail {
 const LEAVE_DEADLINE: Duration = Duration::from_secs(10);
 
 impl Shared {
-    pub fn new(transport: ShmTransport, welcome: &Welcome, level: Level) -> Result<Self> {
+    pub fn new(mut transport: ShmTransport, welcome: &Welcome, level: Level) -> Result<Self> {
         let bad = |why: &'static str| Error::BadWelcome(why);
         let me = TaskId::from_bits(welcome.task).ok_or(bad("no task id"))?;
         let tasks: Option<Vec<TaskId>> = welcome
@@ -54,6 +56,7 @@ impl Shared {
             .unwrap_or_else(|| vec![me]);
         let world = Group::new(tasks).map_err(|_| bad("a task twice in the world"))?;
         let rank = world.rank_of(me).ok_or(bad("a world without this task"))?;
+        let cpus = transport.host_facts().cpus as usize;
         Ok(Self {
             core: Core::new(Engine::new(transport, me), level),
             me,
@@ -61,6 +64,7 @@ impl Shared {
             job: JobId(welcome.job),
             rank,
             world,
+            cpus,
             mail: Mutex::default(),
         })
     }
