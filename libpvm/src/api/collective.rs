@@ -32,7 +32,12 @@ struct Job<'a> {
 
 impl<'a> Job<'a> {
     fn of<T: Plain>(call: Call<'a>) -> Self {
-        Self { call, element: plain_hash::<T>(), op: None, in_place: false }
+        Self {
+            call,
+            element: plain_hash::<T>(),
+            op: None,
+            in_place: false,
+        }
     }
 
     fn in_place(mut self) -> Self {
@@ -101,13 +106,21 @@ impl Communicator {
         };
         let has_value = encoded.is_ok() && value.is_some();
         let mut bytes = *encoded.as_ref().ok().map_or(&Vec::new(), |bytes| bytes);
-        let mut len = [if has_value { bytes.len() as u64 } else { NOTHING }];
+        let mut len = [if has_value {
+            bytes.len() as u64
+        } else {
+            NOTHING
+        }];
         self.broadcast(root, &mut len)?;
         encoded?;
         if len[0] == NOTHING {
             return Err(Error::Collective("the root has no value"));
         }
-        bytes = if self.rank() == root { bytes } else { zeroed(length(len[0])?)? };
+        bytes = if self.rank() == root {
+            bytes
+        } else {
+            zeroed(length(len[0])?)?
+        };
         self.broadcast(root, &mut bytes)?;
         match value {
             Some(value) if self.rank() == root => Ok(value),
@@ -121,7 +134,10 @@ impl Communicator {
     /// # Errors
     /// As [`Communicator::broadcast`].
     pub fn gather<T: Plain>(&self, root: Rank, data: &[T]) -> Result<Option<Vec<T>>> {
-        let job = Job::of::<T>(Call::Gather { root, len: size_of_val(data) });
+        let job = Job::of::<T>(Call::Gather {
+            root,
+            len: size_of_val(data),
+        });
         let mut all = self.room_at(root, data.len())?;
         self.collect(job, Some(data), Some(&mut all))?;
         Ok((self.rank() == root).then_some(all))
@@ -136,7 +152,11 @@ impl Communicator {
         let cut = Cut::of(lens.as_deref().unwrap_or_default())?;
         let mut all = zeroed::<T>(cut.total / size_of::<T>())?;
         let len = size_of_val(data);
-        let job = Job::of::<T>(Call::Gatherv { root, len, blocks: cut.blocks() });
+        let job = Job::of::<T>(Call::Gatherv {
+            root,
+            len,
+            blocks: cut.blocks(),
+        });
         self.collect(job, Some(data), Some(&mut all))?;
         Ok((self.rank() == root).then(|| cut.split(&all)))
     }
@@ -152,7 +172,8 @@ impl Communicator {
     ) -> Result<Option<Vec<T>>> {
         let bytes = value::encode(value).map_err(Error::Unsendable)?;
         let all = self.gatherv(root, &bytes)?;
-        all.map(|all| all.iter().map(|bytes| decode(bytes)).collect()).transpose()
+        all.map(|all| all.iter().map(|bytes| decode(bytes)).collect())
+            .transpose()
     }
 
     /// A block of every rank, all of one length, goes to all ranks, in rank order.
@@ -160,7 +181,9 @@ impl Communicator {
     /// # Errors
     /// As [`Communicator::broadcast`].
     pub fn allgather<T: Plain>(&self, data: &[T]) -> Result<Vec<T>> {
-        let job = Job::of::<T>(Call::Allgather { len: size_of_val(data) });
+        let job = Job::of::<T>(Call::Allgather {
+            len: size_of_val(data),
+        });
         let mut all = zeroed(product(data.len(), self.size())?)?;
         self.collect(job, Some(data), Some(&mut all))?;
         Ok(all)
@@ -173,7 +196,9 @@ impl Communicator {
     pub fn allgatherv<T: Plain>(&self, data: &[T]) -> Result<Vec<Vec<T>>> {
         let cut = Cut::of(&self.allgather(&[size_of_val(data) as u64])?)?;
         let mut all = zeroed::<T>(cut.total / size_of::<T>())?;
-        let job = Job::of::<T>(Call::Allgatherv { blocks: cut.blocks() });
+        let job = Job::of::<T>(Call::Allgatherv {
+            blocks: cut.blocks(),
+        });
         self.collect(job, Some(data), Some(&mut all))?;
         Ok(cut.split(&all))
     }
@@ -184,7 +209,10 @@ impl Communicator {
     /// As [`Communicator::broadcast`]; [`Unsendable`](Error::Unsendable).
     pub fn allgather_value<T: Serialize + DeserializeOwned>(&self, value: &T) -> Result<Vec<T>> {
         let bytes = value::encode(value).map_err(Error::Unsendable)?;
-        self.allgatherv(&bytes)?.iter().map(|bytes| decode(bytes)).collect()
+        self.allgatherv(&bytes)?
+            .iter()
+            .map(|bytes| decode(bytes))
+            .collect()
     }
 
     /// Every rank gets its block of the root's data, as long as the room it gives. `data` counts
@@ -199,7 +227,10 @@ impl Communicator {
             let expected = product(room.len(), self.size())?;
             check_length("the data to scatter", expected, data.len())?;
         }
-        let job = Job::of::<T>(Call::Scatter { root, len: size_of_val(room) });
+        let job = Job::of::<T>(Call::Scatter {
+            root,
+            len: size_of_val(room),
+        });
         self.collect(job, is_root.then_some(data), Some(room))
     }
 
@@ -220,7 +251,11 @@ impl Communicator {
         let mut room = zeroed::<T>(length(len[0])? / size_of::<T>())?;
         let data = if is_root { parts.concat() } else { Vec::new() };
         let len = size_of_val(&room[..]);
-        let job = Job::of::<T>(Call::Scatterv { root, len, blocks: cut.blocks() });
+        let job = Job::of::<T>(Call::Scatterv {
+            root,
+            len,
+            blocks: cut.blocks(),
+        });
         self.collect(job, is_root.then_some(&data[..]), Some(&mut room))?;
         Ok(room)
     }
@@ -234,7 +269,9 @@ impl Communicator {
     pub fn alltoall<T: Plain>(&self, data: &[T]) -> Result<Vec<T>> {
         let each = data.len() / self.size();
         check_length("the data to exchange", each * self.size(), data.len())?;
-        let job = Job::of::<T>(Call::Alltoall { len: each * size_of::<T>() });
+        let job = Job::of::<T>(Call::Alltoall {
+            len: each * size_of::<T>(),
+        });
         let mut all = zeroed(data.len())?;
         self.collect(job, Some(data), Some(&mut all))?;
         Ok(all)
@@ -246,11 +283,21 @@ impl Communicator {
     /// As [`Communicator::alltoall`].
     pub fn alltoallv<T: Plain>(&self, parts: &[Vec<T>]) -> Result<Vec<Vec<T>>> {
         check_length("the list of parts", self.size(), parts.len())?;
-        let lens: Vec<u64> = parts.iter().map(|part| size_of_val(&part[..]) as u64).collect();
+        let lens: Vec<u64> = parts
+            .iter()
+            .map(|part| size_of_val(&part[..]) as u64)
+            .collect();
         let (to, from) = (Cut::of(&lens)?, Cut::of(&self.alltoall(&lens)?)?);
         let mut all = zeroed::<T>(from.total / size_of::<T>())?;
-        let call = Call::Alltoallv { input: to.blocks(), output: from.blocks() };
-        self.collect(Job::of::<T>(call), Some(&parts.concat()[..]), Some(&mut all))?;
+        let call = Call::Alltoallv {
+            input: to.blocks(),
+            output: from.blocks(),
+        };
+        self.collect(
+            Job::of::<T>(call),
+            Some(&parts.concat()[..]),
+            Some(&mut all),
+        )?;
         Ok(from.split(&all))
     }
 }
@@ -268,7 +315,10 @@ impl Communicator {
         how: impl Reduction<T>,
     ) -> Result<Option<Vec<T>>> {
         let operation = how.into_operation();
-        let call = Call::Reduce { root, vector: vector::<T>(data.len(), &operation.op) };
+        let call = Call::Reduce {
+            root,
+            vector: vector::<T>(data.len(), &operation.op),
+        };
         let result = self.combine(call, data, operation)?;
         Ok((self.rank() == root).then_some(result))
     }
@@ -297,11 +347,7 @@ impl Communicator {
     ///
     /// # Errors
     /// As [`Communicator::broadcast`].
-    pub fn exscan<T: Plain>(
-        &self,
-        data: &[T],
-        how: impl Reduction<T>,
-    ) -> Result<Option<Vec<T>>> {
+    pub fn exscan<T: Plain>(&self, data: &[T], how: impl Reduction<T>) -> Result<Option<Vec<T>>> {
         let operation = how.into_operation();
         let call = Call::Exscan(vector::<T>(data.len(), &operation.op));
         let result = self.combine(call, data, operation)?;
@@ -348,16 +394,17 @@ impl Communicator {
     ///
     /// # Errors
     /// [`RankOutOfRange`](Error::RankOutOfRange).
-    pub fn igather<T: Plain>(
-        &self,
-        root: Rank,
-        data: Vec<T>,
-    ) -> Result<Request<Option<Vec<T>>>> {
-        let job = Job::of::<T>(Call::Gather { root, len: size_of_val(&data[..]) });
+    pub fn igather<T: Plain>(&self, root: Rank, data: Vec<T>) -> Result<Request<Option<Vec<T>>>> {
+        let job = Job::of::<T>(Call::Gather {
+            root,
+            len: size_of_val(&data[..]),
+        });
         let all = self.room_at(root, data.len())?;
         let started = self.launch(job, Some(data), Some(all))?;
         let is_root = self.rank() == root;
-        Ok(self.request(started, Caught::default(), move |all| is_root.then_some(all)))
+        Ok(self.request(started, Caught::default(), move |all| {
+            is_root.then_some(all)
+        }))
     }
 
     /// Starts an allgather.
@@ -365,7 +412,9 @@ impl Communicator {
     /// # Errors
     /// As [`Communicator::ibarrier`].
     pub fn iallgather<T: Plain>(&self, data: Vec<T>) -> Result<Request<Vec<T>>> {
-        let job = Job::of::<T>(Call::Allgather { len: size_of_val(&data[..]) });
+        let job = Job::of::<T>(Call::Allgather {
+            len: size_of_val(&data[..]),
+        });
         let all = zeroed(product(data.len(), self.size())?)?;
         let started = self.launch(job, Some(data), Some(all))?;
         Ok(self.request(started, Caught::default(), |all| all))
@@ -378,7 +427,9 @@ impl Communicator {
     pub fn ialltoall<T: Plain>(&self, data: Vec<T>) -> Result<Request<Vec<T>>> {
         let each = data.len() / self.size();
         check_length("the data to exchange", each * self.size(), data.len())?;
-        let job = Job::of::<T>(Call::Alltoall { len: each * size_of::<T>() });
+        let job = Job::of::<T>(Call::Alltoall {
+            len: each * size_of::<T>(),
+        });
         let all = zeroed(data.len())?;
         let started = self.launch(job, Some(data), Some(all))?;
         Ok(self.request(started, Caught::default(), |all| all))
@@ -395,7 +446,10 @@ impl Communicator {
         how: impl Reduction<T>,
     ) -> Result<Request<Option<Vec<T>>>> {
         let operation = how.into_operation();
-        let call = Call::Reduce { root, vector: vector::<T>(data.len(), &operation.op) };
+        let call = Call::Reduce {
+            root,
+            vector: vector::<T>(data.len(), &operation.op),
+        };
         let is_root = self.rank() == root;
         self.icombine(call, data, operation, move |all| is_root.then_some(all))
     }
@@ -418,11 +472,7 @@ impl Communicator {
     ///
     /// # Errors
     /// As [`Communicator::ibarrier`].
-    pub fn iscan<T: Plain>(
-        &self,
-        data: Vec<T>,
-        how: impl Reduction<T>,
-    ) -> Result<Request<Vec<T>>> {
+    pub fn iscan<T: Plain>(&self, data: Vec<T>, how: impl Reduction<T>) -> Result<Request<Vec<T>>> {
         let operation = how.into_operation();
         let call = Call::Scan(vector::<T>(data.len(), &operation.op));
         self.icombine(call, data, operation, |all| all)
@@ -460,7 +510,8 @@ impl Communicator {
         let input: Option<&[u8]> = input.map(bytemuck::cast_slice);
         let output: Option<&mut [u8]> = output.map(bytemuck::cast_slice_mut);
         let run = |source: Option<Source>, sink: Option<Sink>| {
-            let (ended, finished) = Run::new(setup, scratch, source, sink)?.wait(&self.shared().core)?;
+            let (ended, finished) =
+                Run::new(setup, scratch, source, sink)?.wait(&self.shared().core)?;
             // The lent buffers are dropped here, with `finished`.
             self.put_scratch(finished.scratch);
             Ok(ended?)
@@ -487,7 +538,10 @@ impl Communicator {
         let sink = output.map(|data| Sink::from_boxed(box_bytes_of(data.into_boxed_slice())));
         let delivery = Delivery::default();
         let run = Run::new(setup, scratch, source, sink)?.deliver_to(&delivery);
-        let id = self.shared().core.with(|engine| engine.start(Box::new(run)))?;
+        let id = self
+            .shared()
+            .core
+            .with(|engine| engine.start(Box::new(run)))?;
         Ok(Started { id, delivery })
     }
 
@@ -500,18 +554,30 @@ impl Communicator {
     ) -> Request<R> {
         let communicator = self.clone();
         let Started { id, delivery } = started;
-        Request::collective(Arc::clone(&self.shape.shared), id, move |outcome: Outcome| {
-            let finished = delivery.take();
-            panic.resume();
-            let envelope = outcome.result?;
-            let mut data = Vec::new();
-            if let Some(finished) = finished {
-                communicator.put_scratch(finished.scratch);
-                data = finished.output.and_then(Sink::into_boxed).and_then(unbox).unwrap_or(data);
-            }
-            let status = Status { source: communicator.rank(), tag: envelope.tag, len: 0 };
-            Ok((result(data), status))
-        })
+        Request::collective(
+            Arc::clone(&self.shape.shared),
+            id,
+            move |outcome: Outcome| {
+                let finished = delivery.take();
+                panic.resume();
+                let envelope = outcome.result?;
+                let mut data = Vec::new();
+                if let Some(finished) = finished {
+                    communicator.put_scratch(finished.scratch);
+                    data = finished
+                        .output
+                        .and_then(Sink::into_boxed)
+                        .and_then(unbox)
+                        .unwrap_or(data);
+                }
+                let status = Status {
+                    source: communicator.rank(),
+                    tag: envelope.tag,
+                    len: 0,
+                };
+                Ok((result(data), status))
+            },
+        )
     }
 
     /// The schedule of a call, and what goes with it.
@@ -537,7 +603,11 @@ impl Communicator {
     }
 
     fn put_scratch(&self, scratch: Scratch) {
-        let mut state = self.shape.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self
+            .shape
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         state.scratch = scratch;
     }
 
@@ -557,7 +627,11 @@ struct Cut {
 
 impl Cut {
     fn of(lens: &[u64]) -> Result<Self> {
-        let mut cut = Self { lens: Vec::new(), starts: Vec::new(), total: 0 };
+        let mut cut = Self {
+            lens: Vec::new(),
+            starts: Vec::new(),
+            total: 0,
+        };
         for &len in lens {
             cut.starts.push(cut.total);
             cut.lens.push(length(len)?);
@@ -568,22 +642,43 @@ impl Cut {
     }
 
     fn blocks(&self) -> Blocks<'_> {
-        Blocks::Listed { lens: &self.lens, starts: &self.starts }
+        Blocks::Listed {
+            lens: &self.lens,
+            starts: &self.starts,
+        }
     }
 
     fn split<T: Plain>(&self, all: &[T]) -> Vec<Vec<T>> {
         let element = |bytes: &usize| bytes / size_of::<T>();
-        let (starts, lens) = (self.starts.iter().map(element), self.lens.iter().map(element));
-        starts.zip(lens).map(|(start, len)| all[start..start + len].to_vec()).collect()
+        let (starts, lens) = (
+            self.starts.iter().map(element),
+            self.lens.iter().map(element),
+        );
+        starts
+            .zip(lens)
+            .map(|(start, len)| all[start..start + len].to_vec())
+            .collect()
     }
 }
 
 fn vector<T: Plain>(count: usize, op: &Op) -> Vector {
-    Vector { count, element: size_of::<T>(), commutative: op.is_commutative() }
+    Vector {
+        count,
+        element: size_of::<T>(),
+        commutative: op.is_commutative(),
+    }
 }
 
 fn check_length(what: &'static str, expected: usize, got: usize) -> Result<()> {
-    if expected == got { Ok(()) } else { Err(Error::WrongLength { what, expected, got }) }
+    if expected == got {
+        Ok(())
+    } else {
+        Err(Error::WrongLength {
+            what,
+            expected,
+            got,
+        })
+    }
 }
 
 /// A length that another rank has named.
@@ -592,18 +687,29 @@ fn length(len: u64) -> Result<usize> {
 }
 
 fn product(count: usize, size: usize) -> Result<usize> {
-    count.checked_mul(size).ok_or(Error::NoMemory { len: u64::MAX })
+    count
+        .checked_mul(size)
+        .ok_or(Error::NoMemory { len: u64::MAX })
 }
 
 /// Zeroed room for so many elements, which another rank may have named.
 fn zeroed<T: Plain>(count: usize) -> Result<Vec<T>> {
-    const { assert!(size_of::<T>() > 0, "elements of messages need at least one byte") };
-    let too_much = |()| Error::NoMemory { len: (count as u64).saturating_mul(size_of::<T>() as u64) };
+    const {
+        assert!(
+            size_of::<T>() > 0,
+            "elements of messages need at least one byte"
+        )
+    };
+    let too_much = |()| Error::NoMemory {
+        len: (count as u64).saturating_mul(size_of::<T>() as u64),
+    };
     Ok(try_zeroed_slice_box(count).map_err(too_much)?.into_vec())
 }
 
 fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
-    value::decode(bytes).map_err(|error| Error::Malformed { why: error.to_string() })
+    value::decode(bytes).map_err(|error| Error::Malformed {
+        why: error.to_string(),
+    })
 }
 
 impl From<CallError> for Error {

@@ -91,7 +91,11 @@ impl Communicator {
                 })
                 .collect()
         })?;
-        let ranks = members.iter().enumerate().map(|(rank, member)| (member.peer, rank)).collect();
+        let ranks = members
+            .iter()
+            .enumerate()
+            .map(|(rank, member)| (member.peer, rank))
+            .collect();
         let collective_members = members.iter().map(Member::for_collectives).collect();
         let crowded = members.len() > shared.cpus;
         let topology = Topology::one_host(members.len(), crowded);
@@ -106,7 +110,9 @@ impl Communicator {
             topology,
             state: Mutex::default(),
         };
-        Ok(Self { shape: Arc::new(shape) })
+        Ok(Self {
+            shape: Arc::new(shape),
+        })
     }
 
     /// The number of this task, from 0.
@@ -155,7 +161,10 @@ impl Communicator {
 impl Member {
     fn for_collectives(&self) -> collective::Member {
         let context = Context(self.context.0.wrapping_add(1));
-        collective::Member { peer: self.peer, context }
+        collective::Member {
+            peer: self.peer,
+            context,
+        }
     }
 }
 

@@ -27,15 +27,21 @@ impl Communicator {
     /// As [`Communicator::barrier`].
     pub fn split(&self, color: Option<i64>, key: i64) -> Result<Option<Self>> {
         let own = self.open()?;
-        let said =
-            [u64::from(color.is_some()), color.unwrap_or(0) as u64, key as u64, own.context.0.into()];
+        let said = [
+            u64::from(color.is_some()),
+            color.unwrap_or(0) as u64,
+            key as u64,
+            own.context.0.into(),
+        ];
         let all = self.allgather(&said)?;
         let choice = |said: &[u64]| Choice {
             color: (said[0] == 1).then_some(said[1] as i64),
             key: said[2] as i64,
         };
         let choices: Vec<Choice> = all.chunks_exact(said.len()).map(choice).collect();
-        let Some(part) = split(&choices, self.rank()) else { return Ok(None) };
+        let Some(part) = split(&choices, self.rank()) else {
+            return Ok(None);
+        };
         self.make(&own, &part, |rank| all[rank * said.len() + 3])
             .inspect(|_| own.keep())
             .map(Some)
@@ -48,11 +54,18 @@ impl Communicator {
         part: &[Rank],
         number: impl Fn(Rank) -> u64,
     ) -> Result<Self> {
-        let tasks: Vec<_> = part.iter().filter_map(|&rank| self.shape.group.task(rank)).collect();
+        let tasks: Vec<_> = part
+            .iter()
+            .filter_map(|&rank| self.shape.group.task(rank))
+            .collect();
         let group = Group::new(tasks).map_err(|_| Error::Stranger)?;
         let context = |&rank: &Rank| {
-            let number = u32::try_from(number(rank)).ok().filter(|n| *n >= Context::FIRST_FREE.0);
-            number.map(Context).ok_or(Error::Collective("a rank named an impossible context"))
+            let number = u32::try_from(number(rank))
+                .ok()
+                .filter(|n| *n >= Context::FIRST_FREE.0);
+            number
+                .map(Context)
+                .ok_or(Error::Collective("a rank named an impossible context"))
         };
         let contexts = part.iter().map(context).collect::<Result<Vec<_>>>()?;
         let rank = group.rank_of(self.shared().me).ok_or(Error::Stranger)?;
@@ -61,7 +74,11 @@ impl Communicator {
 
     fn open(&self) -> Result<OpenContext<'_>> {
         let context = self.shared().core.with(|engine| engine.open_context())?;
-        Ok(OpenContext { communicator: self, context, kept: Cell::new(false) })
+        Ok(OpenContext {
+            communicator: self,
+            context,
+            kept: Cell::new(false),
+        })
     }
 }
 

@@ -29,7 +29,10 @@ pub(super) struct Caught(Arc<Mutex<Option<Box<dyn Any + Send>>>>);
 
 impl Caught {
     fn put(&self, panic: Box<dyn Any + Send>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(panic);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert(panic);
     }
 
     /// Goes on with the panic, if there was one.
@@ -96,7 +99,10 @@ fn kind(id: TypeId) -> Option<Kind> {
         (TypeId::of::<f32>(), Kind::F32),
         (TypeId::of::<f64>(), Kind::F64),
     ];
-    kinds.into_iter().find(|(known, _)| *known == id).map(|(_, kind)| kind)
+    kinds
+        .into_iter()
+        .find(|(known, _)| *known == id)
+        .map(|(_, kind)| kind)
 }
 
 /// A function for which the order of operands does not matter, which leaves more ways to go.
@@ -125,12 +131,18 @@ fn user<T: Plain>(
     let combine = move |from: &[u8], into: &mut [u8], _count: usize| {
         // The bytes need not be aligned for `T`.
         for (left, right) in from.chunks_exact(size).zip(into.chunks_exact_mut(size)) {
-            let operands = (bytemuck::pod_read_unaligned(left), bytemuck::pod_read_unaligned(right));
+            let operands = (
+                bytemuck::pod_read_unaligned(left),
+                bytemuck::pod_read_unaligned(right),
+            );
             match catch_unwind(AssertUnwindSafe(|| function(operands.0, operands.1))) {
                 Ok(result) => right.copy_from_slice(bytemuck::bytes_of(&result)),
                 Err(panic) => return caught.put(panic),
             }
         }
     };
-    Operation { op: Op::user(size, commutative, Arc::new(combine)), panic }
+    Operation {
+        op: Op::user(size, commutative, Arc::new(combine)),
+        panic,
+    }
 }

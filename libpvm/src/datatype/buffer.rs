@@ -104,6 +104,7 @@ impl Memory {
                 base, layout, skip, ..
             } => (*base, layout.clone(), skip + start),
             Memory::Owned(bytes) => (bytes.as_ptr().cast_mut(), None, start),
+            Memory::Boxed { base, .. } => (*base, None, start),
         };
         Memory::Borrowed {
             base,
