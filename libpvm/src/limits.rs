@@ -25,3 +25,9 @@ pub const GROUP_NAME_MAX: usize = 4096;
 
 /// Largest encoded value of a message with a serde type, in bytes.
 pub const VALUE_MAX: usize = 1 << 30;
+
+/// Longest a client waits for the answer to an ordinary request.
+pub const CALL_DEADLINE_MS: u64 = 60_000;
+
+/// Longest a client waits for a daemon that it starts.
+pub const DAEMON_START_DEADLINE_MS: u64 = 10_000;

@@ -1,1 +1,22 @@
-//! See the crate's page.
+//! The link to the daemon of this host: a blocking client over its unix socket.
+//!
+//! - [`Link`]: one connection; requests, answers and events;
+//! - [`passing`]: bytes with file descriptors beside them;
+//! - [`runtime_dir`], [`socket_path`]: where the socket is;
+//! - [`start_daemon`]: starts the daemon when none runs;
+//! - [`identity_from_environment`]: who the daemon says this process is.
+//!
+//! No thread and no runtime: a link reads only when it is told to. The socket's directory belongs to
+//! the user alone, and a link trusts only a daemon of the same user; its messages are checked all
+//! the same.
+
+mod identity;
+mod link;
+pub mod passing;
+mod place;
+mod start;
+
+pub use identity::{IdentityError, identity_from_environment};
+pub use link::{Answer, Link, LinkError, Ticket, hello_tool};
+pub use place::{PlaceError, daemon_name, runtime_dir, socket_path};
+pub use start::{DaemonOptions, StartError, start_daemon};
