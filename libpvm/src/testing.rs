@@ -13,7 +13,7 @@
 //! assert_eq!(sums, [6, 6, 6, 6]);
 //! ```
 
-use crate::api::{Error, Options, Vm};
+use crate::api::{Error, Options, Threads, Vm};
 use crate::ids::TaskId;
 use crate::limits::TASKS_PER_LAUNCH_MAX;
 use crate::session::{
@@ -144,11 +144,28 @@ impl LocalVm {
         n: usize,
         body: impl Fn(Vm) -> R + Sync,
     ) -> Result<Vec<R>, LocalVmError> {
+        self.tasks_with(n, Threads::Multiple, body)
+    }
+
+    /// As [`LocalVm::tasks`], for a thread level other than the default.
+    ///
+    /// # Errors
+    /// When the tasks cannot be made or attached.
+    ///
+    /// # Panics
+    /// When one of the tasks does.
+    pub fn tasks_with<R: Send>(
+        &self,
+        n: usize,
+        threads: Threads,
+        body: impl Fn(Vm) -> R + Sync,
+    ) -> Result<Vec<R>, LocalVmError> {
         let identities = self.daemon.adopt(n)?;
         let attach = |identity: AdoptedTask| -> Result<Vm, Error> {
             let task = TaskId::from_bits(identity.task).ok_or(Error::Stranger)?;
             let socket = self.daemon.socket.clone();
-            Vm::attach_with(Options::new().identity(socket, task, identity.capability))
+            let options = Options::new().threads(threads);
+            Vm::attach_with(options.identity(socket, task, identity.capability))
         };
         let body = &body;
         let results: Vec<Result<R, Error>> = std::thread::scope(|scope| {

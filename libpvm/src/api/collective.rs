@@ -100,30 +100,22 @@ impl Communicator {
         value: Option<T>,
     ) -> Result<T> {
         self.member(root)?;
+        let is_root = self.rank() == root;
         let encoded = match &value {
-            Some(value) if self.rank() == root => value::encode(value).map_err(Error::Unsendable),
-            _ => Ok(Vec::new()),
+            Some(value) if is_root => Some(value::encode(value).map_err(Error::Unsendable)),
+            _ => None,
         };
-        let has_value = encoded.is_ok() && value.is_some();
-        let mut bytes = *encoded.as_ref().ok().map_or(&Vec::new(), |bytes| bytes);
-        let mut len = [if has_value {
-            bytes.len() as u64
-        } else {
-            NOTHING
-        }];
+        let known = encoded.as_ref().and_then(|encoded| encoded.as_ref().ok());
+        let mut len = [known.map_or(NOTHING, |bytes| bytes.len() as u64)];
         self.broadcast(root, &mut len)?;
-        encoded?;
+        let encoded = encoded.transpose()?;
         if len[0] == NOTHING {
             return Err(Error::Collective("the root has no value"));
         }
-        bytes = if self.rank() == root {
-            bytes
-        } else {
-            zeroed(length(len[0])?)?
-        };
+        let mut bytes = encoded.map_or_else(|| zeroed(length(len[0])?), Ok)?;
         self.broadcast(root, &mut bytes)?;
         match value {
-            Some(value) if self.rank() == root => Ok(value),
+            Some(value) if is_root => Ok(value),
             _ => decode(&bytes),
         }
     }

@@ -44,7 +44,7 @@ pub use reduction::{
     BitAnd, BitOr, BitXor, Commutative, Max, Min, Operation, Product, Reduction, Sum,
 };
 pub use request::{
-    Completed, Request, test_all, test_any, test_some, wait_all, wait_any, wait_some,
+    Completed, Received, Request, test_all, test_any, test_some, wait_all, wait_any, wait_some,
 };
 pub use shared::ShmEngine;
 pub use spawn::{Command, SpawnError};

@@ -255,7 +255,7 @@ impl Shared {
         if !untyped_bytes {
             check::<T>(envelope, plain_hash::<T>())?;
         }
-        if envelope.len % size_of::<T>() as u64 != 0 {
+        if !envelope.len.is_multiple_of(size_of::<T>() as u64) {
             let why = format!(
                 "{} bytes are not a whole number of {}",
                 envelope.len,

@@ -17,7 +17,7 @@ pub struct Request<B, S = Rank> {
     running: Option<Running<B, S>>,
 }
 
-type Open<B, S> = Box<dyn FnOnce(Outcome) -> Result<(B, Status<S>)> + Send>;
+type Open<B, S> = Box<dyn FnOnce(Outcome) -> Completed<B, S> + Send>;
 
 struct Running<B, S> {
     shared: Arc<Shared>,
@@ -33,14 +33,17 @@ enum Kind {
     Collective,
 }
 
-/// What a request of a set has brought.
-pub type Completed<B, S = Rank> = Result<(B, Status<S>)>;
+/// What a request has brought: its buffer, and what is known of the message.
+pub type Received<B, S = Rank> = (B, Status<S>);
+
+/// How a request has ended.
+pub type Completed<B, S = Rank> = Result<Received<B, S>>;
 
 impl<B, S> Request<B, S> {
     pub(super) fn send(
         shared: Arc<Shared>,
         id: RequestId,
-        open: impl FnOnce(Outcome) -> Result<(B, Status<S>)> + Send + 'static,
+        open: impl FnOnce(Outcome) -> Completed<B, S> + Send + 'static,
     ) -> Self {
         Self::new(shared, id, Kind::Send, Box::new(open))
     }
@@ -48,7 +51,7 @@ impl<B, S> Request<B, S> {
     pub(super) fn receive(
         shared: Arc<Shared>,
         id: RequestId,
-        open: impl FnOnce(Outcome) -> Result<(B, Status<S>)> + Send + 'static,
+        open: impl FnOnce(Outcome) -> Completed<B, S> + Send + 'static,
     ) -> Self {
         Self::new(shared, id, Kind::Receive, Box::new(open))
     }
@@ -56,7 +59,7 @@ impl<B, S> Request<B, S> {
     pub(super) fn collective(
         shared: Arc<Shared>,
         id: RequestId,
-        open: impl FnOnce(Outcome) -> Result<(B, Status<S>)> + Send + 'static,
+        open: impl FnOnce(Outcome) -> Completed<B, S> + Send + 'static,
     ) -> Self {
         Self::new(shared, id, Kind::Collective, Box::new(open))
     }
@@ -93,7 +96,7 @@ impl<B, S> Request<B, S> {
     ///
     /// # Errors
     /// What went wrong with the operation.
-    pub fn test(&mut self) -> Result<Option<(B, Status<S>)>> {
+    pub fn test(&mut self) -> Result<Option<Received<B, S>>> {
         let Some(running) = &self.running else {
             return Ok(None);
         };
@@ -171,7 +174,7 @@ impl<B, S> Drop for Request<B, S> {
 /// The first error, after all have been waited for.
 pub fn wait_all<B, S>(
     requests: impl IntoIterator<Item = Request<B, S>>,
-) -> Result<Vec<(B, Status<S>)>> {
+) -> Result<Vec<Received<B, S>>> {
     let results: Vec<Completed<B, S>> = requests.into_iter().map(Request::wait).collect();
     results.into_iter().collect()
 }
@@ -244,7 +247,7 @@ pub fn test_some<B, S>(requests: &mut [Request<B, S>]) -> Result<Vec<(usize, Com
 ///
 /// # Errors
 /// The first error of an operation; [`Error::MixedTasks`].
-pub fn test_all<B, S>(requests: &mut [Request<B, S>]) -> Result<Option<Vec<(B, Status<S>)>>> {
+pub fn test_all<B, S>(requests: &mut [Request<B, S>]) -> Result<Option<Vec<Received<B, S>>>> {
     let Some(shared) = common(requests)? else {
         return Ok(Some(Vec::new()));
     };

@@ -43,7 +43,7 @@ struct Mail {
 const LEAVE_DEADLINE: Duration = Duration::from_secs(10);
 
 impl Shared {
-    pub fn new(mut transport: ShmTransport, welcome: &Welcome, level: Level) -> Result<Self> {
+    pub fn new(transport: ShmTransport, welcome: &Welcome, level: Level) -> Result<Self> {
         let bad = |why: &'static str| Error::BadWelcome(why);
         let me = TaskId::from_bits(welcome.task).ok_or(bad("no task id"))?;
         let tasks: Option<Vec<TaskId>> = welcome
