@@ -1,0 +1,62 @@
+//! What the transport needs of the daemon: to be introduced to other tasks.
+
+use crate::session::{Answer, Link, LinkError, Ticket};
+use crate::wire::control::{CloseChannel, OpenChannel, to_daemon};
+use std::time::Duration;
+
+/// The daemon, or a stand-in for it.
+pub trait Introducer {
+    /// Asks for a channel to the task with these bits.
+    ///
+    /// # Errors
+    /// When the daemon has gone.
+    fn ask(&mut self, peer: u64) -> Result<Ticket, LinkError>;
+
+    /// The answer, waited for at most `limit`; `None`: not yet.
+    fn answer(&mut self, ticket: Ticket, limit: Duration) -> Option<Result<Answer, LinkError>>;
+
+    /// Says that the channel to a task that has ended is not used any more.
+    fn close(&mut self, peer: u64);
+
+    /// Takes in what has arrived. Returns whether the daemon is there.
+    fn read(&mut self) -> bool;
+
+    /// The oldest event that was taken in.
+    fn next_event(&mut self) -> Option<Answer>;
+
+    /// Whether there is one.
+    fn has_event(&self) -> bool;
+}
+
+impl Introducer for Link {
+    fn ask(&mut self, peer: u64) -> Result<Ticket, LinkError> {
+        self.start(to_daemon::Body::OpenChannel(OpenChannel { peer }), &[])
+    }
+
+    fn answer(&mut self, ticket: Ticket, limit: Duration) -> Option<Result<Answer, LinkError>> {
+        if limit.is_zero() {
+            return self.take(ticket);
+        }
+        match self.wait(ticket, limit, "opening a channel") {
+            Err(LinkError::TimedOut { .. }) => None,
+            answer => Some(answer),
+        }
+    }
+
+    fn close(&mut self, peer: u64) {
+        // A daemon that has gone does not need to know.
+        let _ = self.tell(to_daemon::Body::CloseChannel(CloseChannel { peer }));
+    }
+
+    fn read(&mut self) -> bool {
+        self.read_now().is_ok() && !self.is_lost()
+    }
+
+    fn next_event(&mut self) -> Option<Answer> {
+        Link::next_event(self)
+    }
+
+    fn has_event(&self) -> bool {
+        Link::has_event(self)
+    }
+}

@@ -1,0 +1,205 @@
+//! One producer, one consumer, lines of eight words: the ring of packet headers.
+//!
+//! The first word of a line is its *stamp*: the low half is the line's sequence number (position
+//! plus one), so a line tells by itself whether it has been written in this lap, and nobody clears
+//! anything. All other words are written before the stamp, which is stored with release.
+//!
+//! The ring is generic over where its words lie, so that loom can check this very code.
+
+use crate::sync::atomic::{Ordering, fence};
+use crate::sync::shared::Word;
+
+/// Words of a line after the stamp and the two words of fixed fields.
+pub const BODY_WORDS: usize = 5;
+/// Bytes that fit in them.
+pub const BODY_BYTES: usize = BODY_WORDS * 8;
+
+/// Where the words of one direction of a channel lie.
+pub trait Lines {
+    /// Their type.
+    type Word: Word<u64>;
+    /// How many lines; a power of two.
+    const COUNT: u64;
+
+    /// Word `word` of the line at `position` (modulo the count).
+    fn word(&self, position: u64, word: usize) -> &Self::Word;
+    /// How many lines the consumer has freed; written by the consumer.
+    fn head(&self) -> &Self::Word;
+    /// Up to where the arena is free again; written by the consumer.
+    fn arena_head(&self) -> &Self::Word;
+    /// Not 0: the producer waits for room; written by the producer.
+    fn waiting(&self) -> &Self::Word;
+}
+
+/// A line without its sequence number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Line {
+    /// What follows the sequence number in the stamp.
+    pub mark: u32,
+    /// Fixed fields.
+    pub fields: [u64; 2],
+    /// Bytes of a small packet, or what a larger one needs.
+    pub body: [u64; BODY_WORDS],
+}
+
+/// The other side wrote what no honest one writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nonsense;
+
+/// The writing end.
+pub struct Producer<L> {
+    lines: L,
+    tail: u64,
+    /// The consumer's head as last seen.
+    head: u64,
+}
+
+impl<L: Lines> Producer<L> {
+    /// The writing end of a fresh ring.
+    pub fn new(lines: L) -> Self {
+        Self {
+            lines,
+            tail: 0,
+            head: 0,
+        }
+    }
+
+    /// Whether a line is free; looks at the consumer's line only if it must.
+    #[inline]
+    pub fn has_room(&mut self) -> Result<bool, Nonsense> {
+        if self.tail - self.head < L::COUNT {
+            return Ok(true);
+        }
+        self.refresh()
+    }
+
+    fn refresh(&mut self) -> Result<bool, Nonsense> {
+        let head = self.lines.head().load(Ordering::Acquire);
+        if head < self.head || head > self.tail {
+            return Err(Nonsense);
+        }
+        self.head = head;
+        Ok(self.tail - head < L::COUNT)
+    }
+
+    /// Writes a line, of its body the first `words`; the caller has seen that there is room.
+    #[inline]
+    pub fn publish(&mut self, line: &Line, words: usize) {
+        debug_assert!(self.tail - self.head < L::COUNT);
+        let at = self.tail;
+        for (index, &word) in line.body[..words].iter().enumerate() {
+            self.lines
+                .word(at, 3 + index)
+                .store(word, Ordering::Relaxed);
+        }
+        self.lines
+            .word(at, 1)
+            .store(line.fields[0], Ordering::Relaxed);
+        self.lines
+            .word(at, 2)
+            .store(line.fields[1], Ordering::Relaxed);
+        self.tail += 1;
+        let stamp = u64::from(line.mark) << 32 | u64::from(self.tail as u32);
+        self.lines.word(at, 0).store(stamp, Ordering::Release);
+    }
+
+    /// The consumer's position in the arena.
+    pub fn arena_head(&self) -> u64 {
+        self.lines.arena_head().load(Ordering::Acquire)
+    }
+
+    /// Says that the producer waits for room. The caller looks for room once more after this.
+    pub fn announce(&self) {
+        self.lines.waiting().store(1, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+    }
+
+    /// Takes that back.
+    pub fn withdraw(&self) {
+        self.lines.waiting().store(0, Ordering::Relaxed);
+    }
+}
+
+/// The reading end.
+pub struct Consumer<L> {
+    lines: L,
+    next: u64,
+    /// What the producer has been told is free.
+    freed: u64,
+    arena_next: u64,
+    arena_freed: u64,
+}
+
+impl<L: Lines> Consumer<L> {
+    /// The reading end of a fresh ring.
+    pub fn new(lines: L) -> Self {
+        Self {
+            lines,
+            next: 0,
+            freed: 0,
+            arena_next: 0,
+            arena_freed: 0,
+        }
+    }
+
+    /// Whether a line has been published. One load.
+    #[inline]
+    pub fn is_ready(&self) -> bool {
+        self.stamp() as u32 == (self.next + 1) as u32
+    }
+
+    #[inline]
+    fn stamp(&self) -> u64 {
+        self.lines.word(self.next, 0).load(Ordering::Acquire)
+    }
+
+    /// Copies the next line out, if one has been published. The line is not free before
+    /// [`Consumer::free`].
+    #[inline]
+    pub fn take(&mut self) -> Option<Line> {
+        let stamp = self.stamp();
+        if stamp as u32 != (self.next + 1) as u32 {
+            return None;
+        }
+        let word = |index| self.lines.word(self.next, index).load(Ordering::Relaxed);
+        let line = Line {
+            mark: (stamp >> 32) as u32,
+            fields: [word(1), word(2)],
+            body: std::array::from_fn(|index| word(3 + index)),
+        };
+        self.next += 1;
+        Some(line)
+    }
+
+    /// Notes that the arena before `position` is not needed any more.
+    #[inline]
+    pub fn arena_done(&mut self, position: u64) {
+        self.arena_next = position;
+    }
+
+    /// Lines and arena bytes that are free but not told to be.
+    #[inline]
+    pub fn unfreed(&self) -> (u64, u64) {
+        let arena = self.arena_next.wrapping_sub(self.arena_freed);
+        (self.next - self.freed, arena)
+    }
+
+    /// Tells the producer what is free. Returns whether it waits for room.
+    #[must_use = "a waiting producer must be rung"]
+    pub fn free(&mut self) -> bool {
+        self.free_quietly();
+        fence(Ordering::SeqCst);
+        self.lines.waiting().load(Ordering::Relaxed) != 0
+    }
+
+    /// Tells what is free without asking whether the producer waits: for when it cannot.
+    pub fn free_quietly(&mut self) {
+        self.freed = self.next;
+        self.arena_freed = self.arena_next;
+        let lines = &self.lines;
+        lines
+            .arena_head()
+            .store(self.arena_freed, Ordering::Release);
+        lines.head().store(self.freed, Ordering::Release);
+    }
+}

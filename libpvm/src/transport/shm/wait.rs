@@ -1,0 +1,114 @@
+//! How a task waits: awake while that pays, then politely, then asleep.
+
+use crate::settings;
+use std::hint::spin_loop;
+use std::time::{Duration, Instant};
+
+/// What the user wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WaitPolicy {
+    /// Spin while it pays, then sleep.
+    #[default]
+    Adaptive,
+    /// Never sleep.
+    Spin,
+    /// Sleep at once.
+    Block,
+}
+
+impl WaitPolicy {
+    /// As the environment says; what it does not know counts as adaptive.
+    pub fn from_environment() -> Self {
+        match std::env::var(settings::WAIT).as_deref() {
+            Ok("spin") => Self::Spin,
+            Ok("block") => Self::Block,
+            _ => Self::Adaptive,
+        }
+    }
+}
+
+/// What to do after a poll that found nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Poll again.
+    Again,
+    /// Sleep.
+    Sleep,
+}
+
+/// Polls between two looks at the clock.
+const POLLS: u32 = 32;
+/// Times that the processor is offered to others before sleeping.
+const YIELDS: u32 = 4;
+
+/// One wait.
+pub struct Ladder {
+    policy: WaitPolicy,
+    spin: Duration,
+    began: Option<Instant>,
+    polls: u32,
+    yields: u32,
+}
+
+impl Ladder {
+    /// A wait that stays awake for `spin` at first.
+    pub fn new(policy: WaitPolicy, spin: Duration) -> Self {
+        Self {
+            policy,
+            spin,
+            began: None,
+            polls: 0,
+            yields: 0,
+        }
+    }
+
+    /// Pauses for a moment, or says that it is time to sleep.
+    #[inline]
+    pub fn climb(&mut self) -> Step {
+        self.polls += 1;
+        if self.policy == WaitPolicy::Block {
+            return Step::Sleep;
+        }
+        if !self.spin.is_zero() && !self.polls.is_multiple_of(POLLS) {
+            spin_loop();
+            return Step::Again;
+        }
+        self.look_at_the_clock()
+    }
+
+    #[cold]
+    fn look_at_the_clock(&mut self) -> Step {
+        let began = *self.began.get_or_insert_with(Instant::now);
+        if !self.spin.is_zero() && began.elapsed() < self.spin {
+            return Step::Again;
+        }
+        if self.policy == WaitPolicy::Adaptive && self.yields == YIELDS {
+            return Step::Sleep;
+        }
+        self.yields = (self.yields + 1).min(YIELDS);
+        std::thread::yield_now();
+        Step::Again
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn steps(policy: WaitPolicy, spin: Duration) -> Option<usize> {
+        let mut ladder = Ladder::new(policy, spin);
+        (0..1_000_000).position(|_| ladder.climb() == Step::Sleep)
+    }
+
+    #[test]
+    fn each_policy_climbs_its_own_way() {
+        assert_eq!(steps(WaitPolicy::Block, Duration::from_micros(20)), Some(0));
+        assert_eq!(
+            steps(WaitPolicy::Adaptive, Duration::ZERO),
+            Some(YIELDS as usize)
+        );
+        let spun = steps(WaitPolicy::Adaptive, Duration::from_micros(20)).unwrap();
+        assert!(spun >= 2 * POLLS as usize);
+        assert_eq!(steps(WaitPolicy::Spin, Duration::from_micros(1)), None);
+    }
+}
