@@ -9,18 +9,29 @@
 //! somebody may still write.
 
 use super::Layout;
+use super::workspace::Loan;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
 /// Memory of a message end.
-enum Memory {
-    /// Bytes by address; the boxed layout is absent for contiguous bytes.
+pub(super) enum Memory {
+    /// Bytes by address; the layout is absent for contiguous bytes. `skip` packed bytes before the
+    /// first are not part of the message.
     Borrowed {
         base: *mut u8,
         layout: Option<Arc<Layout>>,
-        _ticket: Option<Ticket>,
+        skip: usize,
+        _hold: Option<Hold>,
     },
     Owned(Vec<u8>),
+}
+
+/// What is told when an end of borrowed memory is dropped.
+pub(super) enum Hold {
+    /// The closure that the memory was lent to.
+    Ticket { _ticket: Ticket },
+    /// The workspace that the memory is a part of.
+    Loan { _loan: Loan },
 }
 
 // SAFETY: the addresses in `Memory` are used only through `Source` (reads) and `Sink` (writes by
@@ -30,22 +41,25 @@ unsafe impl Send for Memory {}
 
 /// The sending end of a message.
 pub struct Source {
-    memory: Memory,
-    len: usize,
+    pub(super) memory: Memory,
+    pub(super) len: usize,
 }
 
 /// The receiving end of a message.
 pub struct Sink {
-    memory: Memory,
-    len: usize,
+    pub(super) memory: Memory,
+    pub(super) len: usize,
 }
 
 impl Memory {
-    fn contiguous(&self) -> Option<*mut u8> {
+    pub(super) fn contiguous(&self) -> Option<*mut u8> {
         match self {
             Memory::Borrowed {
-                base, layout: None, ..
-            } => Some(*base),
+                base,
+                layout: None,
+                skip,
+                ..
+            } => Some(base.wrapping_add(*skip)),
             Memory::Borrowed { .. } => None,
             Memory::Owned(bytes) => Some(bytes.as_ptr().cast_mut()),
         }
@@ -57,21 +71,44 @@ impl Memory {
         Memory::Borrowed {
             base,
             layout,
-            _ticket: None,
+            skip: 0,
+            _hold: None,
+        }
+    }
+
+    /// `hold`'s part of this memory, from packed offset `start` on.
+    pub(super) fn part(&self, start: usize, hold: Hold) -> Self {
+        let (base, layout, skip) = match self {
+            Memory::Borrowed {
+                base, layout, skip, ..
+            } => (*base, layout.clone(), skip + start),
+            Memory::Owned(bytes) => (bytes.as_ptr().cast_mut(), None, start),
+        };
+        Memory::Borrowed {
+            base,
+            layout,
+            skip,
+            _hold: Some(hold),
         }
     }
 
     /// Calls `each(address, packed offset relative to the first, length)` for the pieces of packed
     /// bytes `offset..offset + len`.
-    fn pieces(&self, offset: usize, len: usize, mut each: impl FnMut(*mut u8, usize, usize)) {
+    pub(super) fn pieces(
+        &self,
+        offset: usize,
+        len: usize,
+        mut each: impl FnMut(*mut u8, usize, usize),
+    ) {
         match self {
             Memory::Borrowed {
                 base,
                 layout: Some(layout),
+                skip,
                 ..
             } => {
                 let mut done = 0;
-                layout.pieces(offset, len, |at, piece| {
+                layout.pieces(skip + offset, len, |at, piece| {
                     each(base.wrapping_offset(at), done, piece);
                     done += piece;
                 });
@@ -102,7 +139,8 @@ impl Source {
             memory: Memory::Borrowed {
                 base: base.cast_mut(),
                 layout: None,
-                _ticket: None,
+                skip: 0,
+                _hold: None,
             },
             len,
         }
@@ -197,7 +235,8 @@ impl Sink {
             memory: Memory::Borrowed {
                 base,
                 layout: None,
-                _ticket: None,
+                skip: 0,
+                _hold: None,
             },
             len,
         }
@@ -285,7 +324,7 @@ pub fn transfer(source: &Source, from: usize, sink: &mut Sink, to: usize, len: u
 }
 
 /// Says, while it lives, that somebody holds an end of lent memory.
-struct Ticket(*const AtomicUsize);
+pub(super) struct Ticket(*const AtomicUsize);
 
 impl Drop for Ticket {
     fn drop(&mut self) {
@@ -304,7 +343,10 @@ impl Lent {
         Memory::Borrowed {
             base,
             layout: None,
-            _ticket: Some(Ticket(&self.0)),
+            skip: 0,
+            _hold: Some(Hold::Ticket {
+                _ticket: Ticket(&self.0),
+            }),
         }
     }
 }
