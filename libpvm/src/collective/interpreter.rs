@@ -52,6 +52,8 @@ struct Machine<'a> {
     /// By `from * size + to`.
     sends: Vec<Vec<End>>,
     receives: Vec<Vec<End>>,
+    /// Pairs with sends.
+    busy: Vec<usize>,
     ids: usize,
 }
 
@@ -67,6 +69,7 @@ pub fn interpret(world: World, op: Option<&Op>, players: Vec<Player>) -> Vec<Vec
         schedules: Vec::new(),
         sends: (0..size * size).map(|_| Vec::new()).collect(),
         receives: (0..size * size).map(|_| Vec::new()).collect(),
+        busy: Vec::new(),
         ids: 0,
     };
     for player in players {
@@ -102,19 +105,22 @@ impl Machine<'_> {
     /// Something that can happen happens.
     fn step(&mut self) {
         let size = self.states.len();
-        let events = size + size * size;
+        let events = size + self.busy.len();
         let first = self.random(events);
         for event in (first..events).chain(0..first) {
             let happened = match event.checked_sub(size) {
                 None => self.start(event),
-                Some(pair) => self.deliver(pair) || self.depart(pair),
+                Some(index) => self.go_on(self.busy[index]),
             };
             if happened {
                 return;
             }
         }
         let at: Vec<_> = self.states.iter().map(|state| state.next).collect();
-        panic!("deadlock: the ranks are at steps {at:?} of {:#?}", self.schedules);
+        panic!(
+            "deadlock: the ranks are at steps {at:?} of {:#?}",
+            self.schedules
+        );
     }
 
     /// Rank `rank` starts its next step.
@@ -125,9 +131,13 @@ impl Machine<'_> {
         let size = self.states.len();
         let free = match step {
             Step::Send { from, .. } => self.is_free(rank, from, false),
-            Step::Receive { into, .. } => self.is_free(rank, into, true),
+            Step::Receive { into, .. } => {
+                assert_ne!(into.buffer, Buffer::Input);
+                self.is_free(rank, into, true)
+            }
             Step::Reduce { from, into } | Step::Copy { from, into } => {
                 assert!(!overlap(from, into), "{step:?}");
+                assert_ne!(into.buffer, Buffer::Input);
                 self.is_free(rank, from, false) && self.is_free(rank, into, true)
             }
             Step::Fence => self.states[rank].pending.is_empty(),
@@ -140,7 +150,11 @@ impl Machine<'_> {
             Step::Send { to, from } => {
                 assert_ne!(to, rank);
                 let end = self.begin(rank, from, false);
-                self.sends[rank * size + to].push(end);
+                let pair = rank * size + to;
+                if self.sends[pair].is_empty() {
+                    self.busy.push(pair);
+                }
+                self.sends[pair].push(end);
             }
             Step::Receive { from, into } => {
                 assert_ne!(from, rank);
@@ -161,6 +175,15 @@ impl Machine<'_> {
         }
         self.states[rank].next += 1;
         true
+    }
+
+    /// A message of a pair goes on.
+    fn go_on(&mut self, pair: usize) -> bool {
+        let happened = self.deliver(pair) || self.depart(pair);
+        if self.sends[pair].is_empty() {
+            self.busy.retain(|&busy| busy != pair);
+        }
+        happened
     }
 
     /// The oldest send of a pair meets the oldest receive.
@@ -206,7 +229,9 @@ impl Machine<'_> {
     fn begin(&mut self, rank: usize, span: Span, writing: bool) -> End {
         self.ids += 1;
         let id = self.ids;
-        self.states[rank].pending.push(Pending { id, span, writing });
+        self.states[rank]
+            .pending
+            .push(Pending { id, span, writing });
         End {
             id,
             span,
@@ -223,9 +248,16 @@ impl Machine<'_> {
     }
 
     fn finish(self) -> Vec<Vec<u8>> {
-        assert!(self.sends.iter().all(Vec::is_empty), "messages are left over");
+        assert!(
+            self.sends.iter().all(Vec::is_empty),
+            "messages are left over"
+        );
         assert!(self.receives.iter().all(Vec::is_empty));
-        self.states.into_iter().map(|state| state.buffers).map(|[_, output, _]| output).collect()
+        self.states
+            .into_iter()
+            .map(|state| state.buffers)
+            .map(|[_, output, _]| output)
+            .collect()
     }
 }
 

@@ -17,7 +17,7 @@ mod select;
 mod team;
 
 pub use op::{Builtin, Kind, Op, UserFunction};
-pub use run::{Delivery, Finished, Member, Run, Setup, Tags};
+pub use run::{Delivery, Finished, Member, Run, Scratch, Setup, Tags};
 pub use schedule::{Buffer, Schedule, Span, Step};
 pub use select::{Call, CallError, Place, Topology, Vector, plan};
 pub use team::{Blocks, Team};

@@ -303,17 +303,15 @@ impl Builder<'_> {
         if len == 0 || len > ALLTOALL_BRUCK_MAX || self.size < MANY {
             return self.alltoallv(plan, &blocks, &blocks);
         }
-        let (input, output) = (Span::of(self.input(), total), Span::of(Buffer::Output, total));
+        let (input, output) = (
+            Span::of(self.input(), total),
+            Span::of(Buffer::Output, total),
+        );
         alltoall::bruck(plan, &self.all(), input, output, len);
         Ok(())
     }
 
-    fn alltoallv(
-        &self,
-        plan: &mut Schedule,
-        input: &Blocks<'_>,
-        output: &Blocks<'_>,
-    ) -> Planned {
+    fn alltoallv(&self, plan: &mut Schedule, input: &Blocks<'_>, output: &Blocks<'_>) -> Planned {
         let to = Span::of(Buffer::Output, self.check_blocks(output)?);
         let team = self.all();
         if !self.in_place {
@@ -325,7 +323,11 @@ impl Builder<'_> {
         let lens: Vec<usize> = (0..self.size).map(|rank| output.len(rank)).collect();
         let starts: Vec<usize> = lens
             .iter()
-            .scan(0, |end, len| Some(std::mem::replace(end, *end + len)))
+            .scan(0, |end, len| {
+                let start = *end;
+                *end += len;
+                Some(start)
+            })
             .collect();
         let kept = Blocks::Listed {
             lens: &lens,
@@ -341,7 +343,11 @@ impl Builder<'_> {
 
     fn broadcast(&self, plan: &mut Schedule, root: Rank, len: usize) -> Planned {
         let team = self.from_root(root)?;
-        let buffer = if team.me == 0 { self.input() } else { Buffer::Output };
+        let buffer = if team.me == 0 {
+            self.input()
+        } else {
+            Buffer::Output
+        };
         let data = Span::of(buffer, len);
         if len == 0 || self.size == 1 {
             return Ok(());
@@ -369,13 +375,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn gatherv(
-        &self,
-        plan: &mut Schedule,
-        root: Rank,
-        len: usize,
-        blocks: &Blocks<'_>,
-    ) -> Planned {
+    fn gatherv(&self, plan: &mut Schedule, root: Rank, len: usize, blocks: &Blocks<'_>) -> Planned {
         let team = self.from_root(root)?;
         let mut end = 0;
         let mut len = len;
@@ -424,12 +424,7 @@ impl Builder<'_> {
         }
     }
 
-    fn reduce_scatter(
-        &self,
-        plan: &mut Schedule,
-        vector: Vector,
-        blocks: &Blocks<'_>,
-    ) -> Planned {
+    fn reduce_scatter(&self, plan: &mut Schedule, vector: Vector, blocks: &Blocks<'_>) -> Planned {
         let (input, _) = self.vectors(vector)?;
         if self.check_blocks(blocks)? > input.len {
             return Err(CallError::BadBlocks);
@@ -442,7 +437,11 @@ impl Builder<'_> {
             scatter::linear(plan, &team, whole, blocks, result);
             return Ok(());
         }
-        let mine = if self.in_place { plan.temporary(result.len) } else { result };
+        let mine = if self.in_place {
+            plan.temporary(result.len)
+        } else {
+            result
+        };
         reduce_scatter::direct(plan, &team, input, blocks, mine, how(vector));
         plan.copy(mine, result);
         Ok(())
@@ -496,7 +495,11 @@ impl Builder<'_> {
     }
 
     fn input(&self) -> Buffer {
-        if self.in_place { Buffer::Output } else { Buffer::Input }
+        if self.in_place {
+            Buffer::Output
+        } else {
+            Buffer::Input
+        }
     }
 
     fn vectors(&self, vector: Vector) -> Result<(Span, Span), CallError> {
@@ -542,7 +545,11 @@ impl Builder<'_> {
 
     fn check_rank(&self, rank: Rank) -> Planned {
         let size = self.size;
-        if rank < size { Ok(()) } else { Err(CallError::NoSuchRank { rank, size }) }
+        if rank < size {
+            Ok(())
+        } else {
+            Err(CallError::NoSuchRank { rank, size })
+        }
     }
 
     fn check_blocks(&self, blocks: &Blocks<'_>) -> Result<usize, CallError> {

@@ -154,8 +154,12 @@ impl Blocks<'_> {
                 if lens.len() != size || starts.len() != size {
                     return None;
                 }
-                lens.iter().try_fold(0usize, |sum, &len| sum.checked_add(len))?;
-                let mut ends = lens.iter().zip(starts).map(|(len, start)| len.checked_add(*start));
+                lens.iter()
+                    .try_fold(0usize, |sum, &len| sum.checked_add(len))?;
+                let mut ends = lens
+                    .iter()
+                    .zip(starts)
+                    .map(|(len, start)| len.checked_add(*start));
                 ends.try_fold(0, |end: usize, block| Some(end.max(block?)))
             }
         }

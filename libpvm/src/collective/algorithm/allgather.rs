@@ -51,7 +51,11 @@ pub fn recursive_doubling(plan: &mut Schedule, team: &Team<'_>, mine: Span, outp
             _ => output.part(known * len, distance * len),
         };
         plan.send(team, team.me ^ distance, leaving);
-        plan.receive(team, team.me ^ distance, output.part(wanted * len, distance * len));
+        plan.receive(
+            team,
+            team.me ^ distance,
+            output.part(wanted * len, distance * len),
+        );
     }
 }
 
@@ -60,16 +64,27 @@ pub fn recursive_doubling(plan: &mut Schedule, team: &Team<'_>, mine: Span, outp
 pub fn bruck(plan: &mut Schedule, team: &Team<'_>, mine: Span, output: Span) {
     let (len, me, size) = (mine.len, team.me, team.size);
     // Blocks of the members from this one on, going round.
-    let room = if me == 0 { output } else { plan.temporary(size * len) };
+    let room = if me == 0 {
+        output
+    } else {
+        plan.temporary(size * len)
+    };
     plan.copy(mine, room.part(0, len));
     for distance in powers_below(size) {
         let count = distance.min(size - distance);
         plan.send(team, team.before(distance), room.part(0, count * len));
-        plan.receive(team, team.after(distance), room.part(distance * len, count * len));
+        plan.receive(
+            team,
+            team.after(distance),
+            room.part(distance * len, count * len),
+        );
     }
     if me > 0 {
         let before_wrap = (size - me) * len;
-        plan.copy(room.part(0, before_wrap), output.part(me * len, before_wrap));
+        plan.copy(
+            room.part(0, before_wrap),
+            output.part(me * len, before_wrap),
+        );
         plan.copy(room.part(before_wrap, me * len), output.part(0, me * len));
     }
 }

@@ -30,7 +30,11 @@ pub fn recursive_doubling(
     let number = if folded { team.me / 2 } else { team.me - extra };
     for distance in powers_below(core) {
         let other = number ^ distance;
-        let peer = if other < extra { 2 * other + 1 } else { other + extra };
+        let peer = if other < extra {
+            2 * other + 1
+        } else {
+            other + extra
+        };
         let last = distance * 2 == core;
         let room = sum.room(plan, last);
         plan.send(team, peer, sum.at);

@@ -17,11 +17,15 @@ pub fn binomial(plan: &mut Schedule, team: &Team<'_>, data: Span) {
 /// Chain of segments: every link works at the same time, for large data and idle processors.
 pub fn chain(plan: &mut Schedule, team: &Team<'_>, data: Span, segment: usize) {
     let mut arriving = data.chunks(segment);
-    if team.me > 0 && let Some(first) = arriving.next() {
+    if team.me > 0
+        && let Some(first) = arriving.next()
+    {
         plan.receive(team, team.me - 1, first);
     }
     for leaving in data.chunks(segment) {
-        if team.me > 0 && let Some(next) = arriving.next() {
+        if team.me > 0
+            && let Some(next) = arriving.next()
+        {
             plan.receive(team, team.me - 1, next);
         }
         if team.me + 1 < team.size {
@@ -40,10 +44,7 @@ pub fn scatter_allgather(plan: &mut Schedule, team: &Team<'_>, data: Span) {
     };
     let range = |first: usize, count: usize| {
         let (begin, end) = (blocks.of(data, first), blocks.of(data, first + count - 1));
-        data.part(
-            begin.start - data.start,
-            end.start + end.len - begin.start,
-        )
+        data.part(begin.start - data.start, end.start + end.len - begin.start)
     };
     if team.me > 0 {
         let mine = range(team.me, subtree(team.me, team.size));

@@ -32,7 +32,11 @@ pub fn binomial(plan: &mut Schedule, team: &Team<'_>, mine: Span, output: Span) 
     }
     // Blocks of the members `me..me + tree`, in this order.
     let direct = team.me == 0 && team.block(0) == 0;
-    let room = if direct { output } else { plan.temporary(tree * len) };
+    let room = if direct {
+        output
+    } else {
+        plan.temporary(tree * len)
+    };
     for distance in powers_below(tree) {
         let child = team.me + distance;
         let count = subtree(child, team.size);
@@ -44,7 +48,13 @@ pub fn binomial(plan: &mut Schedule, team: &Team<'_>, mine: Span, output: Span) 
     } else if !direct {
         let before_wrap = (team.size - team.block(0)) * len;
         let after_wrap = team.block(0) * len;
-        plan.copy(room.part(0, before_wrap), output.part(after_wrap, before_wrap));
-        plan.copy(room.part(before_wrap, after_wrap), output.part(0, after_wrap));
+        plan.copy(
+            room.part(0, before_wrap),
+            output.part(after_wrap, before_wrap),
+        );
+        plan.copy(
+            room.part(before_wrap, after_wrap),
+            output.part(0, after_wrap),
+        );
     }
 }

@@ -55,7 +55,11 @@ pub fn scattered(
 ) {
     let (input, output) = vector;
     let block = blocks.of(output, team.block(team.me));
-    let mine = if root.me == 0 { block } else { plan.temporary(block.len) };
+    let mine = if root.me == 0 {
+        block
+    } else {
+        plan.temporary(block.len)
+    };
     reduce_scatter::direct(plan, team, input, blocks, mine, how);
     gather::linear(plan, root, mine, blocks, output);
 }

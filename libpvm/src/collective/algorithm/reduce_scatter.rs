@@ -66,7 +66,11 @@ fn commutative(
             if let Some((own, sum)) = incoming {
                 // The first message goes where the sum will be.
                 let first = round == 1 && !in_place;
-                let room = if first { sum } else { rooms[next_room].part(0, sum.len) };
+                let room = if first {
+                    sum
+                } else {
+                    rooms[next_room].part(0, sum.len)
+                };
                 if !first {
                     next_room = (next_room + 1) % rooms.len();
                 }
@@ -76,7 +80,9 @@ fn commutative(
             if let Some(outgoing) = outgoing {
                 plan.send(team, to, outgoing);
             }
-            if waiting.len() > AHEAD && let Some((from, into)) = waiting.pop_front() {
+            if waiting.len() > AHEAD
+                && let Some((from, into)) = waiting.pop_front()
+            {
                 plan.reduce(from, into);
             }
         }
@@ -120,7 +126,10 @@ fn ordered(plan: &mut Schedule, team: &Team<'_>, input: Span, blocks: &Blocks<'_
 /// only. `work` may be `input`.
 pub fn ring(plan: &mut Schedule, team: &Team<'_>, input: Span, blocks: &Blocks<'_>, work: Span) {
     let in_place = input == work;
-    let longest = (0..team.size).map(|member| blocks.len(member)).max().unwrap_or(0);
+    let longest = (0..team.size)
+        .map(|member| blocks.len(member))
+        .max()
+        .unwrap_or(0);
     let rooms = in_place.then(|| [plan.temporary(longest), plan.temporary(longest)]);
     for step in 1..team.size {
         let leaving = team.block(team.before(step));

@@ -11,7 +11,11 @@ pub fn inclusive(plan: &mut Schedule, team: &Team<'_>, input: Span, output: Span
     let rooms = rooms(plan, team, input.len);
     for (round, distance) in powers_below(team.size).enumerate() {
         if team.me + distance < team.size {
-            plan.send(team, team.me + distance, if round == 0 { input } else { output });
+            plan.send(
+                team,
+                team.me + distance,
+                if round == 0 { input } else { output },
+            );
         }
         if team.me >= distance {
             let room = rooms[round % 2];
@@ -48,5 +52,12 @@ pub fn exclusive(plan: &mut Schedule, team: &Team<'_>, input: Span, output: Span
 fn rooms(plan: &mut Schedule, team: &Team<'_>, len: usize) -> [Span; 2] {
     let count = powers_below(team.me + 1).count();
     let first = plan.temporary(if count > 0 { len } else { 0 });
-    [first, if count > 1 { plan.temporary(len) } else { first }]
+    [
+        first,
+        if count > 1 {
+            plan.temporary(len)
+        } else {
+            first
+        },
+    ]
 }

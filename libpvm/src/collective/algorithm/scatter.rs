@@ -42,8 +42,14 @@ pub fn binomial(plan: &mut Schedule, team: &Team<'_>, input: Span, mine: Span) {
         let before_wrap = (team.size - team.block(0)) * len;
         let after_wrap = team.block(0) * len;
         if after_wrap > 0 {
-            plan.copy(input.part(after_wrap, before_wrap), room.part(0, before_wrap));
-            plan.copy(input.part(0, after_wrap), room.part(before_wrap, after_wrap));
+            plan.copy(
+                input.part(after_wrap, before_wrap),
+                room.part(0, before_wrap),
+            );
+            plan.copy(
+                input.part(0, after_wrap),
+                room.part(before_wrap, after_wrap),
+            );
         }
     }
     for distance in powers_below(tree).rev() {
@@ -51,5 +57,9 @@ pub fn binomial(plan: &mut Schedule, team: &Team<'_>, input: Span, mine: Span) {
         let count = subtree(child, team.size);
         plan.send(team, child, room.part(distance * len, count * len));
     }
-    plan.copy(room.part(0, len), mine);
+    let own = match team.me {
+        0 => input.part(team.block(0) * len, len),
+        _ => room.part(0, len),
+    };
+    plan.copy(own, mine);
 }
