@@ -79,6 +79,15 @@ pub struct Scratch {
     pending: Vec<Pending>,
 }
 
+impl From<Schedule> for Scratch {
+    fn from(schedule: Schedule) -> Self {
+        Self {
+            schedule,
+            ..Self::default()
+        }
+    }
+}
+
 /// What a finished run gives back.
 pub struct Finished {
     /// The input, if there was one.

@@ -342,7 +342,7 @@ impl Builder<'_> {
     }
 
     fn broadcast(&self, plan: &mut Schedule, root: Rank, len: usize) -> Planned {
-        let team = self.from_root(root)?;
+        let team = self.team_of(root)?;
         let buffer = if team.me == 0 {
             self.input()
         } else {
@@ -369,14 +369,14 @@ impl Builder<'_> {
         if len == 0 || len > TREE_BLOCK_MAX || self.size < MANY {
             return self.gatherv(plan, root, len, &blocks);
         }
-        let team = self.from_root(root)?;
+        let team = self.team_of(root)?;
         let output = Span::of(Buffer::Output, self.check_blocks(&blocks)?);
         gather::binomial(plan, &team, self.own_at(root, &blocks, len), output);
         Ok(())
     }
 
     fn gatherv(&self, plan: &mut Schedule, root: Rank, len: usize, blocks: &Blocks<'_>) -> Planned {
-        let team = self.from_root(root)?;
+        let team = self.team_of(root)?;
         let mut end = 0;
         let mut len = len;
         if team.me == 0 {
@@ -389,7 +389,7 @@ impl Builder<'_> {
     }
 
     fn reduce(&self, plan: &mut Schedule, root: Rank, vector: Vector) -> Planned {
-        let root_team = self.from_root(root)?;
+        let root_team = self.team_of(root)?;
         let (mut input, output) = self.vectors(vector)?;
         if root_team.me > 0 {
             input = Span::of(Buffer::Input, input.len);
@@ -460,7 +460,7 @@ impl Builder<'_> {
         if len == 0 || len > TREE_BLOCK_MAX || self.size < MANY {
             return self.scatterv(plan, root, len, &blocks);
         }
-        let team = self.from_root(root)?;
+        let team = self.team_of(root)?;
         let input = Span::of(Buffer::Input, self.check_blocks(&blocks)?);
         scatter::binomial(plan, &team, input, self.result_at(root, &blocks, len));
         Ok(())
@@ -473,7 +473,7 @@ impl Builder<'_> {
         len: usize,
         blocks: &Blocks<'_>,
     ) -> Planned {
-        let team = self.from_root(root)?;
+        let team = self.team_of(root)?;
         let mut end = 0;
         let mut len = len;
         if team.me == 0 {
@@ -489,7 +489,7 @@ impl Builder<'_> {
         Team::all(self.rank, self.size)
     }
 
-    fn from_root(&self, root: Rank) -> Result<Team<'static>, CallError> {
+    fn team_of(&self, root: Rank) -> Result<Team<'static>, CallError> {
         self.check_rank(root)?;
         Ok(Team::from_root(self.rank, self.size, root))
     }

@@ -17,7 +17,7 @@ pub fn recursive_doubling(
     let core = 1 << team.size.ilog2();
     let extra = team.size - core;
     let folded = team.me < 2 * extra;
-    if folded && team.me % 2 == 0 {
+    if folded && team.me.is_multiple_of(2) {
         plan.send(team, team.me + 1, input);
         return plan.receive(team, team.me + 1, output);
     }
