@@ -120,7 +120,7 @@ impl ExitWatch {
         let exit = self.shared.core.wait(deadline, |engine| {
             match self.shared.take_exit(engine, self.token) {
                 Some(exit) => Some(Ok(exit)),
-                None if engine.transport().link().is_lost() => Some(Err(Error::LostDaemon)),
+                None if engine.transport().is_daemon_lost() => Some(Err(Error::LostDaemon)),
                 None => None,
             }
         })??;

@@ -56,7 +56,7 @@ impl Shared {
             .unwrap_or_else(|| vec![me]);
         let world = Group::new(tasks).map_err(|_| bad("a task twice in the world"))?;
         let rank = world.rank_of(me).ok_or(bad("a world without this task"))?;
-        let cpus = transport.host_facts().cpus as usize;
+        let cpus = transport.facts().cpus as usize;
         Ok(Self {
             core: Core::new(Engine::new(transport, me), level),
             me,

@@ -5,9 +5,9 @@ use super::error::{Error, Result};
 use super::info::{self, HostInfo, TaskInfo};
 use super::shared::Shared;
 use crate::ids::{JobId, TaskId};
-use crate::session::{LinkError, daemon_name, identity_from_environment, runtime_dir, socket_path};
+use crate::session::LinkError;
 use crate::sync::Level;
-use crate::transport::shm::{AttachError, AttachOptions, ShmTransport};
+use crate::transport::shm::{AttachError, AttachOptions, Identity, ShmTransport};
 use crate::wire::control::{Kill, ListHosts, ListTasks, from_daemon, to_daemon};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -75,22 +75,16 @@ impl Vm {
     /// As [`Vm::attach`].
     pub fn attach_with(options: Options) -> Result<Self> {
         let identity = match options.identity {
-            Some((socket, task, capability)) => Some((socket, task.bits(), capability)),
-            None => identity_from_environment().map_err(|e| Error::NotInVm(e.to_string()))?,
-        };
-        let attach = match identity {
-            Some((socket, task, capability)) => AttachOptions {
+            Some((socket, task, capability)) => Identity::Given {
                 socket,
-                task,
+                task: task.bits(),
                 capability,
-                program: program(),
             },
-            None => AttachOptions {
-                socket: default_socket()?,
-                task: 0,
-                capability: Vec::new(),
-                program: program(),
-            },
+            None => Identity::Environment,
+        };
+        let attach = AttachOptions {
+            identity,
+            ..AttachOptions::default()
         };
         let (transport, welcome) = ShmTransport::attach(attach).map_err(not_attached)?;
         let level = match options.threads {
@@ -174,26 +168,13 @@ pub(super) fn unexpected() -> Error {
     Error::Link(LinkError::Nonsense("the answer to another question"))
 }
 
-fn program() -> String {
-    std::env::args_os()
-        .next()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned()
-}
-
-fn default_socket() -> Result<PathBuf> {
-    let dir = runtime_dir().map_err(|error| Error::NotInVm(error.to_string()))?;
-    Ok(socket_path(&dir, &daemon_name()))
-}
-
 /// The error of an attach, with what to type when there is no virtual machine.
 fn not_attached(error: AttachError) -> Error {
     match error {
         AttachError::Link(LinkError::NoDaemon { path }) => Error::NotInVm(format!(
             "no virtual machine runs on this host (nobody listens at {}); type: pvm run -n 4 {}",
             path.display(),
-            program()
+            AttachOptions::default().program
         )),
         AttachError::Link(error) => error.into(),
         other => Error::NotInVm(other.to_string()),
