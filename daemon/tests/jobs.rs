@@ -17,20 +17,29 @@ use std::time::{Duration, Instant};
 fn any_program_runs_and_its_output_is_complete() {
     let daemon = Daemon::start();
     let story = daemon.tool().run(run(8, "uname", &["-n"]));
-    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let name = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
     for rank in 0..8 {
         assert_eq!(story.stdout(rank), format!("{name}\n"));
     }
     assert_eq!(story.end.reason(), EndReason::EndAllEnded);
     assert_eq!(story.end.first_cause, None);
     assert_eq!(story.ended.len(), 8);
-    assert!(story.ended.iter().all(|e| e.max_rss_kib > 0 && e.pid > 0 && !e.by_us));
+    assert!(
+        story
+            .ended
+            .iter()
+            .all(|e| e.max_rss_kib > 0 && e.pid > 0 && !e.by_us)
+    );
 }
 
 #[test]
 fn output_of_many_tasks_keeps_its_order() {
     let daemon = Daemon::start();
-    let script = "i=0; while [ $i -lt 1000 ]; do echo $PVM_RANK line $i; i=$((i+1)); done; printf end";
+    let script =
+        "i=0; while [ $i -lt 1000 ]; do echo $PVM_RANK line $i; i=$((i+1)); done; printf end";
     let story = daemon.tool().run(shell(64, script));
     for rank in 0..64 {
         let lines: String = (0..1000).map(|i| format!("{rank} line {i}\n")).collect();
@@ -41,7 +50,8 @@ fn output_of_many_tasks_keeps_its_order() {
 #[test]
 fn environment_directory_and_ranks_are_as_asked() {
     let daemon = Daemon::start();
-    let script = "echo $PVM_RANK/$PVM_SIZE $OMPI_COMM_WORLD_RANK $PMI_SIZE $A $B $(pwd) $(umask) $0";
+    let script =
+        "echo $PVM_RANK/$PVM_SIZE $OMPI_COMM_WORLD_RANK $PMI_SIZE $A $B $(pwd) $(umask) $0";
     let app = |count, extra: &str, directory: &str| App {
         count,
         program: "sh".into(),
@@ -70,8 +80,14 @@ fn the_first_failure_ends_the_job_and_is_its_cause() {
     let story = daemon.tool().run(shell(4, script));
     assert!(start.elapsed() < Duration::from_secs(2));
     let cause = story.end.first_cause.clone().unwrap();
-    assert_eq!((cause.rank, cause.status.unwrap().how), (2, Some(How::Code(7))));
-    assert_eq!((story.end.reason(), story.end.stopped), (EndReason::EndTaskFailed, 3));
+    assert_eq!(
+        (cause.rank, cause.status.unwrap().how),
+        (2, Some(How::Code(7)))
+    );
+    assert_eq!(
+        (story.end.reason(), story.end.stopped),
+        (EndReason::EndTaskFailed, 3)
+    );
     assert_eq!(story.text(2, Stream::Stderr), "oops\n");
     assert_eq!(story.ended.iter().filter(|e| e.by_us).count(), 3);
 }
@@ -81,7 +97,10 @@ fn with_continue_the_others_finish() {
     let daemon = Daemon::start();
     let job = Run {
         on_failure: FailurePolicy::FailureContinue.into(),
-        ..shell(3, "[ $PVM_RANK = 0 ] && kill -SEGV $$; sleep 0.2; echo done")
+        ..shell(
+            3,
+            "[ $PVM_RANK = 0 ] && kill -SEGV $$; sleep 0.2; echo done",
+        )
     };
     let story = daemon.tool().run(job);
     assert_eq!(story.stdout(1), "done\n");
@@ -106,7 +125,10 @@ fn a_time_limit_ends_the_job() {
 fn the_first_interrupt_asks_and_the_second_kills() {
     let daemon = Daemon::start();
     let mut tool = daemon.tool();
-    let started = tool.start(shell(2, "trap 'echo no' TERM; while :; do sleep 0.05; done"));
+    let started = tool.start(shell(
+        2,
+        "trap 'echo no' TERM; while :; do sleep 0.05; done",
+    ));
     let job = started.job;
     let terminate = |force| {
         let reason = "test".into();
@@ -125,7 +147,12 @@ fn the_first_interrupt_asks_and_the_second_kills() {
     let story = tool.follow(started);
     assert!(start.elapsed() < Duration::from_secs(1));
     assert_eq!(story.end.reason(), EndReason::EndInterrupted);
-    assert!(story.ended.iter().all(|e| e.status.unwrap().how == Some(How::Signal(9))));
+    assert!(
+        story
+            .ended
+            .iter()
+            .all(|e| e.status.unwrap().how == Some(How::Signal(9)))
+    );
 }
 
 #[test]
@@ -167,7 +194,11 @@ fn standard_input_for_all_is_sent_on_demand() {
             }
         }
         let data = piece.clone().into_bytes().into();
-        tool.call(to_daemon::Body::Stdin(StdinData { job, data, eof: n == 3 }));
+        tool.call(to_daemon::Body::Stdin(StdinData {
+            job,
+            data,
+            eof: n == 3,
+        }));
     }
     let mut ended = 0;
     loop {
@@ -196,19 +227,37 @@ fn bad_launches_are_refused_with_their_reason() {
             launch,
             ..Run::default()
         }));
-        assert!(!failure.what.is_empty() && !failure.why.is_empty(), "{failure:?}");
+        assert!(
+            !failure.what.is_empty() && !failure.why.is_empty(),
+            "{failure:?}"
+        );
         failure.code()
     };
-    assert_eq!(code(launch(1, "no-such-program", &[])), FailureCode::FailureProgramNotFound);
-    assert_eq!(code(launch(1, "/usr", &[])), FailureCode::FailureProgramIsDirectory);
+    assert_eq!(
+        code(launch(1, "no-such-program", &[])),
+        FailureCode::FailureProgramNotFound
+    );
+    assert_eq!(
+        code(launch(1, "/usr", &[])),
+        FailureCode::FailureProgramIsDirectory
+    );
     let plain = plain.to_str().unwrap();
-    assert_eq!(code(launch(1, plain, &[])), FailureCode::FailureProgramNotExecutable);
+    assert_eq!(
+        code(launch(1, plain, &[])),
+        FailureCode::FailureProgramNotExecutable
+    );
     assert_eq!(code(launch(0, "true", &[])), FailureCode::FailureCount);
-    assert_eq!(code(launch(99_999_999, "true", &[])), FailureCode::FailureCount);
+    assert_eq!(
+        code(launch(99_999_999, "true", &[])),
+        FailureCode::FailureCount
+    );
     let mut lost = launch(1, "true", &[]);
     lost.directory = "/no/such".into();
     assert_eq!(code(lost), FailureCode::FailureDirectory);
-    assert_eq!(tool.run(run(1, "true", &[])).end.reason(), EndReason::EndAllEnded);
+    assert_eq!(
+        tool.run(run(1, "true", &[])).end.reason(),
+        EndReason::EndAllEnded
+    );
 }
 
 #[test]
@@ -223,7 +272,9 @@ fn sixty_four_tasks_start_fast_and_jobs_come_one_after_the_other() {
     for _ in 0..20 {
         assert_eq!(tool.run(run(4, "true", &[])).end.first_cause, None);
     }
-    let open = std::fs::read_dir(format!("/proc/{}/fd", daemon.pid())).unwrap().count();
+    let open = std::fs::read_dir(format!("/proc/{}/fd", daemon.pid()))
+        .unwrap()
+        .count();
     assert!(open < 20, "{open} descriptors are open");
 }
 
@@ -234,7 +285,11 @@ fn a_launcher_that_does_not_read_slows_its_tasks_down() {
     let started = tool.start(run(1, "head", &["-c", "20000000", "/dev/zero"]));
     std::thread::sleep(Duration::from_millis(300));
     let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())).unwrap();
-    let rss = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).unwrap().trim();
+    let rss = status
+        .lines()
+        .find_map(|l| l.strip_prefix("VmRSS:"))
+        .unwrap()
+        .trim();
     let rss: u64 = rss.trim_end_matches(" kB").parse().unwrap();
     assert!(rss < 16_000, "{rss} kB");
     let story = tool.follow(started);

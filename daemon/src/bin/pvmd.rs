@@ -64,6 +64,8 @@ fn main() -> anyhow::Result<ExitCode> {
 }
 
 fn tell(already_running: Option<String>) -> ExitCode {
-    already_running.iter().for_each(|text| eprintln!("pvmd: {text}"));
+    already_running
+        .iter()
+        .for_each(|text| eprintln!("pvmd: {text}"));
     ExitCode::SUCCESS
 }

@@ -47,7 +47,10 @@ fn children_by_parent() -> HashMap<i32, Vec<Child>> {
         };
         if let Some((state, parent)) = state_and_parent(&stat) {
             let is_zombie = matches!(state, 'Z' | 'X');
-            children.entry(parent).or_default().push(Child { pid, is_zombie });
+            children
+                .entry(parent)
+                .or_default()
+                .push(Child { pid, is_zombie });
         }
     }
     children
@@ -75,7 +78,10 @@ mod tests {
 
     #[test]
     fn grandchildren_are_found_and_spared() {
-        let mut shell = Command::new("/bin/sh").args(["-c", "sleep 1000 & wait"]).spawn().unwrap();
+        let mut shell = Command::new("/bin/sh")
+            .args(["-c", "sleep 1000 & wait"])
+            .spawn()
+            .unwrap();
         let me = rustix::process::getpid();
         let pid = shell.id() as i32;
         let sleeper = loop {

@@ -54,7 +54,9 @@ pub fn kind(head: &[u8]) -> Kind {
             }
         }
         [b'M', b'Z', ..] => Kind::Foreign("Windows".into()),
-        [0xcf, 0xfa, 0xed, 0xfe, ..] | [0xca, 0xfe, 0xba, 0xbe, ..] => Kind::Foreign("macOS".into()),
+        [0xcf, 0xfa, 0xed, 0xfe, ..] | [0xca, 0xfe, 0xba, 0xbe, ..] => {
+            Kind::Foreign("macOS".into())
+        }
         _ => Kind::Unknown,
     }
 }
@@ -109,7 +111,10 @@ mod tests {
     #[test]
     fn scripts_name_their_interpreter() {
         assert_eq!(kind(b"#!/bin/sh -e\nls\n"), Kind::Script("/bin/sh".into()));
-        assert_eq!(kind(b"#! /usr/bin/env python"), Kind::Script("/usr/bin/env".into()));
+        assert_eq!(
+            kind(b"#! /usr/bin/env python"),
+            Kind::Script("/usr/bin/env".into())
+        );
         assert_eq!(kind(b"#!\n"), Kind::Unknown);
         assert_eq!(kind(b"hello"), Kind::Unknown);
         assert_eq!(kind(b""), Kind::Empty);

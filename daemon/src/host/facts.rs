@@ -4,7 +4,10 @@ use std::path::Path;
 
 /// Name of this host.
 pub fn host_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// CPUs that tasks may use at a time: the affinity mask, cut to a cgroup's quota.
@@ -33,7 +36,13 @@ fn quota_of_line(line: &str) -> Option<u32> {
         return None;
     }
     let folder = Path::new("/sys/fs/cgroup/cpu").join(path);
-    let read = |name| std::fs::read_to_string(folder.join(name)).ok()?.trim().parse().ok();
+    let read = |name| {
+        std::fs::read_to_string(folder.join(name))
+            .ok()?
+            .trim()
+            .parse()
+            .ok()
+    };
     whole_cpus(read("cpu.cfs_quota_us")?, read("cpu.cfs_period_us")?)
 }
 
@@ -45,7 +54,10 @@ fn whole_cpus(quota: i64, period: i64) -> Option<u32> {
 /// Number of processes that exist now.
 pub fn processes() -> u64 {
     let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let total = text.split_whitespace().nth(3).and_then(|s| s.split_once('/'));
+    let total = text
+        .split_whitespace()
+        .nth(3)
+        .and_then(|s| s.split_once('/'));
     total.and_then(|(_, n)| n.parse().ok()).unwrap_or(0)
 }
 
@@ -56,7 +68,11 @@ pub fn open_files() -> u64 {
 
 /// PVM's name of this architecture.
 pub fn pvm_arch() -> &'static str {
-    if cfg!(target_pointer_width = "64") { "LINUX64" } else { "LINUX" }
+    if cfg!(target_pointer_width = "64") {
+        "LINUX64"
+    } else {
+        "LINUX"
+    }
 }
 
 #[cfg(test)]

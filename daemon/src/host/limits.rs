@@ -38,7 +38,9 @@ pub struct Bound {
 pub fn bound() -> Bound {
     let used = crate::host::facts::processes() + 16;
     let open = crate::host::facts::open_files();
-    let user = getrlimit(Resource::Nproc).current.filter(|_| !rustix::process::geteuid().is_root());
+    let user = getrlimit(Resource::Nproc)
+        .current
+        .filter(|_| !rustix::process::geteuid().is_root());
     let files = getrlimit(Resource::Nofile).current;
     let pids = read_number("/proc/sys/kernel/pid_max");
     let threads = read_number("/proc/sys/kernel/threads-max");
@@ -69,7 +71,9 @@ pub fn bound() -> Bound {
             "raise 'ulimit -Hn' and restart pvmd, or start fewer tasks",
         ),
     ];
-    let tightest = bounds.into_iter().filter_map(|(n, reason, next)| n.map(|n| (n, reason, next)));
+    let tightest = bounds
+        .into_iter()
+        .filter_map(|(n, reason, next)| n.map(|n| (n, reason, next)));
     let (tasks, reason, next) = tightest.min_by_key(|(n, ..)| *n).unwrap_or_default();
     Bound {
         tasks,
@@ -90,13 +94,19 @@ pub fn check_count(count: u64) -> Result<(), Failure> {
         next: next.into(),
     };
     if count == 0 {
-        return Err(failure("a job has at least one task".into(), "give -n 1 or more"));
+        return Err(failure(
+            "a job has at least one task".into(),
+            "give -n 1 or more",
+        ));
     }
     let bound = bound();
     if count <= bound.tasks {
         return Ok(());
     }
-    let why = format!("at most {} more fit on this host, by {}", bound.tasks, bound.reason);
+    let why = format!(
+        "at most {} more fit on this host, by {}",
+        bound.tasks, bound.reason
+    );
     Err(failure(why, bound.next))
 }
 
@@ -110,7 +120,10 @@ mod tests {
 
     #[test]
     fn counts_are_bounded() {
-        assert_eq!(check_count(0).unwrap_err().code(), FailureCode::FailureCount);
+        assert_eq!(
+            check_count(0).unwrap_err().code(),
+            FailureCode::FailureCount
+        );
         assert!(check_count(64).is_ok());
         let refused = check_count(99_999_999).unwrap_err();
         assert!(refused.why.starts_with("at most "), "{refused:?}");

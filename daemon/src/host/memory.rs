@@ -38,11 +38,19 @@ fn counter_file(line: &str) -> Option<(PathBuf, &'static str)> {
     let (id, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
     let path = path.trim_start_matches('/');
     if id == "0" {
-        return Some((Path::new("/sys/fs/cgroup").join(path).join("memory.events"), "cgroup"));
+        return Some((
+            Path::new("/sys/fs/cgroup").join(path).join("memory.events"),
+            "cgroup",
+        ));
     }
     let is_memory = controllers.split(',').any(|c| c == "memory");
     is_memory.then(|| {
-        (Path::new("/sys/fs/cgroup/memory").join(path).join("memory.oom_control"), "cgroup")
+        (
+            Path::new("/sys/fs/cgroup/memory")
+                .join(path)
+                .join("memory.oom_control"),
+            "cgroup",
+        )
     })
 }
 
@@ -51,7 +59,9 @@ fn read(path: &Path) -> Option<u64> {
 }
 
 fn count(text: &str) -> Option<u64> {
-    let line = text.lines().find_map(|line| line.strip_prefix("oom_kill "))?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("oom_kill "))?;
     line.trim().parse().ok()
 }
 
@@ -61,8 +71,14 @@ mod tests {
 
     #[test]
     fn counters_are_found_in_all_three_formats() {
-        assert_eq!(count("low 0\noom 2\noom_kill 3\noom_group_kill 0\n"), Some(3));
-        assert_eq!(count("oom_kill_disable 0\nunder_oom 0\noom_kill 1\n"), Some(1));
+        assert_eq!(
+            count("low 0\noom 2\noom_kill 3\noom_group_kill 0\n"),
+            Some(3)
+        );
+        assert_eq!(
+            count("oom_kill_disable 0\nunder_oom 0\noom_kill 1\n"),
+            Some(1)
+        );
         assert_eq!(count("pgfault 7\n"), None);
         assert_eq!(OomCounter::now().evidence(), None);
     }

@@ -8,9 +8,9 @@
 
 pub mod descendants;
 pub mod detach;
+mod elf;
 pub mod facts;
 pub mod keeper;
 pub mod limits;
 pub mod memory;
 pub mod program;
-mod elf;

@@ -37,7 +37,10 @@ pub enum ProgramError {
     #[error("{0} is not a regular file")]
     NotAFile(PathBuf),
     /// Made for other hardware or another system.
-    #[error("{path} is a program for {machine}, this host is {}", std::env::consts::ARCH)]
+    #[error(
+        "{path} is a program for {machine}, this host is {}",
+        std::env::consts::ARCH
+    )]
     Foreign {
         /// The file.
         path: PathBuf,
@@ -51,7 +54,9 @@ pub enum ProgramError {
     #[error("{0} is empty")]
     Empty(PathBuf),
     /// A script whose interpreter does not exist.
-    #[error("{path} wants the interpreter {interpreter}, which does not exist or is not executable")]
+    #[error(
+        "{path} wants the interpreter {interpreter}, which does not exist or is not executable"
+    )]
     NoInterpreter {
         /// The script.
         path: PathBuf,
@@ -127,7 +132,9 @@ fn search(
     directory: &Path,
     environment: &HashMap<String, String>,
 ) -> Result<PathBuf, ProgramError> {
-    let path = environment.get(settings::PATH).map_or("/usr/local/bin:/usr/bin:/bin", |p| p);
+    let path = environment
+        .get(settings::PATH)
+        .map_or("/usr/local/bin:/usr/bin:/bin", |p| p);
     let mut second_best = None;
     if !program.is_empty() {
         for folder in path.split(':') {
@@ -201,14 +208,18 @@ fn check_file(path: &Path) -> Result<(), ProgramError> {
 
 fn read_head(path: &Path) -> io::Result<Vec<u8>> {
     let mut head = Vec::with_capacity(elf::HEAD);
-    File::open(path)?.take(elf::HEAD as u64).read_to_end(&mut head)?;
+    File::open(path)?
+        .take(elf::HEAD as u64)
+        .read_to_end(&mut head)?;
     Ok(head)
 }
 
 fn has_extra_formats() -> bool {
     let own = ["register", "status"];
     std::fs::read_dir("/proc/sys/fs/binfmt_misc").is_ok_and(|entries| {
-        entries.flatten().any(|e| !own.iter().any(|name| e.file_name() == *name))
+        entries
+            .flatten()
+            .any(|e| !own.iter().any(|name| e.file_name() == *name))
     })
 }
 

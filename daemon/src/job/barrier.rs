@@ -71,6 +71,9 @@ impl<R> Barrier<R> {
 
     /// The requests to answer.
     pub fn into_requests(self) -> Vec<R> {
-        self.waiting.into_iter().map(|(_, request)| request).collect()
+        self.waiting
+            .into_iter()
+            .map(|(_, request)| request)
+            .collect()
     }
 }

@@ -68,7 +68,9 @@ impl<R> Group<R> {
             self.barrier = None;
             None
         } else if barrier.is_full(left) {
-            self.barrier.take().map(|b| BarrierEnd::Passed(b.into_requests()))
+            self.barrier
+                .take()
+                .map(|b| BarrierEnd::Passed(b.into_requests()))
         } else if needed > left {
             self.barrier.take().map(|b| BarrierEnd::Broken {
                 waiting: b.into_requests(),
@@ -188,7 +190,10 @@ impl<R> GroupTable<R> {
         if !barrier.is_full(group.members.len() as u32) {
             return Ok(Vec::new());
         }
-        Ok(group.barrier.take().map_or_else(Vec::new, Barrier::into_requests))
+        Ok(group
+            .barrier
+            .take()
+            .map_or_else(Vec::new, Barrier::into_requests))
     }
 }
 
@@ -214,7 +219,10 @@ mod tests {
         let mut table = group_of(3);
         assert_eq!(table.join("g", task(2)), Err(GroupError::AlreadyMember(1)));
         assert_eq!(table.leave("g", task(2)).unwrap().0, 1);
-        assert_eq!(table.leave("g", task(2)).unwrap_err(), GroupError::NotMember);
+        assert_eq!(
+            table.leave("g", task(2)).unwrap_err(),
+            GroupError::NotMember
+        );
         assert_eq!(table.join("g", task(9)), Ok(1));
         assert_eq!(table.join("g", task(2)), Ok(3));
     }
@@ -224,14 +232,20 @@ mod tests {
         let mut table = group_of(1);
         table.leave("g", task(1)).unwrap();
         assert_eq!(table.members("g").unwrap_err(), GroupError::NoSuchGroup);
-        assert_eq!(table.leave("g", task(1)).unwrap_err(), GroupError::NoSuchGroup);
+        assert_eq!(
+            table.leave("g", task(1)).unwrap_err(),
+            GroupError::NoSuchGroup
+        );
     }
 
     #[test]
     fn a_barrier_passes_when_the_last_has_come() {
         let mut table = group_of(3);
         assert_eq!(table.barrier("g", task(1), 0, 1), Ok(vec![]));
-        assert_eq!(table.barrier("g", task(1), 0, 1), Err(GroupError::AlreadyWaiting));
+        assert_eq!(
+            table.barrier("g", task(1), 0, 1),
+            Err(GroupError::AlreadyWaiting)
+        );
         assert_eq!(table.barrier("g", task(2), 0, 2), Ok(vec![]));
         assert_eq!(table.barrier("g", task(3), 0, 3), Ok(vec![1, 2, 3]));
         assert_eq!(table.barrier("g", task(3), 1, 4), Ok(vec![4]));
@@ -247,7 +261,10 @@ mod tests {
             asked: 3,
         };
         assert_eq!(refused, Err(mismatch));
-        assert_eq!(table.barrier("g", task(9), 2, 2), Err(GroupError::NotMember));
+        assert_eq!(
+            table.barrier("g", task(9), 2, 2),
+            Err(GroupError::NotMember)
+        );
         assert_eq!(table.barrier("g", task(2), 2, 2), Ok(vec![1, 2]));
     }
 

@@ -555,7 +555,10 @@ mod tests {
         job.terminate(EndReason::EndInterrupted, GRACE, now, &mut out);
         job.terminate(EndReason::EndInterrupted, GRACE, now, &mut out);
         job.terminate(EndReason::EndInterrupted, Duration::ZERO, now, &mut out);
-        let ends = [Action::EndProcesses(GRACE), Action::EndProcesses(Duration::ZERO)];
+        let ends = [
+            Action::EndProcesses(GRACE),
+            Action::EndProcesses(Duration::ZERO),
+        ];
         assert_eq!(out, ends);
     }
 

@@ -19,7 +19,10 @@ impl<W: Ord + Copy> Default for Watches<W> {
 impl<W: Ord + Copy> Watches<W> {
     /// Subscribes `watcher` to the end of a living task.
     pub fn add(&mut self, watcher: W, token: u64, task: TaskId) {
-        self.by_task.entry(task).or_default().insert((watcher, token));
+        self.by_task
+            .entry(task)
+            .or_default()
+            .insert((watcher, token));
     }
 
     /// Forgets one token of a watcher.

@@ -29,12 +29,13 @@ pub async fn serve(hub: Shared, stream: UnixStream) {
     let bell = BellSlot::default();
     let ring = {
         let bell = bell.clone();
-        move || bell.borrow().iter().for_each(|bell| bell.ring())
+        move || bell.borrow().iter().for_each(|bell| bell.ring_control())
     };
     tokio::task::spawn_local(stream::write(stream.clone(), outbox.clone(), ring));
     if peer.uid() != rustix::process::geteuid().as_raw() {
         refuse(&outbox, 1, not_this_user(peer.uid()));
-        hub.borrow_mut().note_nonsense(pid, &format_args!("it is of user {}", peer.uid()));
+        hub.borrow_mut()
+            .note_nonsense(pid, &format_args!("it is of user {}", peer.uid()));
         return stream::finish(&outbox).await;
     }
     let mut reader = Reader::new(stream);
@@ -80,7 +81,16 @@ async fn first_frame(
     };
     hub.borrow_mut().note_nonsense(pid, &why);
     let next = "use programs of this release of pvm";
-    refuse(outbox, 1, failure(FailureCode::FailureMalformed, "connecting to pvmd", why, next));
+    refuse(
+        outbox,
+        1,
+        failure(
+            FailureCode::FailureMalformed,
+            "connecting to pvmd",
+            why,
+            next,
+        ),
+    );
     None
 }
 
@@ -103,7 +113,11 @@ async fn take_requests(
             Err(e) => {
                 hub.borrow_mut().note_nonsense(pid, &e);
                 let what = "reading a request";
-                refuse(outbox, 0, failure(FailureCode::FailureMalformed, what, e.to_string(), ""));
+                refuse(
+                    outbox,
+                    0,
+                    failure(FailureCode::FailureMalformed, what, e.to_string(), ""),
+                );
                 return;
             }
         }
@@ -158,7 +172,10 @@ impl Hub {
         let attached = match hello.role {
             Some(hello::Role::Attach(attach)) => self.attach(client, pid, attach).map(Some),
             Some(hello::Role::Tool(_)) => Ok(None),
-            None => Err(request::malformed("connecting to pvmd", "neither tool nor task")),
+            None => Err(request::malformed(
+                "connecting to pvmd",
+                "neither tool nor task",
+            )),
         };
         let attached = match attached {
             Ok(attached) => attached,
@@ -168,7 +185,8 @@ impl Hub {
             }
         };
         let role = attached.as_ref().map_or(Role::Tool, |a| Role::Task(a.task));
-        self.clients.insert(client, super::hub::Client { outbox, pid, role });
+        self.clients
+            .insert(client, super::hub::Client { outbox, pid, role });
         self.changed.notify_one();
         let asked = Asked { client, request };
         let mut welcome = self.welcome(version);
@@ -177,7 +195,7 @@ impl Hub {
             Some(attached) => {
                 *bell.borrow_mut() = Some(attached.bell);
                 self.describe(attached.task, &mut welcome);
-                let fds = vec![attached.inbox, self.host_page.clone()];
+                let fds = vec![attached.inbox, self.host_page_fd.clone()];
                 self.answer_with(asked, from_daemon::Body::Welcome(welcome), fds);
                 self.open_awaited(attached.task);
             }
@@ -204,7 +222,12 @@ pub fn make_inbox() -> Result<(Rc<std::os::fd::OwnedFd>, Rc<Bell>), Failure> {
     let made = shm::inbox();
     let (inbox, bell) = made.map_err(|e| {
         let what = "attaching to the virtual machine";
-        failure(FailureCode::FailureResources, what, e.to_string(), "end some tasks")
+        failure(
+            FailureCode::FailureResources,
+            what,
+            e.to_string(),
+            "end some tasks",
+        )
     })?;
     Ok((Rc::new(inbox), Rc::new(bell)))
 }

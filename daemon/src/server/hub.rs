@@ -6,7 +6,7 @@
 
 use super::jobs::JobEntry;
 use super::outbox::Outbox;
-use super::shm;
+use super::shm::HostPage;
 use super::tasks::Task;
 use crate::job::group::GroupTable;
 use crate::job::numbers::Numbers;
@@ -93,7 +93,9 @@ pub struct Hub {
     /// Channel requests that wait for their peer to attach.
     pub(super) awaiting: BTreeMap<TaskId, Vec<(Asked, TaskId)>>,
     pub(super) numbers: Numbers,
-    pub(super) host_page: Rc<OwnedFd>,
+    /// For tasks: what they are to know of this host.
+    pub(super) host_page_fd: Rc<OwnedFd>,
+    pub(super) host_page: HostPage,
     /// Requests for the halt under way; `None`: the daemon goes on.
     pub(super) halting: Option<Vec<Asked>>,
     /// Something has changed that the main loop looks at.
@@ -104,13 +106,9 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// An empty hub.
-    ///
-    /// # Errors
-    /// When there is no memory to share.
-    pub fn new(facts: Facts) -> std::io::Result<Shared> {
-        let host_page = Rc::new(shm::host_page(facts.cpus)?);
-        Ok(Rc::new_cyclic(|me| {
+    /// An empty hub. `page` is the host page and its descriptor.
+    pub fn new(facts: Facts, (page_fd, host_page): (OwnedFd, HostPage)) -> Shared {
+        Rc::new_cyclic(|me| {
             RefCell::new(Hub {
                 me: me.clone(),
                 facts,
@@ -121,6 +119,7 @@ impl Hub {
                 watches: Watches::default(),
                 awaiting: BTreeMap::new(),
                 numbers: Numbers::new(HOST_INDEX, INCARNATION),
+                host_page_fd: Rc::new(page_fd),
                 host_page,
                 halting: None,
                 changed: Rc::new(Notify::new()),
@@ -128,7 +127,7 @@ impl Hub {
                 last_job: 0,
                 nonsense: (None, 0),
             })
-        }))
+        })
     }
 
     /// Runs something on the daemon's thread that may wait.
@@ -189,13 +188,21 @@ impl Hub {
 
     /// When [`Hub::tick`] is due.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.jobs.values().filter_map(|job| job.life.next_deadline()).min()
+        self.jobs
+            .values()
+            .filter_map(|job| job.life.next_deadline())
+            .min()
     }
 
     /// Time has passed.
     pub fn tick(&mut self, now: Instant) {
         let due = |job: &JobEntry| job.life.next_deadline().is_some_and(|at| at <= now);
-        let jobs: Vec<_> = self.jobs.iter().filter(|(_, j)| due(j)).map(|(id, _)| *id).collect();
+        let jobs: Vec<_> = self
+            .jobs
+            .iter()
+            .filter(|(_, j)| due(j))
+            .map(|(id, _)| *id)
+            .collect();
         for job in jobs {
             self.drive(job, |life, now, out| life.tick(now, out));
         }
@@ -234,7 +241,10 @@ impl Hub {
         for asked in self.halting.take().unwrap_or_default() {
             self.answer(asked, from_daemon::Body::Done(Default::default()));
         }
-        self.clients.values().map(|client| client.outbox.clone()).collect()
+        self.clients
+            .values()
+            .map(|client| client.outbox.clone())
+            .collect()
     }
 
     /// Notes a client that sent nonsense, at a bounded rate.

@@ -140,13 +140,20 @@ impl Hub {
         };
         let pid_of = |id: &TaskId| match self.tasks.get(id) {
             Some(task) => task.pid,
-            None => held.iter().find(|e| e.task == id.bits()).map_or(0, |e| e.pid),
+            None => held
+                .iter()
+                .find(|e| e.task == id.bits())
+                .map_or(0, |e| e.pid),
         };
-        let tasks = entry.tasks.iter().enumerate().map(|(rank, id)| StartedTask {
-            task: id.bits(),
-            pid: pid_of(id),
-            rank: rank as u32,
-        });
+        let tasks = entry
+            .tasks
+            .iter()
+            .enumerate()
+            .map(|(rank, id)| StartedTask {
+                task: id.bits(),
+                pid: pid_of(id),
+                rank: rank as u32,
+            });
         tasks.collect()
     }
 
@@ -230,7 +237,10 @@ impl Hub {
         let Some(keeper) = self.jobs.get(&job).and_then(|entry| entry.keeper.as_ref()) else {
             return;
         };
-        tracing::warn!("the keeper of {job} (pid {}) does not end its processes", keeper.pid);
+        tracing::warn!(
+            "the keeper of {job} (pid {}) does not end its processes",
+            keeper.pid
+        );
         if keeper.reaped.is_none()
             && let Some(pid) = rustix::process::Pid::from_raw(keeper.pid)
         {
@@ -306,7 +316,10 @@ impl Hub {
         let Some(entry) = self.jobs.get_mut(&job) else {
             return;
         };
-        let found = entry.batches.iter().position(|batch| batch.open.contains_key(&number));
+        let found = entry
+            .batches
+            .iter()
+            .position(|batch| batch.open.contains_key(&number));
         let Some(index) = found else { return };
         let batch = &mut entry.batches[index];
         if let Some(at) = batch.open.remove(&number) {
@@ -326,13 +339,18 @@ impl Hub {
 
     /// Whether the task's end is known to the keeper or the system, not to a connection.
     pub(super) fn is_process_of(&self, id: TaskId, job: JobId) -> bool {
-        self.tasks.get(&id).is_some_and(|t| t.origin == Origin::Started && t.job == Some(job))
+        self.tasks
+            .get(&id)
+            .is_some_and(|t| t.origin == Origin::Started && t.job == Some(job))
     }
 }
 
 /// A SIGKILL that we have not sent, and the kernel's counters have grown.
 fn oom_evidence(counter: &OomCounter, summary: &Summary) -> String {
-    let cause = summary.first_cause.as_ref().and_then(|cause| cause.status.as_ref());
+    let cause = summary
+        .first_cause
+        .as_ref()
+        .and_then(|cause| cause.status.as_ref());
     match cause {
         Some(ExitStatus {
             how: Some(How::Signal(libc::SIGKILL)),

@@ -9,7 +9,7 @@ use crate::host::{descendants, keeper};
 use pvm::ids::{JobId, TaskId};
 use pvm::wire::control::exit_status::How;
 use pvm::wire::control::{
-    ExitStatus, Failure, FailureCode, FromKeeper, KeeperFailed, SpawnResult, from_keeper,
+    EndReason, ExitStatus, Failure, FailureCode, FromKeeper, KeeperFailed, SpawnResult, from_keeper,
 };
 use rustix::process::{Signal, WaitOptions, WaitStatus, getpid, wait};
 use std::collections::HashSet;
@@ -65,7 +65,10 @@ impl Hub {
         match body {
             from_keeper::Body::Started(started) => self.process_started(job, id, started.pid),
             from_keeper::Body::Failed(failed) => {
-                let program = self.tasks.get(&id).map_or_else(String::new, |t| t.program.clone());
+                let program = self
+                    .tasks
+                    .get(&id)
+                    .map_or_else(String::new, |t| t.program.clone());
                 self.process_not_started(job, id, start_failure(&program, &failed));
             }
             from_keeper::Body::Exited(exited) => {
@@ -81,11 +84,22 @@ impl Hub {
         (task.pid, task.since) = (pid, Instant::now());
         let number = task.number;
         self.drive(job, |life, now, out| life.started(number, pid, now, out));
-        if self.jobs.get(&job).is_some_and(|entry| entry.launch.is_none()) {
+        if self
+            .jobs
+            .get(&job)
+            .is_some_and(|entry| entry.launch.is_none())
+        {
             self.read_output(job, number);
         }
         let task = id.bits();
-        self.spawn_decided(job, number, SpawnResult { task, failure: None });
+        self.spawn_decided(
+            job,
+            number,
+            SpawnResult {
+                task,
+                failure: None,
+            },
+        );
     }
 
     fn process_not_started(&mut self, job: JobId, id: TaskId, why: Failure) {
@@ -98,17 +112,26 @@ impl Hub {
             failure: Some(why.clone()),
         };
         self.spawn_decided(job, number, result);
-        let pipes = self.jobs.get_mut(&job).and_then(|entry| entry.pipes.remove(&number));
+        let pipes = self
+            .jobs
+            .get_mut(&job)
+            .and_then(|entry| entry.pipes.remove(&number));
         if pipes.is_some() {
             for _ in 0..2 {
                 self.drive(job, |life, now, out| life.stream_closed(now, out));
             }
         }
-        self.drive(job, |life, now, out| life.not_started(number, why, now, out));
+        self.drive(job, |life, now, out| {
+            life.not_started(number, why, now, out)
+        });
     }
 
     fn keeper_silent(&mut self, job: JobId) {
-        if let Some(keeper) = self.jobs.get_mut(&job).and_then(|entry| entry.keeper.as_mut()) {
+        if let Some(keeper) = self
+            .jobs
+            .get_mut(&job)
+            .and_then(|entry| entry.keeper.as_mut())
+        {
             keeper.is_silent = true;
             keeper.outbox.break_off();
         }
@@ -120,7 +143,10 @@ impl Hub {
         while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
             let pid = pid.as_raw_nonzero().get();
             let is_keeper = |entry: &JobEntry| {
-                entry.keeper.as_ref().is_some_and(|k| k.pid == pid && k.reaped.is_none())
+                entry
+                    .keeper
+                    .as_ref()
+                    .is_some_and(|k| k.pid == pid && k.reaped.is_none())
             };
             match self.jobs.iter_mut().find(|(_, entry)| is_keeper(entry)) {
                 Some((job, entry)) => {
@@ -146,8 +172,17 @@ impl Hub {
                 how: Some(how),
                 core_dumped: false,
             };
+            if let Some(job) = self.tasks.get(&id).and_then(|task| task.job) {
+                self.keeper_lost(job);
+            }
             self.process_ended(id, status, 0);
         }
+    }
+
+    fn keeper_lost(&mut self, job: JobId) {
+        self.drive(job, |life, now, out| {
+            life.terminate(EndReason::EndKeeperLost, Duration::ZERO, now, out);
+        });
     }
 
     /// A keeper that has ended as it should leaves nothing behind; else its orphans are ended.
@@ -169,6 +204,7 @@ impl Hub {
             return self.drive(job, |life, now, out| life.keeper_gone(now, out));
         }
         tracing::warn!("the keeper of {job} (pid {pid}) was lost: its processes are ended");
+        self.keeper_lost(job);
         self.spawn(|hub| async move {
             sweep(&hub).await;
             hub.borrow_mut().close_after_sweep(job);
@@ -204,7 +240,10 @@ impl Hub {
 
     fn living_keepers(&self) -> HashSet<i32> {
         let keepers = self.jobs.values().filter_map(|entry| entry.keeper.as_ref());
-        keepers.filter(|k| k.reaped.is_none()).map(|k| k.pid).collect()
+        keepers
+            .filter(|k| k.reaped.is_none())
+            .map(|k| k.pid)
+            .collect()
     }
 }
 
@@ -240,17 +279,27 @@ fn keeper_lost() -> Failure {
 fn start_failure(program: &str, failed: &KeeperFailed) -> Failure {
     let (code, next) = match (failed.step.as_str(), failed.errno) {
         ("directory", _) => (FailureCode::FailureDirectory, "name another directory"),
-        (_, libc::ENOEXEC) => (FailureCode::FailureProgramWrongFormat, "build it for this host"),
-        (_, libc::EACCES) => (FailureCode::FailureProgramNotExecutable, "check its permissions"),
+        (_, libc::ENOEXEC) => (
+            FailureCode::FailureProgramWrongFormat,
+            "build it for this host",
+        ),
+        (_, libc::EACCES) => (
+            FailureCode::FailureProgramNotExecutable,
+            "check its permissions",
+        ),
         (_, libc::ENOENT) => (
             FailureCode::FailureProgramNotFound,
             "it, its interpreter or its loader is missing on this host",
         ),
-        (_, libc::E2BIG) => (FailureCode::FailureResources, "shorten arguments or environment"),
+        (_, libc::E2BIG) => (
+            FailureCode::FailureResources,
+            "shorten arguments or environment",
+        ),
         (_, libc::ECANCELED) => (FailureCode::FailureEnding, ""),
-        (_, libc::EAGAIN | libc::ENOMEM | libc::EMFILE | libc::ENFILE) => {
-            (FailureCode::FailureResources, "start fewer tasks, or raise the limits")
-        }
+        (_, libc::EAGAIN | libc::ENOMEM | libc::EMFILE | libc::ENFILE) => (
+            FailureCode::FailureResources,
+            "start fewer tasks, or raise the limits",
+        ),
         _ => (FailureCode::FailureInternal, ""),
     };
     let why = match failed.errno {

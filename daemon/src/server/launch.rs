@@ -74,14 +74,24 @@ fn check_texts(
         bytes += text.len() + 1;
         if text.contains('\0') {
             let why = "an argument or variable holds a zero byte";
-            return Err(failure(FailureCode::FailureMalformed, what, why, "remove it"));
+            return Err(failure(
+                FailureCode::FailureMalformed,
+                what,
+                why,
+                "remove it",
+            ));
         }
     }
     if bytes <= ARGUMENT_BYTES_MAX {
         return Ok(());
     }
     let why = format!("arguments and environment take {bytes} bytes, at most {ARGUMENT_BYTES_MAX}");
-    Err(failure(FailureCode::FailureResources, what, why, "shorten them"))
+    Err(failure(
+        FailureCode::FailureResources,
+        what,
+        why,
+        "shorten them",
+    ))
 }
 
 /// The command line of a launch, for listings.
@@ -236,7 +246,9 @@ impl Hub {
             let [stdout, stderr] = outputs.theirs;
             if let Some(keeper) = &entry.keeper {
                 let body = Some(to_keeper::Body::Start(start));
-                keeper.outbox.push(&ToKeeper { body }, vec![stdin, stdout, stderr]);
+                keeper
+                    .outbox
+                    .push(&ToKeeper { body }, vec![stdin, stdout, stderr]);
             }
             entry.pipes.insert(number, outputs.ours);
             entry.life.stream_opened();
@@ -248,7 +260,9 @@ impl Hub {
     fn order(&self, id: TaskId, task: &Task, app: &Ready) -> KeeperStart {
         let mut environment = app.environment.clone();
         environment.extend(self.variables(id, task));
-        let pairs = environment.into_iter().map(|(name, value)| format!("{name}={value}"));
+        let pairs = environment
+            .into_iter()
+            .map(|(name, value)| format!("{name}={value}"));
         KeeperStart {
             task: id.bits(),
             path: app.path.to_string_lossy().into_owned(),
@@ -262,7 +276,11 @@ impl Hub {
     /// What a started task finds in its environment.
     fn variables(&self, id: TaskId, task: &Task) -> Vec<(String, String)> {
         use settings::*;
-        let hex: String = task.capability.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex: String = task
+            .capability
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         let (rank, size) = (task.rank.to_string(), task.world.len().to_string());
         let job = task.job.map_or(0, |job| job.0).to_string();
         let mut variables = vec![
@@ -271,11 +289,21 @@ impl Hub {
             (JOB, job),
             (PVM_ARCH, facts::pvm_arch().to_owned()),
         ];
-        let ranks = [RANK, OMPI_RANK, OMPI_LOCAL_RANK, OMPI_NODE_RANK, PMI_RANK, MPI_LOCALRANKID];
+        let ranks = [
+            RANK,
+            OMPI_RANK,
+            OMPI_LOCAL_RANK,
+            OMPI_NODE_RANK,
+            PMI_RANK,
+            MPI_LOCALRANKID,
+        ];
         let sizes = [SIZE, OMPI_SIZE, OMPI_LOCAL_SIZE, PMI_SIZE, MPI_LOCALNRANKS];
         variables.extend(ranks.map(|name| (name, rank.clone())));
         variables.extend(sizes.map(|name| (name, size.clone())));
-        variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+        variables
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect()
     }
 
     /// Notes a spawn whose starts are under way.
@@ -286,8 +314,13 @@ impl Hub {
         results: Vec<Option<SpawnResult>>,
         world: &[TaskId],
     ) {
-        let free = results.iter().enumerate().filter(|(_, result)| result.is_none());
-        let numbers = world.iter().filter_map(|id| Some(self.tasks.get(id)?.number));
+        let free = results
+            .iter()
+            .enumerate()
+            .filter(|(_, result)| result.is_none());
+        let numbers = world
+            .iter()
+            .filter_map(|id| Some(self.tasks.get(id)?.number));
         let open: BTreeMap<_, _> = numbers.zip(free.map(|(at, _)| at)).collect();
         let batch = Batch {
             asked,

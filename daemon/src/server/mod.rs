@@ -104,17 +104,23 @@ fn serve_at(
         open_files: limits::raise_open_files().current,
         log,
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {
-        let hub = Hub::new(facts)?;
+        let page = shm::host_page(facts.cpus).map_err(std::io::Error::other)?;
+        let hub = Hub::new(facts, page);
         let mut server = Server {
             hub,
             place,
             listener: Some(UnixListener::from_std(listener)?),
             idle: options.idle,
             children: signal(SignalKind::child())?,
-            ends: [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?],
+            ends: [
+                signal(SignalKind::terminate())?,
+                signal(SignalKind::interrupt())?,
+            ],
             hangups: signal(SignalKind::hangup())?,
         };
         readiness.ready();
@@ -199,7 +205,9 @@ impl Server<'_> {
             return true;
         }
         let listener = self.place.listen().and_then(UnixListener::from_std);
-        self.listener = listener.inspect_err(|e| tracing::error!("cannot listen: {e}")).ok();
+        self.listener = listener
+            .inspect_err(|e| tracing::error!("cannot listen: {e}"))
+            .ok();
         for stream in late {
             let ready = stream.set_nonblocking(true);
             if let Ok(stream) = ready.and_then(|()| tokio::net::UnixStream::from_std(stream)) {

@@ -90,7 +90,10 @@ impl Outbox {
             return self.break_off();
         }
         self.0.waiting.set(self.0.waiting.get() + bytes.len());
-        self.0.queue.borrow_mut().push_back(Parcel { bytes, fds, output });
+        self.0
+            .queue
+            .borrow_mut()
+            .push_back(Parcel { bytes, fds, output });
         if self.0.waiting.get() > CUT_OFF {
             tracing::warn!("a client does not read what it is sent: it is cut off");
             self.break_off();
@@ -100,7 +103,8 @@ impl Outbox {
 
     /// Waits until the client has read enough for another request to be taken.
     pub async fn room(&self) {
-        self.until(|inner| inner.waiting.get() < REQUESTS_STOP).await;
+        self.until(|inner| inner.waiting.get() < REQUESTS_STOP)
+            .await;
     }
 
     /// Waits until everything is written.
@@ -160,7 +164,9 @@ impl Outbox {
 
     /// A write is done: makes its room free again.
     pub fn written(&self, parcel: &Parcel) {
-        self.0.waiting.set(self.0.waiting.get().saturating_sub(parcel.bytes.len()));
+        self.0
+            .waiting
+            .set(self.0.waiting.get().saturating_sub(parcel.bytes.len()));
         self.0.allowance.add_permits(parcel.output);
         self.0.drained.notify_waiters();
     }

@@ -34,7 +34,9 @@ pub enum NoPlace {
     #[error("'{0}' cannot be a daemon's name; use letters, digits, '-', '_' and '.'")]
     Name(String),
     /// The kernel has a limit.
-    #[error("the path {0} is too long for a socket (at most {SOCKET_PATH_MAX} bytes); set {1} to a shorter directory")]
+    #[error(
+        "the path {0} is too long for a socket (at most {SOCKET_PATH_MAX} bytes); set {1} to a shorter directory"
+    )]
     TooLong(PathBuf, &'static str),
     /// Anything else.
     #[error("{0}: {1}")]
@@ -68,8 +70,12 @@ impl Place {
                 Err(NoPlace::Io(_, e)) if e.kind() == io::ErrorKind::NotFound => continue,
                 other => other?,
             };
-            place.sign().map_err(|e| NoPlace::Io(place.lock_path.clone(), e))?;
-            let listener = place.listen().map_err(|e| NoPlace::Io(place.socket.clone(), e))?;
+            place
+                .sign()
+                .map_err(|e| NoPlace::Io(place.lock_path.clone(), e))?;
+            let listener = place
+                .listen()
+                .map_err(|e| NoPlace::Io(place.socket.clone(), e))?;
             return Ok((place, listener));
         }
     }
@@ -145,12 +151,19 @@ impl Place {
 fn check_name(name: &str) -> Result<(), NoPlace> {
     let is_good = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
     let is_name = !name.is_empty() && !name.starts_with('.') && name.bytes().all(is_good);
-    is_name.then_some(()).ok_or_else(|| NoPlace::Name(name.into()))
+    is_name
+        .then_some(())
+        .ok_or_else(|| NoPlace::Name(name.into()))
 }
 
 fn open_lock(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    options
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600);
     options.custom_flags(libc::O_NOFOLLOW);
     options.open(path)
 }
@@ -165,7 +178,9 @@ fn is_still(lock: &File, path: &Path) -> bool {
 
 fn read_pid(lock: &mut File) -> String {
     let mut text = String::new();
-    let read = lock.rewind().and_then(|()| lock.take(20).read_to_string(&mut text));
+    let read = lock
+        .rewind()
+        .and_then(|()| lock.take(20).read_to_string(&mut text));
     match (read, text.trim()) {
         (Ok(_), pid) if !pid.is_empty() => pid.to_owned(),
         _ => "unknown".into(),

@@ -1,29 +1,34 @@
 //! Shared memory that the daemon makes for its tasks.
 
-use std::io;
+use pvm::transport::shm::{HostFacts, Inbox, InboxBell, MapError, Segment, calibrate};
 use std::os::fd::OwnedFd;
 
-/// The doorbell of a task's inbox, as the daemon rings it.
-pub struct Bell;
+pub use pvm::transport::shm::{HostPage, InboxBell as Bell};
 
-impl Bell {
-    /// Wakes the task to look at its socket.
-    pub fn ring(&self) {}
-    /// The task is dead.
-    pub fn bury(&self) {}
-}
-
-/// Makes a task's inbox.
-pub fn inbox() -> io::Result<(OwnedFd, Bell)> {
-    Ok((segment()?, Bell))
+/// Makes a task's inbox: the descriptor for the task and its peers, and its bell.
+///
+/// # Errors
+/// When descriptors or memory run out.
+pub fn inbox() -> Result<(OwnedFd, InboxBell), MapError> {
+    Inbox::create()
 }
 
 /// Makes the memory of one channel.
-pub fn segment() -> io::Result<OwnedFd> {
-    Ok(rustix::fs::memfd_create("pvm", rustix::fs::MemfdFlags::CLOEXEC)?)
+///
+/// # Errors
+/// When descriptors or memory run out.
+pub fn segment() -> Result<OwnedFd, MapError> {
+    Segment::create()
 }
 
-/// The page that all tasks of the host share.
-pub fn host_page(_cpus: u32) -> io::Result<OwnedFd> {
-    segment()
+/// Measures the host and makes the page that all its tasks share.
+///
+/// # Errors
+/// When descriptors or memory run out.
+pub fn host_page(cpus: u32) -> Result<(OwnedFd, HostPage), MapError> {
+    let facts = HostFacts {
+        cpus,
+        ..calibrate()
+    };
+    HostPage::create(&facts)
 }

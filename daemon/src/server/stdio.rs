@@ -126,7 +126,8 @@ pub async fn pump(hub: Shared, job: JobId, pipe: OwnedFd, mut sink: Sink) {
         Err(e) => tracing::error!("output of {job} is lost: {e}"),
     }
     sink.take(Bytes::new(), true).await;
-    hub.borrow_mut().drive(job, |life, now, out| life.stream_closed(now, out));
+    hub.borrow_mut()
+        .drive(job, |life, now, out| life.stream_closed(now, out));
 }
 
 /// The next piece; `None` at the end.
@@ -173,7 +174,10 @@ impl Feeder {
     /// Asks the launcher for a piece.
     pub fn demand(&self, hub: &Hub, job: JobId) {
         if let Some(lease) = hub.jobs.get(&job).and_then(|entry| entry.lease) {
-            hub.tell(lease, from_daemon::Body::StdinDemand(StdinDemand { job: job.0 }));
+            hub.tell(
+                lease,
+                from_daemon::Body::StdinDemand(StdinDemand { job: job.0 }),
+            );
         }
     }
 
@@ -184,7 +188,9 @@ impl Feeder {
 }
 
 async fn feed(hub: Shared, job: JobId, pipes: Vec<OwnedFd>, mut next: mpsc::Receiver<Bytes>) {
-    let open = pipes.into_iter().filter_map(|fd| pipe::Sender::from_owned_fd(fd).ok());
+    let open = pipes
+        .into_iter()
+        .filter_map(|fd| pipe::Sender::from_owned_fd(fd).ok());
     let mut open: Vec<_> = open.collect();
     while let Some(piece) = next.recv().await {
         let mut writes = JoinSet::new();
@@ -208,7 +214,10 @@ mod tests {
     #[test]
     fn lines_are_named_and_cut_only_at_their_ends() {
         let mut partial = b"one\ntwo\nthr".to_vec();
-        assert_eq!(whole_lines("t1", &mut partial, false), b"[t1] one\n[t1] two\n");
+        assert_eq!(
+            whole_lines("t1", &mut partial, false),
+            b"[t1] one\n[t1] two\n"
+        );
         assert_eq!(partial, b"thr");
         assert_eq!(whole_lines("t1", &mut partial, true), b"[t1] thr\n");
         let mut long = vec![b'x'; LOG_LINE_MAX];

@@ -108,7 +108,10 @@ pub async fn write(stream: Rc<UnixStream>, outbox: Outbox, after_write: impl Fn(
 /// Lets the last words be written, for a limited time.
 pub async fn finish(outbox: &Outbox) {
     outbox.close();
-    if tokio::time::timeout(LAST_WORDS, outbox.flushed()).await.is_err() {
+    if tokio::time::timeout(LAST_WORDS, outbox.flushed())
+        .await
+        .is_err()
+    {
         outbox.break_off();
     }
 }

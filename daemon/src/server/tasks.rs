@@ -282,7 +282,9 @@ impl Hub {
             Origin::Foreign => {}
             _ => {
                 let number = task.number;
-                self.drive(job, |life, now, out| life.task_ended(number, exit, now, out));
+                self.drive(job, |life, now, out| {
+                    life.task_ended(number, exit, now, out)
+                });
             }
         }
     }
@@ -298,7 +300,6 @@ impl Hub {
     fn announce_end(&mut self, id: TaskId, link: Link, status: &ExitStatus) {
         let mut told = self.watches.take(id);
         if let Link::Attached(attachment) = link {
-            attachment.bell.bury();
             for peer in attachment.channels.keys() {
                 let peer = self.tasks.get_mut(peer).and_then(Task::attachment_mut);
                 if let Some(peer) = peer
@@ -321,6 +322,19 @@ impl Hub {
             self.end_barrier(&name, end);
         }
         self.refuse_awaiting(id);
+        // A task that leaves in good order counts itself out.
+        if !matches!(status.how, Some(How::Detached(_))) {
+            self.count_awake();
+        }
+    }
+
+    /// Tasks that were killed awake would stay counted as such.
+    fn count_awake(&self) {
+        let attached = self.tasks.values().filter_map(Task::attachment);
+        let awake = attached
+            .filter(|a| !a.is_silent && !a.bell.is_asleep())
+            .count();
+        self.host_page.set_awake(awake as u32);
     }
 
     fn refuse_awaiting(&mut self, id: TaskId) {
@@ -330,11 +344,7 @@ impl Hub {
     }
 
     /// Answers those who waited in a barrier that is over.
-    pub(super) fn end_barrier(
-        &mut self,
-        name: &str,
-        end: BarrierEnd<super::hub::Asked>,
-    ) {
+    pub(super) fn end_barrier(&mut self, name: &str, end: BarrierEnd<super::hub::Asked>) {
         match end {
             BarrierEnd::Passed(waiting) => {
                 for asked in waiting {
@@ -350,7 +360,9 @@ impl Hub {
                 let failure = failure(
                     FailureCode::FailureNoSuchTask,
                     format!("barrier of group '{name}'"),
-                    format!("{lost} has left or died: {left} members remain, it waits for {needed}"),
+                    format!(
+                        "{lost} has left or died: {left} members remain, it waits for {needed}"
+                    ),
                     "",
                 );
                 for asked in waiting {

@@ -29,7 +29,11 @@ impl Daemon {
 
     pub fn start_with(arguments: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let child = command(dir.path()).arg("--foreground").args(arguments).spawn().unwrap();
+        let child = command(dir.path())
+            .arg("--foreground")
+            .args(arguments)
+            .spawn()
+            .unwrap();
         let daemon = Daemon { child, dir };
         wait_for(|| std::os::unix::net::UnixStream::connect(daemon.socket()).is_ok());
         daemon
@@ -67,7 +71,9 @@ impl Drop for Daemon {
 pub fn command(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pvmd"));
     command.env(pvm::settings::RUNTIME_DIR, dir.join("run"));
-    command.env_remove(pvm::settings::DAEMON).stdin(Stdio::null());
+    command
+        .env_remove(pvm::settings::DAEMON)
+        .stdin(Stdio::null());
     command
 }
 
@@ -100,7 +106,11 @@ impl Story {
     }
 
     pub fn text(&self, rank: u32, stream: Stream) -> String {
-        let bytes = self.output.get(&(rank, stream as i32)).cloned().unwrap_or_default();
+        let bytes = self
+            .output
+            .get(&(rank, stream as i32))
+            .cloned()
+            .unwrap_or_default();
         String::from_utf8(bytes).unwrap()
     }
 }
@@ -121,7 +131,11 @@ impl Client {
             let left = deadline.saturating_duration_since(Instant::now());
             assert!(!left.is_zero(), "no event");
             let timeout = Timespec::try_from(left).unwrap();
-            let _ = poll(&mut [PollFd::new(&self.link, PollFlags::IN)], Some(&timeout)).unwrap();
+            let _ = poll(
+                &mut [PollFd::new(&self.link, PollFlags::IN)],
+                Some(&timeout),
+            )
+            .unwrap();
             let any = self.link.read_now().unwrap();
             assert!(any || !self.link.is_lost(), "the daemon has gone");
         }
@@ -160,7 +174,10 @@ impl Client {
         loop {
             match self.event() {
                 from_daemon::Body::Output(output) => {
-                    let stream = story.output.entry((output.rank, output.stream)).or_default();
+                    let stream = story
+                        .output
+                        .entry((output.rank, output.stream))
+                        .or_default();
                     stream.extend_from_slice(&output.data);
                 }
                 from_daemon::Body::TaskEnded(ended) => story.ended.push(ended),
@@ -212,7 +229,10 @@ pub fn kill(pid: i32) {
 
 pub fn is_alive(pid: i32) -> bool {
     let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let is_zombie = state.rsplit(") ").next().is_some_and(|rest| rest.starts_with('Z'));
+    let is_zombie = state
+        .rsplit(") ")
+        .next()
+        .is_some_and(|rest| rest.starts_with('Z'));
     test_kill_process(Pid::from_raw(pid).unwrap()).is_ok() && !is_zombie
 }
 

@@ -155,7 +155,11 @@ fn c_strings(texts: &[String]) -> Result<Vec<CString>, StartError> {
 }
 
 fn pointers(texts: &[CString]) -> Vec<*const c_char> {
-    texts.iter().map(|text| text.as_ptr()).chain([ptr::null()]).collect()
+    texts
+        .iter()
+        .map(|text| text.as_ptr())
+        .chain([ptr::null()])
+        .collect()
 }
 
 fn last_errno() -> i32 {
@@ -238,7 +242,13 @@ pub fn block_and_watch_children() -> io::Result<OwnedFd> {
     unsafe {
         let mut set: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&mut set);
-        for signal in [libc::SIGCHLD, libc::SIGINT, libc::SIGHUP, libc::SIGTERM, libc::SIGQUIT] {
+        for signal in [
+            libc::SIGCHLD,
+            libc::SIGINT,
+            libc::SIGHUP,
+            libc::SIGTERM,
+            libc::SIGQUIT,
+        ] {
             libc::sigaddset(&mut set, signal);
         }
         libc::sigprocmask(libc::SIG_BLOCK, &set, ptr::null_mut());
@@ -285,7 +295,10 @@ pub fn reap() -> Reaped {
     // SAFETY: `rusage` is plain data that the call fills in; both pointers are valid for it.
     let (pid, usage) = unsafe {
         let mut usage: libc::rusage = std::mem::zeroed();
-        (libc::wait4(-1, &mut status, libc::WNOHANG, &mut usage), usage)
+        (
+            libc::wait4(-1, &mut status, libc::WNOHANG, &mut usage),
+            usage,
+        )
     };
     match pid {
         0 => Reaped::NoneYet,

@@ -4,9 +4,7 @@ use pvm::limits::CONTROL_FDS_MAX;
 use pvm::wire::control::{FromKeeper, ToKeeper, to_keeper};
 use pvm::wire::frame::{self, Decoder};
 use rustix::io::Errno;
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, recvmsg, send,
-};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, recvmsg, send};
 use std::collections::VecDeque;
 use std::io::{self, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -52,7 +50,8 @@ impl Link {
     /// The daemon has gone.
     pub fn read_available(&mut self) -> io::Result<()> {
         loop {
-            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(CONTROL_FDS_MAX))];
+            let mut space =
+                [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(CONTROL_FDS_MAX))];
             let mut ancillary = RecvAncillaryBuffer::new(&mut space);
             let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
             let slices = &mut [IoSliceMut::new(&mut self.buffer)];

@@ -79,7 +79,11 @@ impl Keeper {
             }
         });
         let mut fds = vec![PollFd::new(signals, PollFlags::IN)];
-        fds.extend(self.link.as_ref().map(|link| PollFd::from_borrowed_fd(link.as_fd(), PollFlags::IN)));
+        fds.extend(
+            self.link
+                .as_ref()
+                .map(|link| PollFd::from_borrowed_fd(link.as_fd(), PollFlags::IN)),
+        );
         let pipes = self.children.values().filter_map(Child::exec_pipe);
         fds.extend(pipes.map(|pipe| PollFd::from_borrowed_fd(pipe, PollFlags::IN)));
         match poll(&mut fds, timeout.as_ref()) {
@@ -138,7 +142,8 @@ impl Keeper {
     /// Tells the daemon of children that have passed, or failed, their exec.
     fn note_execs(&mut self) {
         let told: Vec<_> = self.children.iter_mut().filter_map(exec_outcome).collect();
-        told.into_iter().for_each(|(pid, outcome)| self.tell_exec(pid, outcome));
+        told.into_iter()
+            .for_each(|(pid, outcome)| self.tell_exec(pid, outcome));
     }
 
     fn tell_exec(&mut self, pid: i32, outcome: Outcome) {
@@ -171,7 +176,11 @@ impl Keeper {
 
     fn note_end(&mut self, end: child::End) {
         // Orphans that fell to us have no entry.
-        if let Some(outcome) = self.children.get_mut(&end.pid).and_then(Child::last_outcome) {
+        if let Some(outcome) = self
+            .children
+            .get_mut(&end.pid)
+            .and_then(Child::last_outcome)
+        {
             self.tell_exec(end.pid, outcome);
         }
         let Some(child) = self.children.remove(&end.pid) else {

@@ -23,9 +23,16 @@ pub fn start(job: &str, open_files: Option<u64>) -> io::Result<KeeperProcess> {
     let flags = SocketFlags::CLOEXEC;
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
     let mut command = Command::new("/proc/self/exe");
-    command.arg0("pvmd").arg("keeper").arg(format!("--job={job}"));
+    command
+        .arg0("pvmd")
+        .arg("keeper")
+        .arg(format!("--job={job}"));
     command.args(open_files.map(|n| format!("--open-files={n}")));
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).env_clear();
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .env_clear();
     let fd = theirs.as_raw_fd();
     let place = move || match fd {
         // dup2 to itself would leave the descriptor to be closed at the exec.

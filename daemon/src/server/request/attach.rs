@@ -69,9 +69,15 @@ impl Hub {
             let what = format!("cannot attach as {id}");
             failure(FailureCode::FailureNotAllowed, what, why, next)
         };
-        let task = self.tasks.get(&id).ok_or_else(|| no_such_task(id, "attach as"))?;
+        let task = self
+            .tasks
+            .get(&id)
+            .ok_or_else(|| no_such_task(id, "attach as"))?;
         if !equal_in_constant_time(&task.capability, &attach.capability) {
-            return Err(refused("the capability is not this task's", "unset PVM_TASK"));
+            return Err(refused(
+                "the capability is not this task's",
+                "unset PVM_TASK",
+            ));
         }
         match task.link {
             Link::Never if task.exit.is_none() => Ok(id),

@@ -20,9 +20,15 @@ impl Hub {
         let me = self.caller(asked, "opening a channel")?;
         let peer = task_id(peer, "reach")?;
         if peer == me {
-            return Err(malformed("opening a channel", "a task needs none to itself"));
+            return Err(malformed(
+                "opening a channel",
+                "a task needs none to itself",
+            ));
         }
-        let task = self.tasks.get(&peer).ok_or_else(|| no_such_task(peer, "reach"))?;
+        let task = self
+            .tasks
+            .get(&peer)
+            .ok_or_else(|| no_such_task(peer, "reach"))?;
         match task.link {
             Link::Attached(_) if task.is_present() => self.connect(asked, me, peer)?,
             // It may attach yet; the answer comes then, or when it has ended.
@@ -61,16 +67,32 @@ impl Hub {
 
     /// Makes the channel if there is none yet, tells the peer, then answers.
     fn connect(&mut self, asked: Asked, me: TaskId, peer: TaskId) -> Result<(), Failure> {
-        let is_open = self.attachment(me).is_some_and(|mine| mine.channels.contains_key(&peer));
+        let is_open = self
+            .attachment(me)
+            .is_some_and(|mine| mine.channels.contains_key(&peer));
         if !is_open {
-            self.make_channel(me, peer).map_err(|why| no_channel(peer, &why))?;
-            let theirs = self.view(peer, me).ok_or_else(|| no_such_task(peer, "reach"))?;
+            self.make_channel(me, peer)
+                .map_err(|why| no_channel(peer, &why))?;
+            let theirs = self
+                .view(peer, me)
+                .ok_or_else(|| no_such_task(peer, "reach"))?;
             if let Some(client) = self.attachment(peer).map(|a| a.client) {
-                self.send(client, 0, from_daemon::Body::ChannelOpened(theirs.opened), theirs.fds);
+                self.send(
+                    client,
+                    0,
+                    from_daemon::Body::ChannelOpened(theirs.opened),
+                    theirs.fds,
+                );
             }
         }
-        let mine = self.view(me, peer).ok_or_else(|| no_such_task(peer, "reach"))?;
-        self.answer_with(asked, from_daemon::Body::ChannelOpened(mine.opened), mine.fds);
+        let mine = self
+            .view(me, peer)
+            .ok_or_else(|| no_such_task(peer, "reach"))?;
+        self.answer_with(
+            asked,
+            from_daemon::Body::ChannelOpened(mine.opened),
+            mine.fds,
+        );
         Ok(())
     }
 

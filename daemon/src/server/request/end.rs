@@ -16,7 +16,11 @@ impl Hub {
         if !terminate.reason.is_empty() {
             tracing::info!("{job} is ended: {}", terminate.reason);
         }
-        let grace = if terminate.force { Duration::ZERO } else { GRACE };
+        let grace = if terminate.force {
+            Duration::ZERO
+        } else {
+            GRACE
+        };
         self.drive(job, |life, now, out| {
             life.terminate(EndReason::EndInterrupted, grace, now, out);
         });
@@ -33,7 +37,10 @@ impl Hub {
 
     /// Whether nobody but the caller uses the daemon.
     fn check_unused(&self, asked: Asked) -> Result<(), Failure> {
-        let mut others = self.jobs.iter().filter(|(_, job)| job.lease != Some(asked.client));
+        let mut others = self
+            .jobs
+            .iter()
+            .filter(|(_, job)| job.lease != Some(asked.client));
         let why = match others.next() {
             Some((id, entry)) => format!("{id} ({}) is running", entry.command),
             None => match self.tasks.iter().find(|(_, task)| task.job.is_none()) {
@@ -42,6 +49,11 @@ impl Hub {
             },
         };
         let next = "wait for it, or type: pvm halt --force";
-        Err(failure(FailureCode::FailureBusy, "cannot halt pvmd", why, next))
+        Err(failure(
+            FailureCode::FailureBusy,
+            "cannot halt pvmd",
+            why,
+            next,
+        ))
     }
 }

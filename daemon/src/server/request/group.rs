@@ -13,15 +13,24 @@ impl Hub {
     pub(super) fn group_join(&mut self, asked: Asked, name: String) -> Reply {
         let me = self.caller(asked, "joining a group")?;
         if name.is_empty() || name.len() > GROUP_NAME_MAX {
-            return Err(malformed("joining a group", "its name is empty or too long"));
+            return Err(malformed(
+                "joining a group",
+                "its name is empty or too long",
+            ));
         }
-        let instance = self.groups.join(&name, me).map_err(|e| refused("join", &name, e))?;
+        let instance = self
+            .groups
+            .join(&name, me)
+            .map_err(|e| refused("join", &name, e))?;
         Ok(Some(self.group_reply(&name, instance)))
     }
 
     pub(super) fn group_leave(&mut self, asked: Asked, name: &str) -> Reply {
         let me = self.caller(asked, "leaving a group")?;
-        let (instance, end) = self.groups.leave(name, me).map_err(|e| refused("leave", name, e))?;
+        let (instance, end) = self
+            .groups
+            .leave(name, me)
+            .map_err(|e| refused("leave", name, e))?;
         if let Some(end) = end {
             self.end_barrier(name, end);
         }
@@ -29,7 +38,9 @@ impl Hub {
     }
 
     pub(super) fn group_query(&mut self, asked: Asked, name: &str) -> Reply {
-        self.groups.members(name).map_err(|e| refused("query", name, e))?;
+        self.groups
+            .members(name)
+            .map_err(|e| refused("query", name, e))?;
         let instance = match self.clients.get(&asked.client).map(|client| client.role) {
             Some(Role::Task(me)) => self.groups.instance(name, me),
             _ => None,
@@ -68,5 +79,10 @@ fn refused(verb: &str, name: &str, error: GroupError) -> Failure {
         GroupError::Mismatch { .. } => FailureCode::FailureMismatch,
         GroupError::AlreadyWaiting => FailureCode::FailureMalformed,
     };
-    failure(code, format!("cannot {verb} group '{name}'"), error.to_string(), "")
+    failure(
+        code,
+        format!("cannot {verb} group '{name}'"),
+        error.to_string(),
+        "",
+    )
 }

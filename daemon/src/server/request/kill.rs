@@ -4,7 +4,7 @@ use super::{Reply, malformed, no_such_job, no_such_task, task_id};
 use crate::server::hub::{Asked, Hub, Role};
 use crate::server::tasks::Origin;
 use pvm::ids::{JobId, TaskId};
-use pvm::wire::control::{Kill, KeeperSignal, ToKeeper, to_keeper};
+use pvm::wire::control::{KeeperSignal, Kill, ToKeeper, to_keeper};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Highest signal number of Linux.
@@ -13,7 +13,10 @@ const SIGNAL_MAX: i32 = 64;
 impl Hub {
     pub(super) fn kill(&mut self, asked: Asked, kill: &Kill) -> Reply {
         if !(1..=SIGNAL_MAX).contains(&kill.signal) {
-            return Err(malformed("sending a signal", "its number is not between 1 and 64"));
+            return Err(malformed(
+                "sending a signal",
+                "its number is not between 1 and 64",
+            ));
         }
         let role = self.clients.get(&asked.client).map(|client| client.role);
         let by_task = matches!(role, Some(Role::Task(_)));
@@ -23,7 +26,10 @@ impl Hub {
             return super::DONE;
         }
         let job = JobId(kill.job);
-        let entry = self.jobs.get(&job).ok_or_else(|| no_such_job(job, "signal"))?;
+        let entry = self
+            .jobs
+            .get(&job)
+            .ok_or_else(|| no_such_job(job, "signal"))?;
         for id in entry.tasks.clone() {
             // Those that have ended meanwhile need no signal.
             let _ = self.signal_task(id, kill.signal, by_task);

@@ -15,7 +15,10 @@ impl Hub {
                 && (list.job == 0 || task.job.is_some_and(|job| job.0 == list.job))
         };
         let present = self.tasks.iter().filter(|(_, task)| task.exit.is_none());
-        let tasks = present.filter(is_wanted).map(|(id, task)| task_info(*id, task)).collect();
+        let tasks = present
+            .filter(is_wanted)
+            .map(|(id, task)| task_info(*id, task))
+            .collect();
         from_daemon::Body::TaskList(TaskList { tasks })
     }
 

@@ -82,7 +82,12 @@ impl Hub {
             false => Ok(()),
             true => {
                 let why = "pvmd is being halted";
-                Err(failure(FailureCode::FailureEnding, what, why, "start another daemon"))
+                Err(failure(
+                    FailureCode::FailureEnding,
+                    what,
+                    why,
+                    "start another daemon",
+                ))
             }
         }
     }

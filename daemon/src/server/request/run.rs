@@ -30,8 +30,11 @@ impl Hub {
                 ..f
             })?;
         }
-        let apps: Vec<_> =
-            launch.apps.iter().map(|app| launch::prepare(app, launch)).collect::<Result<_, _>>()?;
+        let apps: Vec<_> = launch
+            .apps
+            .iter()
+            .map(|app| launch::prepare(app, launch))
+            .collect::<Result<_, _>>()?;
         let input = Input::new(&run, count as u32, fds.pop())?;
         self.start_job(asked, &run, launch, &apps, input)?;
         Ok(None)
@@ -90,7 +93,10 @@ impl Hub {
 
     pub(super) fn feed_stdin(&mut self, asked: Asked, stdin: StdinData) -> Reply {
         let job = JobId(stdin.job);
-        let entry = self.jobs.get_mut(&job).filter(|entry| entry.lease == Some(asked.client));
+        let entry = self
+            .jobs
+            .get_mut(&job)
+            .filter(|entry| entry.lease == Some(asked.client));
         let entry = entry.ok_or_else(|| no_such_job(job, "feed"))?;
         if let Some(feeder) = &entry.feeder
             && !stdin.data.is_empty()
@@ -138,14 +144,17 @@ impl Input {
                     ));
                 }
                 let passed = passed.ok_or_else(|| {
-                    malformed("starting a job", "the launcher's standard input did not come")
+                    malformed(
+                        "starting a job",
+                        "the launcher's standard input did not come",
+                    )
                 })?;
                 input.one = Some((run.stdin_rank, Rc::new(passed)));
             }
             StdinPolicy::StdinAll => {
                 for _ in 0..count {
-                    let (reader, writer) =
-                        pipe_with(PipeFlags::CLOEXEC).map_err(|e| no_resources(count as usize, &e))?;
+                    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)
+                        .map_err(|e| no_resources(count as usize, &e))?;
                     let _ = rustix::io::ioctl_fionbio(&writer, true);
                     input.all.push(Rc::new(reader));
                     input.feeds.push(writer);
@@ -171,7 +180,11 @@ impl Input {
 
     /// That of one rank.
     pub fn of(&self, rank: u32) -> Stdin {
-        let one = self.one.as_ref().filter(|(at, _)| *at == rank).map(|(_, fd)| fd);
+        let one = self
+            .one
+            .as_ref()
+            .filter(|(at, _)| *at == rank)
+            .map(|(_, fd)| fd);
         let all = self.all.get(rank as usize);
         one.or(all).unwrap_or(&self.none).clone()
     }

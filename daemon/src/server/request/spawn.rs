@@ -15,7 +15,9 @@ impl Hub {
     pub(super) fn spawn_tasks(&mut self, asked: Asked, spawn: Spawn) -> Reply {
         let me = self.caller(asked, "spawning tasks")?;
         self.check_not_halting("spawning tasks")?;
-        let launch = spawn.launch.ok_or_else(|| malformed("spawning tasks", "it has no launch"))?;
+        let launch = spawn
+            .launch
+            .ok_or_else(|| malformed("spawning tasks", "it has no launch"))?;
         let launch = match spawn.inherit {
             true => self.inherited(me, launch),
             false => launch,
@@ -55,12 +57,22 @@ impl Hub {
     fn job_of_spawner(&mut self, me: TaskId, launch: &Launch) -> Result<JobId, Failure> {
         let job = self.tasks.get(&me).and_then(|task| task.job);
         if let Some((job, entry)) = job.and_then(|job| Some((job, self.jobs.get_mut(&job)?))) {
-            if entry.life.is_ending() && self.tasks.get(&me).is_some_and(|t| t.origin == Origin::Foreign) {
+            if entry.life.is_ending()
+                && self
+                    .tasks
+                    .get(&me)
+                    .is_some_and(|t| t.origin == Origin::Foreign)
+            {
                 return self.own_job(me, launch);
             }
             if entry.life.is_ending() {
                 let why = "its job is being ended";
-                return Err(failure(FailureCode::FailureEnding, "cannot spawn tasks", why, ""));
+                return Err(failure(
+                    FailureCode::FailureEnding,
+                    "cannot spawn tasks",
+                    why,
+                    "",
+                ));
             }
             if entry.keeper.is_none() {
                 let keeper = keepers::start(self, job).map_err(|e| no_resources(1, &e))?;

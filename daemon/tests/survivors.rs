@@ -1,0 +1,164 @@
+//! Nothing outlives what it depends on, for more than three seconds.
+
+mod common;
+
+use common::{Daemon, kill, marked, shell, wait_for};
+use pvm::session::Link;
+use pvm::wire::control::{EndReason, Run, from_daemon};
+use std::time::{Duration, Instant};
+
+/// Longest life of a survivor.
+const LIMIT: Duration = Duration::from_secs(3);
+
+/// A job with a grandchild in a session of its own and one that deafens itself; every process
+/// has `mark` in its command line.
+fn stubborn(mark: &str) -> Run {
+    let deaf = "trap \"\" TERM HUP INT; while :; do sleep 0.1; done";
+    let script = format!(
+        "setsid sh -c ': {mark}; sleep 1000; :' & (setsid sh -c '{deaf}; : {mark}' &) ; \
+         echo up; sleep 1000; : {mark}"
+    );
+    shell(2, &script)
+}
+
+fn start(daemon: &Daemon, mark: &str) -> (common::Client, u64) {
+    let mut tool = daemon.tool();
+    let started = tool.start(stubborn(mark));
+    let mut up = 0;
+    while up < 2 {
+        if let from_daemon::Body::Output(output) = tool.event() {
+            up += output.data.windows(2).filter(|w| *w == b"up").count();
+        }
+    }
+    wait_for(|| marked(mark).len() >= 6);
+    (tool, started.job)
+}
+
+fn expect_none(mark: &str, since: Instant) {
+    wait_for(|| marked(mark).is_empty());
+    let took = since.elapsed();
+    eprintln!("{mark}: gone after {took:?}");
+    assert!(took < LIMIT, "{took:?}");
+}
+
+fn keeper_of(daemon: &Daemon) -> i32 {
+    let children = format!("/proc/{0}/task/{0}/children", daemon.pid());
+    let text = std::fs::read_to_string(children).unwrap();
+    text.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+fn unique(name: &str) -> String {
+    format!("{name}-{}", std::process::id())
+}
+
+#[test]
+fn nothing_survives_the_launcher() {
+    let mut daemon = Daemon::start();
+    let mark = unique("launcher");
+    let (tool, _) = start(&daemon, &mark);
+    let since = Instant::now();
+    drop(tool);
+    expect_none(&mark, since);
+    assert!(daemon.is_alive());
+}
+
+#[test]
+fn nothing_survives_the_daemon() {
+    let daemon = Daemon::start();
+    let mark = unique("daemon");
+    let (_tool, _) = start(&daemon, &mark);
+    let keeper = keeper_of(&daemon);
+    let since = Instant::now();
+    kill(daemon.pid());
+    expect_none(&mark, since);
+    wait_for(|| !common::is_alive(keeper));
+}
+
+#[test]
+fn nothing_survives_the_keeper_and_the_launcher_learns_why() {
+    let daemon = Daemon::start();
+    let mark = unique("keeper");
+    let (mut tool, job) = start(&daemon, &mark);
+    let since = Instant::now();
+    kill(keeper_of(&daemon));
+    let started = pvm::wire::control::JobStarted {
+        job,
+        ..Default::default()
+    };
+    let story = tool.follow(started);
+    assert_eq!(story.end.reason(), EndReason::EndKeeperLost);
+    assert_eq!(story.ended.len(), 2);
+    assert!(story.ended.iter().all(|e| e.by_us));
+    expect_none(&mark, since);
+}
+
+#[test]
+fn nothing_survives_a_task_that_fails() {
+    let daemon = Daemon::start();
+    let mark = unique("task");
+    let (mut tool, job) = start(&daemon, &mark);
+    let since = Instant::now();
+    let tasks = tool.call(pvm::wire::control::to_daemon::Body::ListTasks(
+        Default::default(),
+    ));
+    let from_daemon::Body::TaskList(list) = tasks else {
+        panic!("{tasks:?}");
+    };
+    kill(list.tasks[1].pid as i32);
+    let story = tool.follow(pvm::wire::control::JobStarted {
+        job,
+        ..Default::default()
+    });
+    assert_eq!(story.end.first_cause.unwrap().rank, list.tasks[1].rank);
+    expect_none(&mark, since);
+}
+
+#[test]
+fn grandchildren_end_with_the_last_rank_and_do_not_hold_the_output() {
+    let daemon = Daemon::start();
+    let mark = unique("left");
+    let since = Instant::now();
+    let script = format!("setsid sh -c 'sleep 1000; : {mark}' & echo started; exit 0");
+    let story = daemon.tool().run(shell(2, &script));
+    assert_eq!(story.end.reason(), EndReason::EndAllEnded);
+    assert_eq!(story.end.first_cause, None);
+    assert_eq!(story.stdout(1), "started\n");
+    expect_none(&mark, since);
+}
+
+#[test]
+fn a_stopped_job_ends_too() {
+    let daemon = Daemon::start();
+    let mark = unique("stopped");
+    let mut tool = daemon.tool();
+    tool.start(shell(2, &format!("kill -STOP $$; : {mark}")));
+    wait_for(|| marked(&mark).len() == 2);
+    let since = Instant::now();
+    drop(tool);
+    expect_none(&mark, since);
+    assert!(
+        since.elapsed() < Duration::from_secs(1),
+        "the grace is for those that need it"
+    );
+}
+
+#[test]
+fn halting_ends_everything_and_leaves_no_file() {
+    let mut daemon = Daemon::start();
+    let mark = unique("halt");
+    let (_tool, _) = start(&daemon, &mark);
+    let mut other = daemon.tool();
+    let busy = other.refusal(halt(false));
+    assert_eq!(busy.code(), pvm::wire::control::FailureCode::FailureBusy);
+    let since = Instant::now();
+    other.call(halt(true));
+    assert!(!daemon.runtime_dir().exists(), "a file is left");
+    expect_none(&mark, since);
+    assert!(daemon.child.wait().unwrap().success());
+    let gone = Link::connect(&daemon.socket(), pvm::session::hello_tool());
+    assert!(gone.is_err());
+}
+
+fn halt(force: bool) -> pvm::wire::control::to_daemon::Body {
+    pvm::wire::control::to_daemon::Body::Halt(pvm::wire::control::Halt { force })
+}
