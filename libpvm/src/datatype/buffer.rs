@@ -9,18 +9,35 @@
 //! somebody may still write.
 
 use super::Layout;
+use super::workspace::Loan;
 use crate::sync::atomic::{AtomicUsize, Ordering};
+use bytemuck::allocation::BoxBytes;
 use std::sync::Arc;
 
 /// Memory of a message end.
-enum Memory {
-    /// Bytes by address; the boxed layout is absent for contiguous bytes.
+pub(super) enum Memory {
+    /// Bytes by address; the layout is absent for contiguous bytes. `skip` packed bytes before the
+    /// first are not part of the message.
     Borrowed {
         base: *mut u8,
         layout: Option<Arc<Layout>>,
-        _ticket: Option<Ticket>,
+        skip: usize,
+        _hold: Option<Hold>,
     },
     Owned(Vec<u8>),
+    /// A boxed slice of plain data; `base` is its first byte.
+    Boxed {
+        base: *mut u8,
+        bytes: BoxBytes,
+    },
+}
+
+/// What is told when an end of borrowed memory is dropped.
+pub(super) enum Hold {
+    /// The closure that the memory was lent to.
+    Ticket { _ticket: Ticket },
+    /// The workspace that the memory is a part of.
+    Loan { _loan: Loan },
 }
 
 // SAFETY: the addresses in `Memory` are used only through `Source` (reads) and `Sink` (writes by
@@ -30,24 +47,42 @@ unsafe impl Send for Memory {}
 
 /// The sending end of a message.
 pub struct Source {
-    memory: Memory,
-    len: usize,
+    pub(super) memory: Memory,
+    pub(super) len: usize,
 }
 
 /// The receiving end of a message.
 pub struct Sink {
-    memory: Memory,
-    len: usize,
+    pub(super) memory: Memory,
+    pub(super) len: usize,
 }
 
 impl Memory {
-    fn contiguous(&self) -> Option<*mut u8> {
+    pub(super) fn contiguous(&self) -> Option<*mut u8> {
         match self {
             Memory::Borrowed {
-                base, layout: None, ..
-            } => Some(*base),
+                base,
+                layout: None,
+                skip,
+                ..
+            } => Some(base.wrapping_add(*skip)),
             Memory::Borrowed { .. } => None,
             Memory::Owned(bytes) => Some(bytes.as_ptr().cast_mut()),
+            Memory::Boxed { base, .. } => Some(*base),
+        }
+    }
+
+    fn boxed(mut bytes: BoxBytes) -> Self {
+        Memory::Boxed {
+            base: bytes.as_mut_ptr(),
+            bytes,
+        }
+    }
+
+    fn into_boxed(self) -> Option<BoxBytes> {
+        match self {
+            Memory::Boxed { bytes, .. } => Some(bytes),
+            _ => None,
         }
     }
 
@@ -57,21 +92,45 @@ impl Memory {
         Memory::Borrowed {
             base,
             layout,
-            _ticket: None,
+            skip: 0,
+            _hold: None,
+        }
+    }
+
+    /// `hold`'s part of this memory, from packed offset `start` on.
+    pub(super) fn part(&self, start: usize, hold: Hold) -> Self {
+        let (base, layout, skip) = match self {
+            Memory::Borrowed {
+                base, layout, skip, ..
+            } => (*base, layout.clone(), skip + start),
+            Memory::Owned(bytes) => (bytes.as_ptr().cast_mut(), None, start),
+            Memory::Boxed { base, .. } => (*base, None, start),
+        };
+        Memory::Borrowed {
+            base,
+            layout,
+            skip,
+            _hold: Some(hold),
         }
     }
 
     /// Calls `each(address, packed offset relative to the first, length)` for the pieces of packed
     /// bytes `offset..offset + len`.
-    fn pieces(&self, offset: usize, len: usize, mut each: impl FnMut(*mut u8, usize, usize)) {
+    pub(super) fn pieces(
+        &self,
+        offset: usize,
+        len: usize,
+        mut each: impl FnMut(*mut u8, usize, usize),
+    ) {
         match self {
             Memory::Borrowed {
                 base,
                 layout: Some(layout),
+                skip,
                 ..
             } => {
                 let mut done = 0;
-                layout.pieces(offset, len, |at, piece| {
+                layout.pieces(skip + offset, len, |at, piece| {
                     each(base.wrapping_offset(at), done, piece);
                     done += piece;
                 });
@@ -93,6 +152,19 @@ impl Source {
         }
     }
 
+    /// Owned plain data; [`Source::into_boxed`] gives it back.
+    pub fn from_boxed(bytes: BoxBytes) -> Self {
+        Self {
+            len: bytes.len(),
+            memory: Memory::boxed(bytes),
+        }
+    }
+
+    /// The plain data that [`Source::from_boxed`] took.
+    pub fn into_boxed(self) -> Option<BoxBytes> {
+        self.memory.into_boxed()
+    }
+
     /// Contiguous bytes by address.
     ///
     /// # Safety
@@ -102,7 +174,8 @@ impl Source {
             memory: Memory::Borrowed {
                 base: base.cast_mut(),
                 layout: None,
-                _ticket: None,
+                skip: 0,
+                _hold: None,
             },
             len,
         }
@@ -188,6 +261,19 @@ impl Sink {
         }
     }
 
+    /// Room in owned plain data, all of it; [`Sink::into_boxed`] gives it back.
+    pub fn from_boxed(room: BoxBytes) -> Self {
+        Self {
+            len: room.len(),
+            memory: Memory::boxed(room),
+        }
+    }
+
+    /// The plain data that [`Sink::from_boxed`] took.
+    pub fn into_boxed(self) -> Option<BoxBytes> {
+        self.memory.into_boxed()
+    }
+
     /// Contiguous bytes by address.
     ///
     /// # Safety
@@ -197,7 +283,8 @@ impl Sink {
             memory: Memory::Borrowed {
                 base,
                 layout: None,
-                _ticket: None,
+                skip: 0,
+                _hold: None,
             },
             len,
         }
@@ -258,7 +345,7 @@ impl Sink {
     pub fn into_vec(self) -> Option<Vec<u8>> {
         match self.memory {
             Memory::Owned(bytes) => Some(bytes),
-            Memory::Borrowed { .. } => None,
+            Memory::Borrowed { .. } | Memory::Boxed { .. } => None,
         }
     }
 }
@@ -285,7 +372,7 @@ pub fn transfer(source: &Source, from: usize, sink: &mut Sink, to: usize, len: u
 }
 
 /// Says, while it lives, that somebody holds an end of lent memory.
-struct Ticket(*const AtomicUsize);
+pub(super) struct Ticket(*const AtomicUsize);
 
 impl Drop for Ticket {
     fn drop(&mut self) {
@@ -304,7 +391,10 @@ impl Lent {
         Memory::Borrowed {
             base,
             layout: None,
-            _ticket: Some(Ticket(&self.0)),
+            skip: 0,
+            _hold: Some(Hold::Ticket {
+                _ticket: Ticket(&self.0),
+            }),
         }
     }
 }
@@ -363,6 +453,21 @@ mod tests {
         sink.write(2, &[103, 105, 106, 108, 77]);
         drop(sink);
         assert_eq!(to, [9, 9, 9, 103, 9, 105, 106, 9, 108, 9]);
+    }
+
+    #[test]
+    fn boxed_plain_data_comes_back() {
+        use bytemuck::allocation::{box_bytes_of, from_box_bytes};
+        let mut sink = Sink::from_boxed(box_bytes_of(vec![0u32; 3].into_boxed_slice()));
+        sink.write(4, &7u32.to_ne_bytes());
+        assert_eq!(
+            *from_box_bytes::<[u32]>(sink.into_boxed().unwrap()),
+            [0, 7, 0]
+        );
+
+        let source = Source::from_boxed(box_bytes_of(Vec::<f64>::new().into_boxed_slice()));
+        assert!(source.is_empty());
+        assert!(from_box_bytes::<[f64]>(source.into_boxed().unwrap()).is_empty());
     }
 
     #[test]
