@@ -88,6 +88,18 @@ impl From<Schedule> for Scratch {
     }
 }
 
+impl Scratch {
+    /// Separates the buffers of the program from what is kept.
+    fn finish(mut self) -> Finished {
+        self.schedule.clear();
+        Finished {
+            input: self.workspace.take_source(Buffer::Input as usize),
+            output: self.workspace.take_sink(Buffer::Output as usize),
+            scratch: self,
+        }
+    }
+}
+
 /// What a finished run gives back.
 pub struct Finished {
     /// The input, if there was one.
@@ -216,8 +228,8 @@ impl Run {
     }
 
     /// Gives the buffers back; only after [`Run::advance`] was ready.
-    pub fn finish(mut self) -> Finished {
-        self.take_buffers()
+    pub fn finish(self) -> Finished {
+        self.scratch.finish()
     }
 
     /// Takes back what is under way: receives are cancelled, sends go through by themselves.
@@ -257,16 +269,6 @@ impl Run {
         match fits(Buffer::Input) && fits(Buffer::Output) {
             true => Ok(()),
             false => Err(LoanError::Outside),
-        }
-    }
-
-    fn take_buffers(&mut self) -> Finished {
-        let mut scratch = std::mem::take(&mut self.scratch);
-        scratch.schedule.clear();
-        Finished {
-            input: scratch.workspace.take_source(Buffer::Input as usize),
-            output: scratch.workspace.take_sink(Buffer::Output as usize),
-            scratch,
         }
     }
 
@@ -438,9 +440,9 @@ impl<T: Transport> Operation<T> for Run {
         let Poll::Ready(result) = Run::advance(self, engine) else {
             return Poll::Pending;
         };
-        let finished = self.take_buffers();
+        let scratch = std::mem::take(&mut self.scratch);
         if let Some(delivery) = self.delivery.take() {
-            delivery.put(finished);
+            delivery.put(scratch.finish());
         }
         let envelope = Envelope {
             source: Peer::SELF,
