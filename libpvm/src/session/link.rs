@@ -38,6 +38,12 @@ impl Ticket {
     pub(crate) fn fake(number: u64) -> Self {
         Self(number)
     }
+
+    /// Its number.
+    #[cfg(test)]
+    pub(crate) fn number(self) -> u64 {
+        self.0
+    }
 }
 
 /// Why the daemon could not be talked to.

@@ -1,0 +1,704 @@
+//! The transport as a whole: over real segments, with a stand-in for the daemon.
+
+use super::introducer::Introducer;
+use super::*;
+use crate::datatype::{Sink, Source};
+use crate::ids::TaskId;
+use crate::session::{Answer, LinkError, Ticket};
+use crate::sync::Step;
+use crate::transport::{Args, Arrived, Body, Head, Kind, Peer, Receiver, SendError, Transport};
+use crate::transport::{Sleep as _, Sleeper as _};
+use crate::wire::control::{ChannelOpened, Failure, TaskExited, from_daemon};
+use proptest::prelude::*;
+use std::collections::{HashMap, VecDeque};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// What the stand-in knows of a task.
+struct Desk {
+    inbox: OwnedFd,
+    bell: InboxBell,
+    mail: VecDeque<Answer>,
+    bells: u32,
+    attached: bool,
+    alive: bool,
+    closed: Vec<u64>,
+}
+
+#[derive(Default)]
+struct State {
+    desks: HashMap<u64, Desk>,
+    segments: HashMap<(u64, u64), (OwnedFd, [u32; 2])>,
+    waiting: Vec<(u64, u64)>,
+    lost: bool,
+}
+
+/// A stand-in for the daemon, in this process.
+#[derive(Clone, Default)]
+struct Hub(Arc<Mutex<State>>);
+
+/// A task's connection to it.
+struct Desktop {
+    hub: Hub,
+    me: u64,
+    events: VecDeque<Answer>,
+    answers: HashMap<u64, Result<Answer, LinkError>>,
+}
+
+type Shm = ShmTransport<Desktop>;
+
+fn id(local: u32) -> TaskId {
+    TaskId::new(1, 1, local).unwrap()
+}
+
+fn copy(fd: &impl AsFd) -> OwnedFd {
+    fd.as_fd().try_clone_to_owned().unwrap()
+}
+
+impl State {
+    fn is_there(&self, task: u64) -> Option<bool> {
+        let desk = self.desks.get(&task).filter(|desk| desk.alive)?;
+        Some(desk.attached)
+    }
+
+    fn post(&mut self, to: u64, body: from_daemon::Body, fds: Vec<OwnedFd>) {
+        let desk = self.desks.get_mut(&to).unwrap();
+        desk.mail.push_back(Answer { body, fds });
+        desk.bell.ring_control();
+    }
+
+    /// One end's view of the channel between two tasks.
+    fn opening(&mut self, me: u64, peer: u64) -> Answer {
+        let pair = (me.min(peer), me.max(peer));
+        if !self.segments.contains_key(&pair) {
+            let bells = [pair.0, pair.1].map(|task| {
+                let desk = self.desks.get_mut(&task).unwrap();
+                desk.bells += 1;
+                desk.bells - 1
+            });
+            self.segments
+                .insert(pair, (Segment::create().unwrap(), bells));
+        }
+        let (segment, bells) = &self.segments[&pair];
+        let side = usize::from(me == pair.1);
+        let opened = ChannelOpened {
+            peer,
+            peer_pid: std::process::id(),
+            side: side as u32,
+            my_bell: bells[side],
+            peer_bell: bells[1 - side],
+        };
+        let fds = vec![copy(segment), copy(&self.desks[&peer].inbox)];
+        let body = from_daemon::Body::ChannelOpened(opened);
+        Answer { body, fds }
+    }
+
+    fn introduce(&mut self, me: u64, peer: u64) -> Answer {
+        let theirs = self.opening(peer, me);
+        self.post(peer, theirs.body, theirs.fds);
+        self.opening(me, peer)
+    }
+}
+
+impl Hub {
+    fn task(&self, local: u32) -> Shm {
+        let (inbox, bell) = Inbox::create().unwrap();
+        let (host, _) = HostPage::create(&HostFacts::default()).unwrap();
+        let me = id(local);
+        let mine = InboxBell::map(&inbox).unwrap();
+        let desk = Desk {
+            inbox,
+            bell,
+            mail: VecDeque::new(),
+            bells: 0,
+            attached: true,
+            alive: true,
+            closed: Vec::new(),
+        };
+        self.0.lock().unwrap().desks.insert(me.bits(), desk);
+        let link = Desktop {
+            hub: self.clone(),
+            me: me.bits(),
+            events: VecDeque::new(),
+            answers: HashMap::new(),
+        };
+        let host = HostPage::map(host).unwrap();
+        ShmTransport::new(link, me, mine, host, WaitPolicy::Adaptive)
+    }
+
+    /// Says that a task has ended.
+    fn end(&self, local: u32) {
+        let mut state = self.0.lock().unwrap();
+        let dead = id(local).bits();
+        state.desks.get_mut(&dead).unwrap().alive = false;
+        let all: Vec<u64> = state.desks.keys().copied().filter(|&t| t != dead).collect();
+        for task in all {
+            let body = from_daemon::Body::TaskExited(TaskExited {
+                task: dead,
+                ..TaskExited::default()
+            });
+            state.post(task, body, Vec::new());
+        }
+    }
+
+    fn closed(&self, local: u32) -> Vec<u64> {
+        self.0.lock().unwrap().desks[&id(local).bits()]
+            .closed
+            .clone()
+    }
+}
+
+impl Introducer for Desktop {
+    fn ask(&mut self, peer: u64) -> Result<Ticket, LinkError> {
+        let mut state = self.hub.0.lock().unwrap();
+        if state.lost {
+            return Err(LinkError::Lost);
+        }
+        match state.is_there(peer) {
+            Some(true) => {
+                let answer = state.introduce(self.me, peer);
+                self.answers.insert(peer, Ok(answer));
+            }
+            Some(false) => state.waiting.push((self.me, peer)),
+            None => {
+                let refused = Err(LinkError::Refused(Failure::default()));
+                self.answers.insert(peer, refused);
+            }
+        }
+        Ok(Ticket::fake(peer))
+    }
+
+    fn answer(&mut self, ticket: Ticket, limit: Duration) -> Option<Result<Answer, LinkError>> {
+        let peer = ticket.number();
+        if limit.is_zero() {
+            let mut state = self.hub.0.lock().unwrap();
+            let waited = state.waiting.iter().position(|&w| w == (self.me, peer));
+            if let (Some(at), Some(true)) = (waited, state.is_there(peer)) {
+                state.waiting.remove(at);
+                let answer = state.introduce(self.me, peer);
+                self.answers.insert(peer, Ok(answer));
+            }
+        }
+        self.answers.remove(&peer)
+    }
+
+    fn close(&mut self, peer: u64) {
+        let mut state = self.hub.0.lock().unwrap();
+        state.desks.get_mut(&self.me).unwrap().closed.push(peer);
+    }
+
+    fn read(&mut self) -> bool {
+        let mut state = self.hub.0.lock().unwrap();
+        let lost = state.lost;
+        self.events
+            .append(&mut state.desks.get_mut(&self.me).unwrap().mail);
+        !lost
+    }
+
+    fn next_event(&mut self) -> Option<Answer> {
+        self.events.pop_front()
+    }
+
+    fn has_event(&self) -> bool {
+        !self.events.is_empty()
+    }
+}
+
+/// Keeps all that it is shown.
+#[derive(Default)]
+struct Log {
+    packets: Vec<(Peer, Head, Args, Vec<u8>)>,
+    gone: Vec<Peer>,
+}
+
+impl Receiver for Log {
+    fn packet<A: Arrived>(&mut self, from: Peer, head: Head, args: Args, body: A) {
+        assert!(!self.gone.contains(&from), "a packet after the end");
+        let mut sink = Sink::with_capacity(body.len());
+        body.read_into(&mut sink, 0);
+        let bytes = sink.into_vec().unwrap();
+        assert_eq!(bytes, body.to_vec());
+        self.packets.push((from, head, args, bytes));
+    }
+
+    fn gone(&mut self, peer: Peer) {
+        self.gone.push(peer);
+    }
+}
+
+fn head(tag: i32) -> Head {
+    Head {
+        kind: Kind::Eager,
+        flags: 0xa5,
+        context: 0xdead_beef,
+        tag,
+        check: !7,
+    }
+}
+
+fn send(
+    to: Peer,
+    shm: &mut Shm,
+    tag: i32,
+    args: Option<&Args>,
+    bytes: &[u8],
+) -> Result<(), SendError> {
+    let source = Source::from_vec(bytes.to_vec());
+    let (offset, len) = (0, bytes.len());
+    let body = Body {
+        source: &source,
+        offset,
+        len,
+    };
+    shm.send(to, &head(tag), args, (len > 0).then_some(body))
+}
+
+/// Polls, and sleeps when there is nothing, until `done`.
+fn wait<R: Receiver>(shm: &mut Shm, log: &mut R, mut done: impl FnMut(&mut R) -> bool) {
+    let start = Instant::now();
+    let sleeper = shm.sleeper();
+    let mut ladder = shm.ladder();
+    loop {
+        let any = shm.poll(log);
+        if done(log) {
+            return;
+        }
+        assert!(start.elapsed() < Duration::from_secs(60), "hangs");
+        let step = if any { Step::Again } else { ladder.climb() };
+        if step == Step::Yield {
+            std::thread::yield_now();
+        } else if step == Step::Sleep && shm.prepare_sleep() {
+            sleeper.sleep(None);
+            shm.finish_sleep();
+        }
+    }
+}
+
+/// Two tasks with a channel.
+fn pair(hub: &Hub) -> (Shm, Peer, Shm, Peer) {
+    let (mut a, mut b) = (hub.task(1), hub.task(2));
+    let (to_b, to_a) = (a.peer(id(2)), b.peer(id(1)));
+    send(to_b, &mut a, 0, None, &[]).unwrap();
+    let mut log = Log::default();
+    wait(&mut b, &mut log, |log| !log.packets.is_empty());
+    (a, to_b, b, to_a)
+}
+
+/// Bytes that depend on their place.
+fn pattern(number: usize, len: usize) -> Vec<u8> {
+    (0..len).map(|i| (number * 31 + i * 7) as u8).collect()
+}
+
+#[test]
+fn every_form_of_packet_arrives_whole() {
+    let hub = Hub::default();
+    let (mut a, to_b, mut b, to_a) = pair(&hub);
+    let args = [1, u64::MAX, 3, 4];
+    let mut log = Log::default();
+    for len in [0, 1, 8, 39, 40, 41, 64, 4096, 16 << 10, 64 << 10] {
+        for args in [None, Some(&args)] {
+            let bytes = pattern(len, len);
+            send(to_b, &mut a, len as i32, args, &bytes).unwrap();
+            assert!(b.poll(&mut log));
+            let expected = args.copied().unwrap_or_default();
+            assert_eq!(
+                log.packets.pop(),
+                Some((to_a, head(len as i32), expected, bytes))
+            );
+        }
+    }
+    assert!(!b.poll(&mut log));
+}
+
+#[test]
+fn both_may_ask_at_the_same_time() {
+    let hub = Hub::default();
+    let (mut a, mut b) = (hub.task(1), hub.task(2));
+    let (to_b, to_a) = (a.peer(id(2)), b.peer(id(1)));
+    send(to_b, &mut a, 1, None, b"from a").unwrap();
+    send(to_a, &mut b, 2, None, b"from b").unwrap();
+    let mut log = Log::default();
+    wait(&mut a, &mut log, |log| log.packets.len() == 1);
+    wait(&mut b, &mut log, |log| log.packets.len() == 2);
+    assert_eq!(
+        (&*log.packets[0].3, &*log.packets[1].3),
+        (&b"from b"[..], &b"from a"[..])
+    );
+}
+
+#[test]
+fn tasks_that_never_were_are_gone() {
+    let hub = Hub::default();
+    let mut a = hub.task(1);
+    let nobody = a.peer(id(99));
+    assert_eq!(send(nobody, &mut a, 0, None, &[]), Err(SendError::Gone));
+    assert!(a.last_refusal().is_some());
+    assert_eq!(send(Peer::SELF, &mut a, 0, None, &[]), Err(SendError::Gone));
+}
+
+#[test]
+fn tasks_that_start_late_are_waited_for() {
+    let hub = Hub::default();
+    let (mut a, mut b) = (hub.task(1), hub.task(2));
+    let set = |attached| {
+        hub.0
+            .lock()
+            .unwrap()
+            .desks
+            .get_mut(&id(2).bits())
+            .unwrap()
+            .attached = attached
+    };
+    set(false);
+    let to_b = a.peer(id(2));
+    assert_eq!(send(to_b, &mut a, 0, None, &[]), Err(SendError::Full));
+    assert_eq!(send(to_b, &mut a, 0, None, &[]), Err(SendError::Full));
+    set(true);
+    hub.0.lock().unwrap().desks[&id(1).bits()]
+        .bell
+        .ring_control();
+    let mut log = Log::default();
+    assert!(a.poll(&mut log), "there is room now");
+    send(to_b, &mut a, 0, None, &[]).unwrap();
+    wait(&mut b, &mut log, |log| log.packets.len() == 1);
+}
+
+#[test]
+fn the_dead_are_heard_to_the_end() {
+    let hub = Hub::default();
+    let (mut a, to_b, mut b, to_a) = pair(&hub);
+    for tag in 0..100 {
+        send(to_a, &mut b, tag, None, &pattern(1, 100)).unwrap();
+    }
+    hub.end(2);
+    let mut log = Log::default();
+    wait(&mut a, &mut log, |log| !log.gone.is_empty());
+    let tags: Vec<i32> = log.packets.iter().map(|packet| packet.1.tag).collect();
+    assert_eq!(tags, (0..100).collect::<Vec<_>>());
+    assert_eq!(log.gone, [to_b]);
+    assert_eq!(hub.closed(1), [id(2).bits()]);
+    assert_eq!(send(to_b, &mut a, 0, None, &[]), Err(SendError::Gone));
+    assert!(!a.poll(&mut log));
+}
+
+#[test]
+fn interned_tasks_that_end_are_told_gone() {
+    let hub = Hub::default();
+    let (mut a, _b) = (hub.task(1), hub.task(2));
+    let to_b = a.peer(id(2));
+    hub.end(2);
+    let mut log = Log::default();
+    wait(&mut a, &mut log, |log| log.gone == [to_b]);
+}
+
+#[test]
+fn without_a_daemon_everybody_is_gone() {
+    let hub = Hub::default();
+    let (mut a, to_b, mut b, to_a) = pair(&hub);
+    let other = a.peer(id(3));
+    send(to_a, &mut b, 7, None, b"last words").unwrap();
+    hub.0.lock().unwrap().lost = true;
+    let mut log = Log::default();
+    wait(&mut a, &mut log, |log| log.gone.len() == 2);
+    assert!(log.gone.contains(&to_b) && log.gone.contains(&other));
+    assert_eq!(log.packets.len(), 1);
+    assert!(a.is_daemon_lost());
+}
+
+#[test]
+fn a_full_ring_refuses_and_recovers() {
+    let hub = Hub::default();
+    let (mut a, to_b, mut b, _) = pair(&hub);
+    let mut sent = 0;
+    while send(to_b, &mut a, sent, None, &[]).is_ok() {
+        sent += 1;
+    }
+    assert!(sent > 90, "{sent}");
+    let mut log = Log::default();
+    assert!(!a.poll(&mut log));
+    while b.poll(&mut log) {}
+    assert_eq!(log.packets.len() as i32, sent);
+    assert!(a.poll(&mut log), "there is room now");
+    send(to_b, &mut a, 0, None, &[]).unwrap();
+}
+
+/// One task streams to another; both sleep whenever they can.
+fn stream(policy: WaitPolicy, count: usize, len_of: impl Fn(usize) -> usize + Sync) {
+    let hub = Hub::default();
+    let (mut a, to_b, mut b, _) = pair(&hub);
+    (a.policy, b.policy) = (policy, policy);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut log = Log::default();
+            for number in 0..count {
+                let bytes = pattern(number, len_of(number));
+                while send(to_b, &mut a, number as i32, None, &bytes).is_err() {
+                    let mut tries = 0;
+                    wait(&mut a, &mut log, |_| {
+                        tries += 1;
+                        tries > 1
+                    });
+                }
+            }
+        });
+        let mut log = Log::default();
+        for number in 0..count {
+            wait(&mut b, &mut log, |log| log.packets.len() > number % 64);
+            if number % 64 == 63 {
+                check(&mut log, number + 1 - 64, &len_of);
+            }
+        }
+    });
+}
+
+fn check(log: &mut Log, first: usize, len_of: impl Fn(usize) -> usize) {
+    let rest = log.packets.split_off(64);
+    for (at, packet) in std::mem::replace(&mut log.packets, rest)
+        .into_iter()
+        .enumerate()
+    {
+        let number = first + at;
+        assert_eq!(packet.1, head(number as i32));
+        assert!(
+            packet.3 == pattern(number, len_of(number)),
+            "packet {number}"
+        );
+    }
+}
+
+#[test]
+fn streams_keep_order_and_bytes_while_both_sleep() {
+    stream(WaitPolicy::Block, 6400, |number| number % 50);
+    stream(WaitPolicy::Block, 1280, |number| (number * 7919) % 65536);
+    stream(WaitPolicy::Adaptive, 12_800, |number| (number * 131) % 3000);
+}
+
+#[test]
+fn a_sleeping_receiver_is_woken() {
+    let hub = Hub::default();
+    let (mut a, to_b, mut b, to_a) = pair(&hub);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..200 {
+                let mut log = Log::default();
+                b.policy = WaitPolicy::Block;
+                wait(&mut b, &mut log, |log| !log.packets.is_empty());
+                send(to_a, &mut b, 0, None, &[]).unwrap();
+            }
+        });
+        let start = Instant::now();
+        for _ in 0..200 {
+            let mut log = Log::default();
+            send(to_b, &mut a, 0, None, &[]).unwrap();
+            wait(&mut a, &mut log, |log| !log.packets.is_empty());
+        }
+        // A lost wake-up costs a second.
+        assert!(start.elapsed() < Duration::from_secs(30));
+    });
+}
+
+#[test]
+fn many_peers_are_told_apart_by_bells_and_few_are_polled_again() {
+    const PEERS: u32 = 40;
+    let hub = Hub::default();
+    let mut a = hub.task(1);
+    let mut log = Log::default();
+    let mut peers: Vec<Shm> = (2..2 + PEERS).map(|local| hub.task(local)).collect();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for round in 0..20 {
+                for peer in &mut peers {
+                    let to_a = peer.peer(id(1));
+                    for tag in 0..5 {
+                        send(to_a, peer, round * 5 + tag, None, &[7; 100]).unwrap();
+                    }
+                }
+            }
+        });
+        wait(&mut a, &mut log, |log| {
+            log.packets.len() == PEERS as usize * 100
+        });
+    });
+    for local in 2..2 + PEERS {
+        let from = a.peer(id(local));
+        let mine = log.packets.iter().filter(|packet| packet.0 == from);
+        assert!(mine.map(|packet| packet.1.tag).eq(0..100));
+    }
+    for local in 8..2 + PEERS {
+        hub.end(local);
+    }
+    wait(&mut a, &mut log, |log| log.gone.len() == PEERS as usize - 6);
+    log.packets.clear();
+    for peer in &mut peers[..6] {
+        let to_a = peer.peer(id(1));
+        send(to_a, peer, 0, None, &[]).unwrap();
+        wait(&mut a, &mut log, |log| log.packets.len() == 1);
+        log.packets.clear();
+    }
+}
+
+#[test]
+fn memory_of_a_peer_can_be_pulled_where_allowed() {
+    let hub = Hub::default();
+    let (mut a, to_b, ..) = pair(&hub);
+    let bytes = pattern(3, 100_000);
+    let mut sink = Sink::with_capacity(bytes.len());
+    if a.pull(to_b, bytes.as_ptr() as u64, bytes.len(), &mut sink, 0)
+        .is_ok()
+    {
+        assert_eq!(sink.into_vec().unwrap(), bytes);
+    }
+}
+
+/// Checks a stream as it comes, without keeping it.
+#[derive(Default)]
+struct Stream {
+    next: usize,
+    gone: bool,
+}
+
+impl Receiver for Stream {
+    fn packet<A: Arrived>(&mut self, _: Peer, head: Head, _: Args, body: A) {
+        let (number, len) = (head.tag as usize, kill_len(head.tag as usize));
+        assert_eq!((number, body.len()), (self.next, len));
+        assert!(body.to_vec() == pattern(number, len));
+        self.next += 1;
+    }
+
+    fn gone(&mut self, _: Peer) {
+        self.gone = true;
+    }
+}
+
+fn kill_len(number: usize) -> usize {
+    if number.is_multiple_of(3) {
+        (number * 97) % 5000
+    } else {
+        number % 41
+    }
+}
+
+/// In a child process: sends for ever.
+fn send_for_ever(mut shm: Shm, to: Peer) -> ! {
+    let mut log = Log::default();
+    for number in 0.. {
+        let bytes = pattern(number, kill_len(number));
+        while send(to, &mut shm, number as i32, None, &bytes).is_err() {
+            let mut tries = 0;
+            wait(&mut shm, &mut log, |_| {
+                tries += 1;
+                tries > 1
+            });
+        }
+    }
+    unreachable!()
+}
+
+#[test]
+fn a_sender_that_is_killed_at_any_moment_leaves_a_whole_prefix() {
+    for round in 0u64..200 {
+        let hub = Hub::default();
+        let (mut a, _, b, to_a) = pair(&hub);
+        // SAFETY: the child uses only what it owns, its copy of `b`, takes no lock of the parent,
+        // and ends by SIGKILL.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            // SAFETY: ends this child with its parent; plain numbers.
+            unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+            send_for_ever(b, to_a);
+        }
+        let mut stream = Stream::default();
+        let end = Instant::now() + Duration::from_micros(round * 7919 % 2500);
+        if round % 2 == 0 {
+            wait(&mut a, &mut stream, |_| Instant::now() > end);
+        } else {
+            std::thread::sleep(end - Instant::now()); // the ring runs full
+        }
+        let mut status = 0;
+        // SAFETY: `child` is our own child, not waited for yet; the status is ours.
+        let reaped = unsafe {
+            libc::kill(child, libc::SIGKILL);
+            libc::waitpid(child, &mut status, 0)
+        };
+        assert_eq!((reaped, libc::WTERMSIG(status)), (child, libc::SIGKILL));
+        hub.end(2);
+        wait(&mut a, &mut stream, |stream| stream.gone);
+        std::mem::forget(b); // its host page counts the child, too
+    }
+}
+
+/// Writes words anywhere into the shared parts of a channel.
+fn vandalize(hub: &Hub, writes: &[(usize, u64)]) {
+    let state = hub.0.lock().unwrap();
+    let (segment, _) = state.segments.values().next().unwrap();
+    let map = segment::Mapping::<layout::Channel>::open(segment).unwrap();
+    let words = layout::ARENAS / 8;
+    for &(at, value) in writes {
+        // SAFETY: inside the mapping, aligned, and all such words are atomics or unused.
+        let word = unsafe {
+            map.base()
+                .cast::<crate::sync::shared::AtomicU64>()
+                .add(at % words)
+                .as_ref()
+        };
+        word.store(value, crate::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Any mixture of sizes, sends and polls keeps order and bytes.
+    #[test]
+    fn packets_keep_order_and_bytes(
+        steps in proptest::collection::vec((0usize..=65536, any::<bool>(), 0usize..3, any::<bool>()), 1..300)
+    ) {
+        let hub = Hub::default();
+        let (mut a, to_b, mut b, _) = pair(&hub);
+        let (mut log, mut sent) = (Log::default(), Vec::new());
+        for (number, (len, small, polls, extended)) in steps.into_iter().enumerate() {
+            let bytes = pattern(number, if small { len % 64 } else { len });
+            let args = extended.then_some([number as u64; 4]);
+            match send(to_b, &mut a, number as i32, args.as_ref(), &bytes) {
+                Ok(()) => sent.push((number as i32, args.unwrap_or_default(), bytes)),
+                Err(error) => prop_assert_eq!(error, SendError::Full),
+            }
+            for _ in 0..polls {
+                b.poll(&mut log);
+                a.poll(&mut log);
+            }
+        }
+        while b.poll(&mut log) {}
+        let seen: Vec<_> = log.packets.into_iter().map(|p| (p.1.tag, p.2, p.3)).collect();
+        prop_assert!(seen == sent);
+    }
+
+    /// Whatever a peer writes, nothing worse happens than that it counts as gone.
+    #[test]
+    fn nonsense_breaks_the_channel_and_nothing_else(
+        wild in proptest::collection::vec((any::<usize>(), any::<u64>()), 0..200),
+        stamps in proptest::collection::vec((0u64..140, any::<u32>(), 1u64..8, any::<u64>()), 0..40),
+    ) {
+        let hub = Hub::default();
+        let (mut a, to_b, mut b, to_a) = pair(&hub);
+        let mut writes = wild;
+        for (position, mark, word, value) in stamps {
+            for side in 0..2 {
+                let slot = 512 + side * 1024 + (position as usize % 128) * 8;
+                writes.push((slot, u64::from(mark) << 32 | (position + 1)));
+                writes.push((slot + word as usize, value));
+            }
+        }
+        vandalize(&hub, &writes);
+        let (mut log_a, mut log_b) = (Log::default(), Log::default());
+        for _ in 0..300 {
+            let _ = send(to_b, &mut a, 0, None, &[1; 3000]);
+            let _ = send(to_a, &mut b, 0, None, &[1; 30]);
+            a.poll(&mut log_a);
+            b.poll(&mut log_b);
+            a.prepare_sleep().then(|| a.finish_sleep());
+        }
+        prop_assert!(log_a.gone.len() <= 1 && log_b.gone.len() <= 1);
+    }
+}
