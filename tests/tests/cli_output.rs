@@ -128,6 +128,18 @@ fn a_reader_that_leaves_ends_the_job_quietly() {
 }
 
 #[test]
+fn output_that_cannot_be_written_is_a_failure() {
+    let machine = Machine::new();
+    let pvm = pvm_tests::program("pvm");
+    let shell = "exec \"$0\" run -n 2 echo x > /dev/full";
+    let mut command = machine.named("sh".as_ref(), &["-c", shell, pvm.to_str().unwrap()]);
+    let run = start(&mut command).finish();
+    assert_eq!((run.code, run.err.lines().count()), (125, 1), "{}", run.err);
+    assert!(run.err.contains("cannot write to stdout"), "{}", run.err);
+    machine.assert_alive();
+}
+
+#[test]
 fn a_slow_reader_holds_the_tasks_not_our_memory() {
     const BYTES: usize = 100_000_000;
     let machine = Machine::new();

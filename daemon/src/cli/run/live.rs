@@ -67,6 +67,8 @@ pub struct Live<'a> {
     held: Vec<i32>,
     push: Push,
     forced: bool,
+    /// Our stdout could not be written.
+    output_lost: bool,
     give_up: Option<Instant>,
     ending: Option<Ending>,
     verdict: Option<Verdict>,
@@ -113,6 +115,7 @@ impl<'a> Live<'a> {
             held: Vec::new(),
             push: Push::None,
             forced: false,
+            output_lost: false,
             give_up: None,
             ending: None,
             verdict: None,
@@ -151,8 +154,13 @@ impl<'a> Live<'a> {
             self.judge();
             self.write(ready);
             if self.assembler.outbox().waiting() == 0
-                && let Some(verdict) = self.verdict.take()
+                && let Some(mut verdict) = self.verdict.take()
             {
+                if self.output_lost
+                    && matches!(verdict.exit, Exit::Success | Exit::Signal(libc::SIGPIPE))
+                {
+                    verdict.exit = Exit::Ours;
+                }
                 return Ok(Outcome::Judged(verdict));
             }
             ready = self.poll()?;
@@ -521,7 +529,10 @@ impl<'a> Live<'a> {
     fn write_failed(&mut self, stream: Stream, error: rustix::io::Errno) {
         let error = std::io::Error::from(error);
         if stream == Stream::Out {
-            self.tell(&format!("cannot write to stdout: {error}; ending the job"));
+            self.output_lost = true;
+            self.tell(&format!(
+                "cannot write to stdout: {error}; make room or write elsewhere, then run it again"
+            ));
         }
         self.reader_gone(stream);
     }
