@@ -60,7 +60,7 @@ pub struct Run {
     #[arg(short = 'x', long = "env", value_name = "NAME[=VALUE]")]
     pub environment: Vec<OsString>,
 
-    /// Begin each line of output with the rank of its task: "[3] "
+    /// Begin each line of output with the rank of its task, as in `[3] text`
     #[arg(short = 'l', long = "tag-output", aliases = ["label", "prepend-rank"])]
     pub tag: bool,
 
