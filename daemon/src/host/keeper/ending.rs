@@ -1,5 +1,6 @@
 //! Ending every descendant: SIGTERM, grace, SIGKILL until none is left.
 
+use crate::host::cgroup::JobGroup;
 use crate::host::descendants;
 use rustix::process::{Signal, getpid};
 use std::collections::HashSet;
@@ -43,11 +44,12 @@ impl Ending {
     }
 
     /// Kills what is left once the grace is over.
-    pub fn go_on(&mut self) {
+    pub fn go_on(&mut self, group: Option<&JobGroup>) {
         let now = Instant::now();
         if now < self.kill_at {
             return;
         }
+        group.into_iter().for_each(JobGroup::kill);
         descendants::signal(&descendants::of(getpid(), &HashSet::new()), Signal::KILL);
         self.kill_at = now + self.pause;
         self.pause = (self.pause * 2).min(ROUND_MAX);
