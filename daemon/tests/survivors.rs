@@ -93,6 +93,23 @@ fn nothing_survives_the_keeper_and_the_launcher_learns_why() {
 }
 
 #[test]
+fn what_tasks_start_to_clean_up_is_left_to_finish() {
+    let daemon = Daemon::start();
+    let mut tool = daemon.tool();
+    let script = "trap 'sleep 0.4; echo clean; exit 1' TERM; echo up; while :; do sleep 0.02; done";
+    let started = tool.start(shell(1, script));
+    tool.event();
+    let job = started.job;
+    let terminate = pvm::wire::control::Terminate {
+        job,
+        ..Default::default()
+    };
+    tool.call(pvm::wire::control::to_daemon::Body::Terminate(terminate));
+    let story = tool.follow(started);
+    assert!(story.stdout(0).ends_with("clean\n"), "{}", story.stdout(0));
+}
+
+#[test]
 fn nothing_survives_a_keeper_that_is_stopped() {
     let daemon = Daemon::start();
     let mark = unique("deaf");
