@@ -4,14 +4,14 @@ use crate::entry::enter;
 use crate::memory;
 use libc::{c_char, c_int};
 use pvm::pvm3::{TEXT_COUNT, text};
-use pvm::sync::atomic::{AtomicU32, Ordering};
+use pvm::sync::atomic::{AtomicI32, Ordering};
 use std::ffi::CString;
 use std::sync::OnceLock;
 
 /// Code of the last failure, or 0.
 #[unsafe(no_mangle)]
 #[allow(non_upper_case_globals, reason = "a C name")]
-pub static pvm_errno: AtomicU32 = AtomicU32::new(0);
+pub static pvm_errno: AtomicI32 = AtomicI32::new(0);
 
 /// Number of error texts.
 #[unsafe(no_mangle)]
@@ -52,7 +52,7 @@ errlist! {
 
 /// Notes the code of a failure.
 pub(crate) fn set_errno(code: c_int) {
-    pvm_errno.store(code as u32, Ordering::Relaxed);
+    pvm_errno.store(code, Ordering::Relaxed);
 }
 
 /// How messages name this process.
@@ -83,7 +83,7 @@ pub unsafe extern "C" fn pvm_perror(msg: *const c_char) -> c_int {
 /// Prints the text of the last failure.
 pub(crate) fn perror(msg: &str) {
     let who = who(enter(|task| Ok(task.tid_if_enrolled())).unwrap_or(None));
-    let code = pvm_errno.load(Ordering::Relaxed) as c_int;
+    let code = pvm_errno.load(Ordering::Relaxed);
     match msg {
         "" => eprintln!("libpvm [{who}]: {}", describe(code)),
         msg => eprintln!("libpvm [{who}]: {msg}: {}", describe(code)),
@@ -93,7 +93,7 @@ pub(crate) fn perror(msg: &str) {
 /// The text of the last failure.
 #[unsafe(no_mangle)]
 pub extern "C" fn pvm_strerror() -> *const c_char {
-    let code = pvm_errno.load(Ordering::Relaxed) as c_int;
+    let code = pvm_errno.load(Ordering::Relaxed);
     let index = code.checked_neg().and_then(|i| usize::try_from(i).ok());
     match index.and_then(|index| pvm_errlist.get(index)) {
         Some(text) => text.0,

@@ -35,8 +35,20 @@ const MAX: Rules = Rules {
     long: |x, y| x.max(y),
     float: |x, y| if y > x { y } else { x },
     double: |x, y| if y > x { y } else { x },
-    complex: |x, y| if modulus!(c_float)(y) > modulus!(c_float)(x) { y } else { x },
-    double_complex: |x, y| if modulus!(c_double)(y) > modulus!(c_double)(x) { y } else { x },
+    complex: |x, y| {
+        if modulus!(c_float)(y) > modulus!(c_float)(x) {
+            y
+        } else {
+            x
+        }
+    },
+    double_complex: |x, y| {
+        if modulus!(c_double)(y) > modulus!(c_double)(x) {
+            y
+        } else {
+            x
+        }
+    },
 };
 
 const MIN: Rules = Rules {
@@ -46,8 +58,20 @@ const MIN: Rules = Rules {
     long: |x, y| x.min(y),
     float: |x, y| if y < x { y } else { x },
     double: |x, y| if y < x { y } else { x },
-    complex: |x, y| if modulus!(c_float)(y) < modulus!(c_float)(x) { y } else { x },
-    double_complex: |x, y| if modulus!(c_double)(y) < modulus!(c_double)(x) { y } else { x },
+    complex: |x, y| {
+        if modulus!(c_float)(y) < modulus!(c_float)(x) {
+            y
+        } else {
+            x
+        }
+    },
+    double_complex: |x, y| {
+        if modulus!(c_double)(y) < modulus!(c_double)(x) {
+            y
+        } else {
+            x
+        }
+    },
 };
 
 const SUM: Rules = Rules {

@@ -2,9 +2,7 @@
 
 use crate::entry::call_unit;
 use crate::memory::{self, Strided};
-use libc::{
-    c_char, c_double, c_float, c_int, c_long, c_short, c_uint, c_ulong, c_ushort,
-};
+use libc::{c_char, c_double, c_float, c_int, c_long, c_short, c_uint, c_ulong, c_ushort};
 use pvm::datatype::Source;
 use pvm::pvm3::buffer::Buffer;
 use pvm::pvm3::encoding::Encoding;
@@ -15,21 +13,18 @@ use pvm::pvm3::{Error, Result};
 ///
 /// # Safety
 /// `from` is NULL or leads to the items; with `PvmDataInPlace` until the buffer is freed.
-pub(crate) unsafe fn pack<T: Item>(
-    name: &str,
-    from: *const T,
-    n: c_int,
-    stride: c_int,
-) -> c_int {
+pub(crate) unsafe fn pack<T: Item>(name: &str, from: *const T, n: c_int, stride: c_int) -> c_int {
     call_unit(name, |task| {
         let n = memory::count(n)?;
         let buffer = task.buffers().sending()?;
         // SAFETY: as promised by the caller.
-        match buffer.encoding() {
-            Encoding::InPlace => unsafe { in_place(buffer, from, n, stride) },
-            // The compiler makes a better loop of a stride that it knows.
-            _ if stride == 1 => buffer.pack(unsafe { Strided::new(from, n, 1) }?),
-            _ => buffer.pack(unsafe { Strided::new(from, n, stride as isize) }?),
+        unsafe {
+            match buffer.encoding() {
+                Encoding::InPlace => in_place(buffer, from, n, stride),
+                // The compiler makes a better loop of a stride that it knows.
+                _ if stride == 1 => buffer.pack(Strided::new(from, n, 1)?),
+                _ => buffer.pack(Strided::new(from, n, stride as isize)?),
+            }
         }
     })
 }
@@ -40,10 +35,12 @@ unsafe fn pack_bytes(from: *const u8, n: c_int, stride: c_int) -> c_int {
         let n = memory::count(n)?;
         let buffer = task.buffers().sending()?;
         // SAFETY: as promised by the caller.
-        match buffer.encoding() {
-            Encoding::InPlace => unsafe { in_place(buffer, from, n, stride) },
-            _ if stride == 1 => buffer.pack_bytes(unsafe { Strided::new(from, n, 1) }?),
-            _ => buffer.pack_bytes(unsafe { Strided::new(from, n, stride as isize) }?),
+        unsafe {
+            match buffer.encoding() {
+                Encoding::InPlace => in_place(buffer, from, n, stride),
+                _ if stride == 1 => buffer.pack_bytes(Strided::new(from, n, 1)?),
+                _ => buffer.pack_bytes(Strided::new(from, n, stride as isize)?),
+            }
         }
     })
 }
@@ -72,12 +69,7 @@ unsafe fn in_place<T>(buffer: &mut Buffer, from: *const T, n: usize, stride: c_i
 ///
 /// # Safety
 /// `to` is NULL or leads to the places.
-pub(crate) unsafe fn unpack<T: Item>(
-    name: &str,
-    to: *mut T,
-    n: c_int,
-    stride: c_int,
-) -> c_int {
+pub(crate) unsafe fn unpack<T: Item>(name: &str, to: *mut T, n: c_int, stride: c_int) -> c_int {
     call_unit(name, |task| {
         let n = memory::count(n)?;
         let buffer = task.buffers().receiving()?;

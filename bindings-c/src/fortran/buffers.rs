@@ -1,12 +1,10 @@
 //! Buffers, packing and unpacking.
 
-use super::strings::fill;
 use super::subroutines;
 use crate::buffers::*;
 use crate::entry::call_unit;
-use crate::memory;
 use crate::pack::*;
-use libc::{c_char, c_int, c_void};
+use libc::{c_int, c_void};
 use pvm::pvm3::Error;
 use pvm::pvm3::item::Kind;
 
@@ -51,12 +49,12 @@ subroutines! {
         *info = pvm_bufinfo(*bufid, bytes, tag, tid);
     }
 
-    /// Packs items of any type; of a string, as many characters as given.
+    /// Packs items of any type; STRING stands for characters.
     pvmfpack_ pvmfpack pvmfpack__ PVMFPACK (what: *mut c_int, items: *mut c_void, n: *mut c_int, stride: *mut c_int, info: *mut c_int) {
         *info = pack_any(*what, items, *n, *stride);
     }
 
-    /// Unpacks items of any type; a string is padded with blanks.
+    /// Unpacks items of any type; STRING stands for characters.
     pvmfunpack_ pvmfunpack pvmfunpack__ PVMFUNPACK (what: *mut c_int, items: *mut c_void, n: *mut c_int, stride: *mut c_int, info: *mut c_int) {
         *info = unpack_any(*what, items, *n, *stride);
     }
@@ -70,8 +68,8 @@ unsafe fn pack_any(what: c_int, items: *const c_void, n: c_int, stride: c_int) -
     // SAFETY: as promised by the caller; numbers have the sizes that C gives them.
     unsafe {
         match Kind::from_number(what) {
-            Some(Kind::Str) => pack_characters(items.cast(), n),
-            Some(Kind::Byte) => pvm_pkbyte(items.cast(), n, stride),
+            // As PVM does: characters without a length, not what `pvm_pkstr` packs.
+            Some(Kind::Str | Kind::Byte) => pvm_pkbyte(items.cast(), n, stride),
             Some(Kind::Short) => pvm_pkshort(items.cast(), n, stride),
             Some(Kind::Int) => pvm_pkint(items.cast(), n, stride),
             Some(Kind::Float) => pvm_pkfloat(items.cast(), n, stride),
@@ -92,8 +90,7 @@ unsafe fn unpack_any(what: c_int, items: *mut c_void, n: c_int, stride: c_int) -
     // SAFETY: as promised by the caller; numbers have the sizes that C gives them.
     unsafe {
         match Kind::from_number(what) {
-            Some(Kind::Str) => unpack_characters(items.cast(), n),
-            Some(Kind::Byte) => pvm_upkbyte(items.cast(), n, stride),
+            Some(Kind::Str | Kind::Byte) => pvm_upkbyte(items.cast(), n, stride),
             Some(Kind::Short) => pvm_upkshort(items.cast(), n, stride),
             Some(Kind::Int) => pvm_upkint(items.cast(), n, stride),
             Some(Kind::Float) => pvm_upkfloat(items.cast(), n, stride),
@@ -104,35 +101,4 @@ unsafe fn unpack_any(what: c_int, items: *mut c_void, n: c_int, stride: c_int) -
             _ => call_unit("pvmfunpack", |_| Err(Error::BadParam)),
         }
     }
-}
-
-/// Packs characters as `pvm_pkstr` packs a string.
-///
-/// # Safety
-/// `text` is NULL or leads to `n` characters.
-unsafe fn pack_characters(text: *const u8, n: c_int) -> c_int {
-    call_unit("pvmfpack", |task| {
-        let n = memory::count(n)?;
-        let buffer = task.buffers().sending()?;
-        // SAFETY: as promised by the caller.
-        buffer.pack_str(unsafe { memory::slice(text, n) }?)
-    })
-}
-
-/// Unpacks a string: never more than `n` characters, padded with blanks.
-///
-/// # Safety
-/// `to` is NULL or leads to `n` characters.
-unsafe fn unpack_characters(to: *mut c_char, n: c_int) -> c_int {
-    call_unit("pvmfunpack", |task| {
-        let n = memory::count(n)?;
-        let buffer = task.buffers().receiving()?;
-        if to.is_null() && n > 0 {
-            return Err(Error::BadParam);
-        }
-        let text = buffer.unpack_str()?;
-        // SAFETY: as promised by the caller.
-        unsafe { fill(to, n, text) };
-        Ok(())
-    })
 }

@@ -6,6 +6,9 @@ use super::item::Item;
 use super::{Error, Result};
 use crate::datatype::Source;
 
+/// Sender and receiver of a message that was not sent.
+const NOBODY: i32 = -1;
+
 /// A message that is being packed, sent, kept or unpacked.
 ///
 /// The bytes always begin with room for the header, so that neither sending nor receiving moves
@@ -43,8 +46,8 @@ impl Buffer {
             context: 0,
             tag: 0,
             wait_id: 0,
-            source: 0,
-            destination: 0,
+            source: NOBODY,
+            destination: NOBODY,
         }
     }
 
