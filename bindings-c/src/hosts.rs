@@ -30,6 +30,14 @@ pub unsafe extern "C" fn pvm_config(
 ) -> c_int {
     call_unit("pvm_config", |task| {
         let table = task.config()?;
+        // SAFETY: as promised by the caller.
+        unsafe {
+            put(hosts, table.hosts.len() as c_int);
+            put(formats, table.formats as c_int);
+        }
+        if infos.is_null() {
+            return Ok(());
+        }
         let mut kept = HOSTS.lock().unwrap_or_else(PoisonError::into_inner);
         let rows = kept.insert(Table::new(
             &table.hosts,
@@ -43,11 +51,7 @@ pub unsafe extern "C" fn pvm_config(
             },
         ));
         // SAFETY: as promised by the caller.
-        unsafe {
-            put(hosts, table.hosts.len() as c_int);
-            put(formats, table.formats as c_int);
-            put(infos, rows.rows());
-        }
+        unsafe { put(infos, rows.rows()) };
         Ok(())
     })
 }

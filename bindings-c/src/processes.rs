@@ -134,6 +134,11 @@ pub unsafe extern "C" fn pvm_tasks(
 ) -> c_int {
     call_unit("pvm_tasks", |task| {
         let entries = task.tasks(place)?;
+        // SAFETY: as promised by the caller.
+        unsafe { put(count, entries.len() as c_int) };
+        if infos.is_null() {
+            return Ok(());
+        }
         let mut kept = TASKS.lock().unwrap_or_else(PoisonError::into_inner);
         let table = kept.insert(Table::new(
             &entries,
@@ -148,10 +153,7 @@ pub unsafe extern "C" fn pvm_tasks(
             },
         ));
         // SAFETY: as promised by the caller.
-        unsafe {
-            put(count, entries.len() as c_int);
-            put(infos, table.rows());
-        }
+        unsafe { put(infos, table.rows()) };
         Ok(())
     })
 }

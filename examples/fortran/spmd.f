@@ -3,7 +3,8 @@
 !
 !   pvm run -n 4 spmd
 !
-! Build:  gfortran -I include -o spmd spmd.f -lfpvm3 -lpvm3
+! Build:  gfortran -fallow-argument-mismatch -I include \
+!             -o spmd spmd.f -lfpvm3 -lpvm3
 !
       program spmd
       implicit none
@@ -39,7 +40,8 @@
       next = tids(mod(me + 1, ntask))
       before = tids(mod(me + ntask - 1, ntask))
       if (me .eq. 0) then
-         call give(next, tag, 1, 'token')
+         name = 'token'
+         call give(next, tag, 1, name)
          call take(before, tag, token, name)
          if (token .eq. ntask .and. name .eq. 'token') then
             write (*, '(a,i2,a)') ' round', number,

@@ -196,7 +196,7 @@ static void packing(void)
     EQUAL(pvm_upkint(NULL, 1, 1), PvmBadParam);
     EQUAL(pvm_upkstr(NULL), PvmBadParam);
 
-    EQUAL(pvm_packf("%+ %d %2d %lf %s %c %hd %lu", PvmDataRaw, 42, (int[]){1, 2}, d, "text", 'q',
+    EQUAL(pvm_packf("%+ %d %2d %lf %s %c %hd %lud", PvmDataRaw, 42, (int[]){1, 2}, d, "text", 'q',
                     7, 9ul), 0);
     send_to_self(8);
     {
@@ -205,7 +205,7 @@ static void packing(void)
         short s;
         unsigned long ul;
         double back;
-        EQUAL(pvm_unpackf("%d %2d %lf %s %c %hd %lu", &one, pair, &back, text, &c, &s, &ul), 0);
+        EQUAL(pvm_unpackf("%d %2d %lf %s %c %hd %lud", &one, pair, &back, text, &c, &s, &ul), 0);
         CHECK(one == 42 && pair[1] == 2 && back == 2.5 && c == 'q' && s == 7 && ul == 9);
         CHECK(strcmp(text, "text") == 0);
     }
