@@ -17,6 +17,33 @@ fn every_call_does_what_the_manual_says() {
     }
 }
 
+/// Under the two spellings of external names that gfortran has.
+#[test]
+fn fortran_forms_take_fortran_arguments() {
+    for spelling in ["-funderscoring", "-fno-underscoring"] {
+        let bench = Bench::new();
+        let source = "bindings-c/tests/fortran/fcalls.f90";
+        let Some(program) = bench.fortran(source, &[spelling]) else {
+            return;
+        };
+        let output = bench.run(1, &program, &[]);
+        assert_eq!(text(&output.stdout), "all checks passed\n", "{spelling}");
+        let complaint = without_ids(&text(&output.stderr));
+        assert_eq!(complaint, "libpvm [tN]: fcalls: Bad parameter\n");
+    }
+}
+
+/// A task that forks stays the task; its child is none, and becomes another one if it asks.
+#[test]
+fn a_forked_child_is_not_its_parent() {
+    let bench = Bench::new();
+    let program = bench.c("bindings-c/tests/c/forks.c", &[]);
+    for _ in 0..3 {
+        let output = bench.run(2, &program, &[]);
+        assert_prints(&output, "all checks passed\n", "forks");
+    }
+}
+
 /// Task numbers differ from run to run.
 fn without_ids(text: &str) -> String {
     let anonymous = text.lines().map(|line| match line.split_once("[t") {

@@ -29,7 +29,7 @@ fn c_example(name: &str) {
 
 fn fortran_example(file: &str) {
     let bench = Bench::new();
-    let Some(program) = bench.fortran(&format!("examples/fortran/{file}")) else {
+    let Some(program) = bench.fortran(&format!("examples/fortran/{file}"), &[]) else {
         return;
     };
     let name = Path::new(file).file_stem().expect("a name");
