@@ -11,9 +11,7 @@ use crate::datatype::Source;
 use crate::engine::{Core, Engine, EngineError, Mode, RequestId, Selector};
 use crate::ids::{Context, Tag, TaskId};
 use crate::limits::CALL_DEADLINE_MS;
-use crate::session::{
-    LinkError, daemon_name, identity_from_environment, runtime_dir, socket_path,
-};
+use crate::session::{LinkError, daemon_name, identity_from_environment, runtime_dir, socket_path};
 use crate::sync::Level;
 use crate::transport::shm::{self, AttachOptions, Identity, ShmTransport};
 use crate::wire::control::{Detach, Welcome, from_daemon, to_daemon};

@@ -92,13 +92,14 @@ impl Bench {
     }
 
     /// Compiles one Fortran source file; `None` without a compiler.
-    pub fn fortran(&self, source: &str) -> Option<PathBuf> {
-        let flags = [
+    pub fn fortran(&self, source: &str, flags: &[&str]) -> Option<PathBuf> {
+        let usual = [
             "-O1",
             "-ffp-contract=off",
             "-fallow-argument-mismatch",
             "-w",
         ];
+        let flags = [&usual, flags].concat();
         has("gfortran").then(|| self.compile("gfortran", source, &flags))
     }
 
