@@ -11,7 +11,7 @@ use pvm::pvm3::{Error, Pvm, Result};
 use pvm::sync::atomic::{AtomicBool, Ordering};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::{Mutex, Once, PoisonError, TryLockError};
 
 /// The state of this process as a PVM task.
 pub(crate) type Task = Pvm<Attached>;
@@ -102,6 +102,9 @@ extern "C" fn in_forked_child() {
 }
 
 /// A program that ends without `pvm_exit` has its messages delivered all the same.
+/// Not while another thread waits inside: that may be for ever.
 extern "C" fn at_exit() {
-    let _ = enter(Task::exit);
+    if !matches!(TASK.try_lock(), Err(TryLockError::WouldBlock)) {
+        let _ = enter(Task::exit);
+    }
 }
