@@ -46,4 +46,7 @@ variables! {
     PATH = "PATH": "where programs are looked up";
     PVM_ARCH = "PVM_ARCH": "set for started tasks as PVM does: name of the architecture, e.g. LINUX64";
     PVM_EXPORT = "PVM_EXPORT": "PVM: colon-separated names of variables that spawned tasks inherit";
+    PVM_CONTEXT = "PVMCTX": "set for tasks that PVM spawns: message context in which they begin; default 0";
+    PVM_NO_PARENT = "PVM_NO_PARENT": "set for tasks that PVM spawns with PvmNoSpawnParent: they are told of no parent";
+    PVMTASK = "PVMTASK": "PVM: flags added to every spawn; default 0";
 }

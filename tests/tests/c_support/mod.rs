@@ -1,0 +1,168 @@
+//! Compiles C and Fortran programs against the shared object and runs them under `pvm run`.
+
+#![allow(dead_code, reason = "each test program uses its part")]
+
+use pvm::settings;
+use std::fs::DirBuilder;
+use std::os::unix::fs::{DirBuilderExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+use tempfile::TempDir;
+
+/// The repository.
+pub fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().expect("tests/ is in the repository").into()
+}
+
+/// Where cargo puts programs of this build: this test is in `deps` below it.
+pub fn built() -> PathBuf {
+    let me = std::env::current_exe().expect("this test has a path");
+    let deps = me.parent().expect("this test is in a directory");
+    deps.parent().expect("deps has a parent").into()
+}
+
+/// The shared object and the programs, built: they are no dependencies that cargo knows of.
+pub fn shared_object() -> PathBuf {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let dir = built();
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.current_dir(root()).args(["build", "--quiet"]);
+        cargo.args(["-p", "pvm-bindings-c", "-p", "pvm-daemon"]);
+        cargo
+            .arg("--target-dir")
+            .arg(dir.parent().expect("target/"));
+        if dir.ends_with("release") {
+            cargo.arg("--release");
+        }
+        assert!(cargo.status().expect("cargo runs").success());
+    });
+    built().join("libpvmcore.so")
+}
+
+/// Whether a compiler is there; says so if not.
+pub fn has(compiler: &str) -> bool {
+    let found = Command::new(compiler).arg("--version").output().is_ok();
+    if !found {
+        println!("skipped: no {compiler} here; install it with: apt-get install {compiler}");
+    }
+    found
+}
+
+/// A private directory with the libraries under the names that programs link with, the programs
+/// made in it, and a virtual machine of its own that ends with it.
+pub struct Bench {
+    dir: TempDir,
+}
+
+impl Bench {
+    /// An empty one.
+    pub fn new() -> Self {
+        let dir = TempDir::new().expect("a temporary directory");
+        let bench = Self { dir };
+        DirBuilder::new()
+            .mode(0o700)
+            .create(bench.path("run"))
+            .expect("a new directory");
+        std::fs::create_dir(bench.path("lib")).expect("a new directory");
+        let object = shared_object();
+        for name in [
+            "libpvm3.so",
+            "libgpvm3.so",
+            "libfpvm3.so",
+            "libpvmcore.so.0",
+        ] {
+            symlink(&object, bench.path("lib").join(name)).expect("a new link");
+        }
+        bench
+    }
+
+    /// A path in it.
+    pub fn path(&self, part: &str) -> PathBuf {
+        self.dir.path().join(part)
+    }
+
+    /// Compiles one source file with strict warnings; returns the program.
+    pub fn c(&self, source: &str, flags: &[&str]) -> PathBuf {
+        let strict = ["-std=c99", "-D_DEFAULT_SOURCE", "-O1", "-Wall", "-Wextra"];
+        let strict = [&strict[..], &["-Werror", "-pedantic"], flags].concat();
+        self.compile("gcc", source, &strict)
+    }
+
+    /// Compiles one Fortran source file; `None` without a compiler.
+    pub fn fortran(&self, source: &str, flags: &[&str]) -> Option<PathBuf> {
+        let usual = [
+            "-O1",
+            "-ffp-contract=off",
+            "-fallow-argument-mismatch",
+            "-w",
+        ];
+        let flags = [&usual, flags].concat();
+        has("gfortran").then(|| self.compile("gfortran", source, &flags))
+    }
+
+    fn compile(&self, compiler: &str, source: &str, flags: &[&str]) -> PathBuf {
+        let source = root().join(source);
+        let program = self.path(&source.file_stem().expect("a name").to_string_lossy());
+        let lib = self.path("lib");
+        let output = Command::new(compiler)
+            .args(flags)
+            .arg("-I")
+            .arg(root().join("bindings-c/include"))
+            .arg("-o")
+            .args([&program, &source])
+            .arg("-L")
+            .arg(&lib)
+            .args(["-lfpvm3", "-lgpvm3", "-lpvm3"])
+            .arg(format!("-Wl,-rpath,{}", lib.display()))
+            .output()
+            .unwrap_or_else(|error| panic!("{compiler}: {error}"));
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        program
+    }
+
+    /// `pvm run -n tasks program args...`
+    pub fn run(&self, tasks: usize, program: &Path, args: &[&str]) -> Output {
+        let mut command = self.pvm("run");
+        command.args(["--timeout", "120", "-n", &tasks.to_string()]);
+        command.arg(program).args(args);
+        command.output().expect("pvm runs")
+    }
+
+    /// A `pvm` command that talks to this virtual machine.
+    pub fn pvm(&self, what: &str) -> Command {
+        let mut command = Command::new(built().join("pvm"));
+        command
+            .env_remove(settings::TASK)
+            .env_remove(settings::SOCKET)
+            .env_remove(settings::DAEMON)
+            .env(settings::RUNTIME_DIR, self.path("run"))
+            .env(settings::PVMD, built().join("pvmd"))
+            .env(settings::IDLE, "20")
+            .arg(what);
+        command
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        let _ = self.pvm("halt").arg("--force").output();
+    }
+}
+
+/// Output as text.
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Panics unless a run went well and printed exactly this, and nothing on stderr.
+pub fn assert_prints(output: &Output, expected: &str, what: &str) {
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert!(
+        output.status.success() && out == expected && err.is_empty(),
+        "{what}: {}\nstdout:\n{out}stderr:\n{err}",
+        output.status
+    );
+}
