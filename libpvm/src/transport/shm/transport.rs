@@ -193,7 +193,8 @@ impl<I: Introducer> ShmTransport<I> {
             self.last_check = Instant::now();
             self.daemon_lost = !self.link.read();
         }
-        let mut any = false;
+        // What was read may be the answer that an upper layer waits for.
+        let mut any = rung;
         while let Some(event) = self.link.next_event() {
             any = true;
             self.event(event);
