@@ -4,7 +4,7 @@
 //! A waiting thread polls for as long as a sleep and wake-up would cost, then gives its processor
 //! away a few times, then sleeps until a peer or the daemon rings. When the host has more awake
 //! tasks than processors the first rung is skipped: a spinning task would only keep the one that
-//! it waits for from running.
+//! it waits for from running. The transport knows the host and makes the [`Ladder`].
 //!
 //! # Several threads
 //! All threads sleep on the task's one bell; a ring wakes all of them. A thread that completes
@@ -12,9 +12,9 @@
 //! the sleepers, because both counting them and completing happen inside the gate.
 
 use super::Engine;
-use crate::sync::{Gate, GateError, Level};
+use crate::sync::{Gate, GateError, Ladder, Level, Step};
 use crate::transport::{Sleep, Sleeper};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Why a wait ended without its result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -43,7 +43,6 @@ impl<T: Sleep> Inside<T> {
     /// Rings for the other threads if requests have ended since `before`.
     fn ring_if_news(&mut self, before: u64, sleeper: &T::Sleeper) {
         if self.sleeping > 0 && self.engine.completions() != before {
-            self.engine.transport().finish_sleep();
             sleeper.wake();
         }
     }
@@ -95,7 +94,7 @@ impl<T: Sleep> Core<T> {
         deadline: Option<Instant>,
         mut ready: impl FnMut(&mut Engine<T>) -> Option<R>,
     ) -> Result<R, WaitError> {
-        let mut ladder = Ladder::default();
+        let mut ladder: Option<Ladder> = None;
         let mut inside = self.gate.enter()?;
         loop {
             let before = inside.engine.completions();
@@ -106,78 +105,34 @@ impl<T: Sleep> Core<T> {
                 return Ok(result);
             }
             if moved {
-                ladder = Ladder::default();
+                ladder = None;
                 continue;
             }
-            let rung = ladder.climb(|| inside.engine.transport().spin(), deadline);
-            if rung == Rung::TimedOut {
-                return Err(WaitError::TimedOut);
-            }
-            let sleeps = rung == Rung::Sleep && inside.engine.transport().prepare_sleep();
-            if sleeps {
-                inside.sleeping += 1;
-            } else if rung == Rung::Poll && !self.gate.is_wanted() {
+            let step = match &mut ladder {
+                Some(ladder) => ladder.climb(),
+                None => ladder.insert(inside.engine.transport().ladder()).climb(),
+            };
+            if step == Step::Again && !self.gate.is_wanted() {
                 std::hint::spin_loop();
                 continue;
             }
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return Err(WaitError::TimedOut);
+            }
+            let sleeps = step == Step::Sleep && inside.engine.transport().prepare_sleep();
+            inside.sleeping += usize::from(sleeps);
             drop(inside);
-            match rung {
-                Rung::Sleep if sleeps => self.sleeper.sleep(deadline),
-                _ => std::thread::yield_now(),
+            if sleeps {
+                self.sleeper.sleep(deadline);
+            } else {
+                std::thread::yield_now();
             }
             inside = self.gate.enter()?;
             if sleeps {
                 inside.sleeping -= 1;
                 inside.engine.transport().finish_sleep();
-                ladder = Ladder::default();
+                ladder = None;
             }
         }
-    }
-}
-
-/// What a waiting thread does next.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Rung {
-    Poll,
-    Yield,
-    Sleep,
-    TimedOut,
-}
-
-/// How long a thread has waited without news.
-#[derive(Default)]
-struct Ladder {
-    polls: u32,
-    yields: u32,
-    spin_until: Option<Instant>,
-}
-
-/// Polls before the clock is read at all.
-const POLLS_UNTIMED: u32 = 64;
-/// Polls between two looks at the clock.
-const POLLS_PER_LOOK: u32 = 16;
-/// Times the processor is given away before sleeping.
-const YIELDS: u32 = 4;
-
-impl Ladder {
-    fn climb(&mut self, spin: impl FnOnce() -> Duration, deadline: Option<Instant>) -> Rung {
-        self.polls += 1;
-        if self.polls < POLLS_UNTIMED || !self.polls.is_multiple_of(POLLS_PER_LOOK) {
-            return Rung::Poll;
-        }
-        let now = Instant::now();
-        if deadline.is_some_and(|deadline| now >= deadline) {
-            return Rung::TimedOut;
-        }
-        let spin_until = *self.spin_until.get_or_insert_with(|| now + spin());
-        if now < spin_until {
-            return Rung::Poll;
-        }
-        if self.yields < YIELDS {
-            self.yields += 1;
-            self.polls -= 1;
-            return Rung::Yield;
-        }
-        Rung::Sleep
     }
 }

@@ -6,7 +6,8 @@
 
 use crate::datatype::{Sink, Source};
 use crate::ids::TaskId;
-use std::time::{Duration, Instant};
+use crate::sync::Ladder;
+use std::time::Instant;
 
 pub mod shm;
 pub mod sim;
@@ -197,8 +198,8 @@ pub trait Sleep: Transport {
     /// Takes the announcement back.
     fn finish_sleep(&mut self);
 
-    /// How long to spin before sleeping pays; zero when others need the processor.
-    fn spin(&self) -> Duration;
+    /// Begins a wait: how to pass the time until something comes.
+    fn ladder(&mut self) -> Ladder;
 }
 
 /// Puts a thread to sleep until a peer or the daemon rings.

@@ -131,7 +131,7 @@ impl InboxBell {
         };
         fence(Ordering::Acquire);
         let after = slot.sequence.load(Ordering::Relaxed);
-        (before == after && before % 2 == 0 && call.operation != 0).then_some(call)
+        (before == after && before.is_multiple_of(2) && call.operation != 0).then_some(call)
     }
 
     /// Shows what the task waits for; for the task itself.
@@ -164,21 +164,6 @@ impl Sleeper {
         Self { inbox, sleeping }
     }
 
-    /// Sleeps, after the transport's `prepare_sleep` said yes, until something may have arrived or
-    /// the deadline has come; a second at most. It may also return for no reason.
-    pub fn sleep(&self, deadline: Option<Instant>) {
-        let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
-        let nap = left.map_or(NAP_MAX, |left| left.min(NAP_MAX));
-        self.sleeping.fetch_add(1, Ordering::SeqCst);
-        futex::wait(&self.inbox.map.mode.0.mode, ASLEEP, Some(nap));
-        self.sleeping.fetch_sub(1, Ordering::SeqCst);
-    }
-
-    /// Wakes all threads of this task that sleep: what they wait for may be done.
-    pub fn wake(&self) {
-        self.inbox.wake();
-    }
-
     /// After the mode has left `ASLEEP`: other threads must look and go to sleep again.
     pub(super) fn wake_others(&self) {
         if self.sleeping.load(Ordering::SeqCst) != 0 {
@@ -187,9 +172,24 @@ impl Sleeper {
     }
 }
 
+impl crate::transport::Sleeper for Sleeper {
+    fn sleep(&self, deadline: Option<Instant>) {
+        let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        let nap = left.map_or(NAP_MAX, |left| left.min(NAP_MAX));
+        self.sleeping.fetch_add(1, Ordering::SeqCst);
+        futex::wait(&self.inbox.map.mode.0.mode, ASLEEP, Some(nap));
+        self.sleeping.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    fn wake(&self) {
+        self.inbox.wake();
+    }
+}
+
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::transport::Sleeper as _;
 
     #[test]
     fn a_call_is_shown() {
