@@ -128,6 +128,17 @@ fn the_exit_of_a_task_that_never_was_is_unknown() {
         let mut exits = vm.notify_exit(&[stranger]).unwrap();
         let exit = exits.wait_for(Duration::from_secs(20)).unwrap().unwrap();
         assert_eq!((exit.task, exit.status), (stranger, ExitStatus::Unknown));
+        // Nobody waits for it for ever, whether it was written to before or not.
+        let other = "t7fffe".parse().unwrap();
+        assert!(matches!(
+            vm.send(stranger, 0, &[0u8]),
+            Err(Error::PeerGone(_))
+        ));
+        for gone in [stranger, other] {
+            assert!(matches!(vm.recv::<u8>(gone, 0), Err(Error::PeerGone(_))));
+            let receive = vm.irecv(gone, 0, vec![0u8]).unwrap();
+            assert!(matches!(receive.wait(), Err(Error::PeerGone(_))));
+        }
     });
 }
 
