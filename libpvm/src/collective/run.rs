@@ -70,12 +70,15 @@ impl Tags {
     }
 }
 
-/// Memory that one call leaves for the next.
+/// Most room of its own that a call leaves for the next, in bytes.
+const ROOM_KEPT_MAX: usize = 1 << 20;
+
+/// Memory that one call leaves for the next. A new one costs nothing.
 #[derive(Default)]
 pub struct Scratch {
     /// An empty schedule with room for steps.
     pub schedule: Schedule,
-    workspace: Workspace,
+    workspace: Option<Workspace>,
     pending: Vec<Pending>,
 }
 
@@ -84,6 +87,24 @@ impl From<Schedule> for Scratch {
         Self {
             schedule,
             ..Self::default()
+        }
+    }
+}
+
+impl Scratch {
+    /// Separates the buffers of the program from what is kept.
+    fn finish(mut self, mut workspace: Workspace) -> Finished {
+        self.schedule.clear();
+        if workspace.len(Buffer::Temporary as usize) > ROOM_KEPT_MAX {
+            workspace.take_sink(Buffer::Temporary as usize);
+        }
+        Finished {
+            input: workspace.take_source(Buffer::Input as usize),
+            output: workspace.take_sink(Buffer::Output as usize),
+            scratch: Self {
+                workspace: Some(workspace),
+                ..self
+            },
         }
     }
 }
@@ -131,6 +152,7 @@ enum Started {
 pub struct Run {
     setup: Setup,
     scratch: Scratch,
+    workspace: Workspace,
     next: usize,
     /// What went wrong first, and the rank that has ended.
     failure: Option<(EngineError, u32)>,
@@ -144,12 +166,13 @@ impl Run {
     /// When a buffer is shorter than the schedule needs.
     pub fn new(
         setup: Setup,
-        scratch: Scratch,
+        mut scratch: Scratch,
         input: Option<Source>,
         output: Option<Sink>,
     ) -> Result<Self, EngineError> {
         let mut run = Self {
             setup,
+            workspace: scratch.workspace.take().unwrap_or_default(),
             scratch,
             next: 0,
             failure: None,
@@ -216,8 +239,8 @@ impl Run {
     }
 
     /// Gives the buffers back; only after [`Run::advance`] was ready.
-    pub fn finish(mut self) -> Finished {
-        self.take_buffers()
+    pub fn finish(self) -> Finished {
+        self.scratch.finish(self.workspace)
     }
 
     /// Takes back what is under way: receives are cancelled, sends go through by themselves.
@@ -233,11 +256,7 @@ impl Run {
         input: Option<Source>,
         output: Option<Sink>,
     ) -> Result<(), LoanError> {
-        let Scratch {
-            schedule,
-            workspace,
-            ..
-        } = &mut self.scratch;
+        let (workspace, schedule) = (&mut self.workspace, &self.scratch.schedule);
         if !workspace.is_idle() {
             *workspace = Workspace::new();
         }
@@ -260,16 +279,6 @@ impl Run {
         }
     }
 
-    fn take_buffers(&mut self) -> Finished {
-        let mut scratch = std::mem::take(&mut self.scratch);
-        scratch.schedule.clear();
-        Finished {
-            input: scratch.workspace.take_source(Buffer::Input as usize),
-            output: scratch.workspace.take_sink(Buffer::Output as usize),
-            scratch,
-        }
-    }
-
     #[inline]
     fn start<T: Transport>(&mut self, engine: &mut Engine<T>, step: Step) -> Started {
         let started = match step {
@@ -286,14 +295,14 @@ impl Run {
                     self.fail(NO_OPERATION, NOBODY);
                     return Started::Yes;
                 };
-                self.scratch.workspace.combine(
+                self.workspace.combine(
                     (from.buffer as usize, from.start),
                     (into.buffer as usize, into.start),
                     into.len,
                     |from, into| op.apply(from, into),
                 )
             }
-            Step::Copy { from, into } => self.scratch.workspace.copy(
+            Step::Copy { from, into } => self.workspace.copy(
                 (from.buffer as usize, from.start),
                 (into.buffer as usize, into.start),
                 into.len,
@@ -317,7 +326,7 @@ impl Run {
             return Ok(Source::from_vec(Vec::new()));
         }
         let range = from.start..from.start + from.len;
-        let workspace = &mut self.scratch.workspace;
+        let workspace = &mut self.workspace;
         workspace.source(from.buffer as usize, range)
     }
 
@@ -326,7 +335,7 @@ impl Run {
             return Ok(Sink::with_capacity(0));
         }
         let range = into.start..into.start + into.len;
-        let workspace = &mut self.scratch.workspace;
+        let workspace = &mut self.workspace;
         match workspace.sink(into.buffer as usize, range) {
             Err(LoanError::Outside) if self.failure.is_some() => Ok(Sink::with_capacity(into.len)),
             sink => sink,
@@ -438,9 +447,9 @@ impl<T: Transport> Operation<T> for Run {
         let Poll::Ready(result) = Run::advance(self, engine) else {
             return Poll::Pending;
         };
-        let finished = self.take_buffers();
+        let scratch = std::mem::take(&mut self.scratch);
         if let Some(delivery) = self.delivery.take() {
-            delivery.put(finished);
+            delivery.put(scratch.finish(std::mem::take(&mut self.workspace)));
         }
         let envelope = Envelope {
             source: Peer::SELF,

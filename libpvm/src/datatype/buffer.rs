@@ -16,12 +16,10 @@ use std::sync::Arc;
 
 /// Memory of a message end.
 pub(super) enum Memory {
-    /// Bytes by address; the layout is absent for contiguous bytes. `skip` packed bytes before the
-    /// first are not part of the message.
+    /// Bytes by address; the layout is absent for contiguous bytes.
     Borrowed {
         base: *mut u8,
-        layout: Option<Arc<Layout>>,
-        skip: usize,
+        scattered: Option<Box<Scattered>>,
         _hold: Option<Hold>,
     },
     Owned(Vec<u8>),
@@ -30,6 +28,15 @@ pub(super) enum Memory {
         base: *mut u8,
         bytes: BoxBytes,
     },
+}
+
+/// Where the bytes of a message are that are not contiguous. Boxed: ends are moved often, and most
+/// are contiguous.
+#[derive(Clone)]
+pub(super) struct Scattered {
+    layout: Arc<Layout>,
+    /// Packed bytes of the layout before the first of the message.
+    skip: usize,
 }
 
 /// What is told when an end of borrowed memory is dropped.
@@ -62,10 +69,9 @@ impl Memory {
         match self {
             Memory::Borrowed {
                 base,
-                layout: None,
-                skip,
+                scattered: None,
                 ..
-            } => Some(base.wrapping_add(*skip)),
+            } => Some(*base),
             Memory::Borrowed { .. } => None,
             Memory::Owned(bytes) => Some(bytes.as_ptr().cast_mut()),
             Memory::Boxed { base, .. } => Some(*base),
@@ -88,28 +94,36 @@ impl Memory {
 
     /// A borrowed array of elements; contiguous ones lose their layout.
     fn typed(base: *mut u8, layout: &Arc<Layout>, count: usize) -> Self {
-        let layout = (!layout.is_contiguous(count)).then(|| Arc::clone(layout));
+        let scattered = (!layout.is_contiguous(count)).then(|| {
+            let layout = Arc::clone(layout);
+            Box::new(Scattered { layout, skip: 0 })
+        });
         Memory::Borrowed {
             base,
-            layout,
-            skip: 0,
+            scattered,
             _hold: None,
         }
     }
 
     /// `hold`'s part of this memory, from packed offset `start` on.
     pub(super) fn part(&self, start: usize, hold: Hold) -> Self {
-        let (base, layout, skip) = match self {
+        let (base, scattered) = match self {
             Memory::Borrowed {
-                base, layout, skip, ..
-            } => (*base, layout.clone(), skip + start),
-            Memory::Owned(bytes) => (bytes.as_ptr().cast_mut(), None, start),
-            Memory::Boxed { base, .. } => (*base, None, start),
+                base,
+                scattered: Some(scattered),
+                ..
+            } => {
+                let mut scattered = scattered.clone();
+                scattered.skip += start;
+                (*base, Some(scattered))
+            }
+            Memory::Borrowed { base, .. } => (base.wrapping_add(start), None),
+            Memory::Owned(bytes) => (bytes.as_ptr().cast_mut().wrapping_add(start), None),
+            Memory::Boxed { base, .. } => (base.wrapping_add(start), None),
         };
         Memory::Borrowed {
             base,
-            layout,
-            skip,
+            scattered,
             _hold: Some(hold),
         }
     }
@@ -125,15 +139,16 @@ impl Memory {
         match self {
             Memory::Borrowed {
                 base,
-                layout: Some(layout),
-                skip,
+                scattered: Some(scattered),
                 ..
             } => {
                 let mut done = 0;
-                layout.pieces(skip + offset, len, |at, piece| {
-                    each(base.wrapping_offset(at), done, piece);
-                    done += piece;
-                });
+                scattered
+                    .layout
+                    .pieces(scattered.skip + offset, len, |at, piece| {
+                        each(base.wrapping_offset(at), done, piece);
+                        done += piece;
+                    });
             }
             _ => {
                 let base = self.contiguous().expect("only layouts are not contiguous");
@@ -173,8 +188,7 @@ impl Source {
         Self {
             memory: Memory::Borrowed {
                 base: base.cast_mut(),
-                layout: None,
-                skip: 0,
+                scattered: None,
                 _hold: None,
             },
             len,
@@ -282,8 +296,7 @@ impl Sink {
         Self {
             memory: Memory::Borrowed {
                 base,
-                layout: None,
-                skip: 0,
+                scattered: None,
                 _hold: None,
             },
             len,
@@ -390,8 +403,7 @@ impl Lent {
         self.0.fetch_add(1, Ordering::Relaxed);
         Memory::Borrowed {
             base,
-            layout: None,
-            skip: 0,
+            scattered: None,
             _hold: Some(Hold::Ticket {
                 _ticket: Ticket(&self.0),
             }),

@@ -76,12 +76,13 @@ impl Lent {
 /// One lent part; clears its bit when dropped.
 pub(super) struct Loan {
     shared: NonNull<Shared>,
-    bit: u64,
+    /// Which bit; small, because every message end has room for a loan.
+    index: u8,
 }
 
 impl Drop for Loan {
     fn drop(&mut self) {
-        release(self.shared, self.bit);
+        release(self.shared, 1 << self.index);
     }
 }
 
@@ -333,12 +334,11 @@ impl Workspace {
             Some(entry) => *entry = part,
             None => self.lent.push(part),
         }
-        let bit = 1 << index;
         // SAFETY: the owner's bit is set, so `Shared` lives.
-        unsafe { &self.shared.as_ref().live }.fetch_or(bit, Ordering::Relaxed);
+        unsafe { &self.shared.as_ref().live }.fetch_or(1 << index, Ordering::Relaxed);
         let loan = Loan {
             shared: self.shared,
-            bit,
+            index: index as u8,
         };
         Ok(self
             .memory(area)
