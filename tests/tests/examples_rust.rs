@@ -217,8 +217,9 @@ fn wordcount_without_a_path_says_how_to_use_it_once() {
 fn outside_a_virtual_machine_an_example_says_what_to_type() {
     let program = programs().join("ring");
     let dir = tempfile::tempdir().unwrap();
-    let output = Command::new(program).env(pvm::settings::RUNTIME_DIR, dir.path().join("run"));
-    let output = { output }.env_remove(pvm::settings::TASK).output().unwrap();
+    let mut command = Command::new(program);
+    command.env(pvm::settings::RUNTIME_DIR, dir.path().join("run"));
+    let output = command.env_remove(pvm::settings::TASK).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(errors.contains("type: pvm run -n 4 "), "{errors}");
