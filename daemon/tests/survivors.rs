@@ -93,6 +93,84 @@ fn nothing_survives_the_keeper_and_the_launcher_learns_why() {
 }
 
 #[test]
+fn what_tasks_start_to_clean_up_is_left_to_finish() {
+    let daemon = Daemon::start();
+    let mut tool = daemon.tool();
+    let script = "trap 'sleep 0.4; echo clean; exit 1' TERM; echo up; while :; do sleep 0.02; done";
+    let started = tool.start(shell(1, script));
+    tool.event();
+    let job = started.job;
+    let terminate = pvm::wire::control::Terminate {
+        job,
+        ..Default::default()
+    };
+    tool.call(pvm::wire::control::to_daemon::Body::Terminate(terminate));
+    let story = tool.follow(started);
+    assert!(story.stdout(0).ends_with("clean\n"), "{}", story.stdout(0));
+}
+
+#[test]
+fn nothing_survives_a_keeper_that_is_stopped() {
+    let daemon = Daemon::start();
+    let mark = unique("deaf");
+    let (tool, _) = start(&daemon, &mark);
+    let keeper = rustix::process::Pid::from_raw(keeper_of(&daemon)).unwrap();
+    rustix::process::kill_process(keeper, rustix::process::Signal::STOP).unwrap();
+    let since = Instant::now();
+    drop(tool);
+    expect_none(&mark, since);
+}
+
+/// Needs a control group that can be given away; without one there is nothing to test.
+#[test]
+fn in_a_delegated_control_group_each_job_has_its_own() {
+    let Some(group) = DelegatedGroup::make() else {
+        return;
+    };
+    let daemon = Daemon::start();
+    std::fs::write(group.0.join("cgroup.procs"), daemon.pid().to_string()).unwrap();
+    let mark = unique("group");
+    let (tool, _) = start(&daemon, &mark);
+    let job = group.0.join(format!("pvm-{}", keeper_of(&daemon)));
+    let inside = std::fs::read_to_string(job.join("cgroup.procs")).unwrap();
+    for pid in marked(&mark) {
+        assert!(
+            inside.lines().any(|line| line == pid.to_string()),
+            "{pid} is not inside"
+        );
+    }
+    let since = Instant::now();
+    drop(tool);
+    expect_none(&mark, since);
+    wait_for(|| !job.exists());
+}
+
+struct DelegatedGroup(std::path::PathBuf);
+
+impl DelegatedGroup {
+    fn make() -> Option<Self> {
+        let mounts = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"].map(std::path::Path::new);
+        let mount = mounts
+            .into_iter()
+            .find(|mount| mount.join("cgroup.procs").exists())?;
+        let path = mount.join(unique("pvm-test"));
+        std::fs::create_dir(&path).ok()?;
+        let made = DelegatedGroup(path);
+        let flags = rustix::fs::XattrFlags::empty();
+        rustix::fs::setxattr(&made.0, "trusted.delegate", b"1", flags).ok()?;
+        Some(made)
+    }
+}
+
+impl Drop for DelegatedGroup {
+    fn drop(&mut self) {
+        let path = self.0.clone();
+        // The daemon of the test has just been killed; its keeper may still be ending.
+        wait_for(|| std::fs::remove_dir(&path).is_ok());
+    }
+}
+
+#[test]
 fn nothing_survives_a_task_that_fails() {
     let daemon = Daemon::start();
     let mark = unique("task");

@@ -3,9 +3,11 @@
 //! - [`program`]: looking up what is to be started, and saying exactly why it cannot be
 //! - [`keeper`]: the parent process of a job's processes
 //! - [`descendants`]: finding and ending process trees
+//! - [`cgroup`]: control groups of jobs, where they can be had
 //! - [`detach`]: becoming a daemon
 //! - [`limits`], [`facts`], [`memory`]: what this host allows and has
 
+pub mod cgroup;
 pub mod descendants;
 pub mod detach;
 mod elf;

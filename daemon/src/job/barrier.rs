@@ -39,7 +39,7 @@ impl<R> Barrier<R> {
 
     /// A member has come. Coming twice counts once; the earlier request stays the one answered.
     pub fn arrive(&mut self, task: TaskId, request: R) -> Result<(), R> {
-        if self.waiting.iter().any(|(who, _)| *who == task) {
+        if self.is_waiting(task) {
             return Err(request);
         }
         self.waiting.push((task, request));
@@ -49,6 +49,11 @@ impl<R> Barrier<R> {
     /// A member has gone: it no longer counts as having come.
     pub fn withdraw(&mut self, task: TaskId) {
         self.waiting.retain(|(who, _)| *who != task);
+    }
+
+    /// Whether the member has come.
+    pub fn is_waiting(&self, task: TaskId) -> bool {
+        self.waiting.iter().any(|(who, _)| *who == task)
     }
 
     /// Whether nobody waits.

@@ -24,8 +24,8 @@ pub enum GroupError {
         /// Count of the caller.
         asked: u32,
     },
-    /// The caller waits in the barrier already.
-    #[error("the task waits in this barrier already")]
+    /// The caller, in another thread, waits in the barrier.
+    #[error("the task waits in the group's barrier")]
     AlreadyWaiting,
 }
 
@@ -119,13 +119,16 @@ impl<R> GroupTable<R> {
     /// Takes the task out. Returns the instance number it had, and the barrier that this ends.
     ///
     /// # Errors
-    /// [`GroupError::NoSuchGroup`] or [`GroupError::NotMember`].
+    /// No such group, not a member, or waiting in the barrier.
     pub fn leave(
         &mut self,
         name: &str,
         task: TaskId,
     ) -> Result<(u32, Option<BarrierEnd<R>>), GroupError> {
         let group = self.groups.get_mut(name).ok_or(GroupError::NoSuchGroup)?;
+        if group.barrier.as_ref().is_some_and(|b| b.is_waiting(task)) {
+            return Err(GroupError::AlreadyWaiting);
+        }
         let instance = group.remove(task).ok_or(GroupError::NotMember)?;
         let end = group.settle_without(task);
         if group.members.is_empty() {
@@ -310,7 +313,6 @@ mod tests {
                     }
                     2 => match table.leave("g", who) {
                         Ok((_, end)) => {
-                            waiting.remove(&local);
                             end.map_or_else(Vec::new, requests)
                         }
                         Err(_) => vec![],

@@ -14,13 +14,18 @@
 
 use pvm::ids::TaskId;
 use pvm::wire::control::exit_status::How;
-use pvm::wire::control::{EndReason, ExitStatus, Failure, FailurePolicy, TaskEnded};
+use pvm::wire::control::{EndReason, ExitStatus, Failure, FailureCode, FailurePolicy, TaskEnded};
 use std::time::{Duration, Instant};
 
 /// From SIGTERM to SIGKILL.
 pub const GRACE: Duration = Duration::from_secs(2);
 /// How long after that a keeper may take before it is killed itself.
-pub const PATIENCE: Duration = Duration::from_millis(700);
+pub const PATIENCE: Duration = Duration::from_millis(500);
+
+/// A start that takes longer is talked about.
+pub const START_NEWS: Duration = Duration::from_secs(2);
+/// A start that takes longer has failed.
+pub const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// How a job is to be run.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +49,8 @@ pub enum Action {
     EndProcesses(Duration),
     /// The keeper does not obey: kill it.
     KillKeeper,
+    /// Tell the launcher what is being waited for.
+    News(String),
     /// Tell the launcher of a task's end.
     Report(TaskEnded),
     /// The job is over.
@@ -109,6 +116,8 @@ pub struct Job {
     patience: Option<Instant>,
     /// The launch has been answered.
     answered: bool,
+    /// The launcher has been told that the start takes long.
+    told_news: bool,
     /// A task has failed before all had started.
     failed_early: bool,
     id: u64,
@@ -128,6 +137,7 @@ impl Job {
             stopped: 0,
             patience: None,
             answered: false,
+            told_news: false,
             failed_early: false,
             id,
         }
@@ -247,7 +257,7 @@ impl Job {
             max_rss_kib: exit.max_rss_kib,
         };
         self.stopped += u32::from(by_us);
-        out.push(Action::Report(report.clone()));
+        out.push(Action::Report(report));
         if is_failure && !by_us {
             self.first_cause.get_or_insert(report);
             if self.rules.on_failure != FailurePolicy::FailureKill {
@@ -292,8 +302,11 @@ impl Job {
 
     /// When `tick` is to be called next.
     pub fn next_deadline(&self) -> Option<Instant> {
+        let limit = self.rules.timeout.map(|t| self.since + t);
         match self.phase {
-            Phase::Starting | Phase::Running => self.rules.timeout.map(|t| self.since + t),
+            Phase::Starting if self.told_news => earlier(limit, self.since + START_LIMIT),
+            Phase::Starting => earlier(limit, self.since + START_NEWS),
+            Phase::Running => limit,
             Phase::Ending(_) => self.patience,
             Phase::Ended(_) => None,
         }
@@ -305,6 +318,11 @@ impl Job {
             return;
         }
         match self.phase {
+            Phase::Starting if self.age(now) >= START_LIMIT => self.give_up_start(now, out),
+            Phase::Starting if !self.told_news && self.is_in_time(now) => {
+                self.told_news = true;
+                out.push(Action::News(self.waiting_for()));
+            }
             Phase::Starting | Phase::Running => self.end(EndReason::EndTimeout, GRACE, now, out),
             Phase::Ending(_) => {
                 self.patience = None;
@@ -313,6 +331,35 @@ impl Job {
             Phase::Ended(_) => {}
         }
         self.settle(now, out);
+    }
+
+    fn is_in_time(&self, now: Instant) -> bool {
+        self.rules.timeout.is_none_or(|t| self.age(now) < t)
+    }
+
+    /// What a start waits for, in words.
+    fn waiting_for(&self) -> String {
+        let waiting = || {
+            self.members
+                .iter()
+                .enumerate()
+                .filter(|(_, m)| !m.started && !m.ended)
+        };
+        let first = waiting().next().map_or(0, |(number, _)| number);
+        let (count, size) = (waiting().count(), self.members.len());
+        format!("{count} of {size} tasks have not started yet, the first is rank {first}")
+    }
+
+    fn give_up_start(&mut self, now: Instant, out: &mut Vec<Action>) {
+        if !std::mem::replace(&mut self.answered, true) {
+            out.push(Action::Refused(Failure {
+                code: FailureCode::FailureResources.into(),
+                what: "cannot start the job".into(),
+                why: format!("after {} s {}", START_LIMIT.as_secs(), self.waiting_for()),
+                next: "look whether the program's file system answers".into(),
+            }));
+        }
+        self.end(EndReason::EndTaskFailed, Duration::ZERO, now, out);
     }
 
     fn end(&mut self, reason: EndReason, grace: Duration, now: Instant, out: &mut Vec<Action>) {
@@ -339,12 +386,16 @@ impl Job {
         {
             self.phase = Phase::Ended(reason);
             out.push(Action::Ended(Summary {
-                first_cause: self.first_cause.clone(),
+                first_cause: self.first_cause,
                 stopped: self.stopped,
                 reason,
             }));
         }
     }
+}
+
+fn earlier(limit: Option<Instant>, other: Instant) -> Option<Instant> {
+    Some(limit.map_or(other, |at| at.min(other)))
 }
 
 /// Ends that count as failures: any code but 0, a signal, leaving without a word while attached.
@@ -523,6 +574,21 @@ mod tests {
         job.terminate(EndReason::EndInterrupted, GRACE, now, &mut out);
         job.not_started(1, Failure::default(), now, &mut out);
         assert!(matches!(out[1], Action::Refused(_)));
+    }
+
+    #[test]
+    fn a_start_that_takes_long_is_talked_about_and_given_up() {
+        let now = Instant::now();
+        let mut job = job(3, RULES, now);
+        let mut out = Vec::new();
+        job.started(0, 7, now, &mut out);
+        assert_eq!(job.next_deadline(), Some(now + START_NEWS));
+        job.tick(now + START_NEWS, &mut out);
+        let news = "2 of 3 tasks have not started yet, the first is rank 1";
+        assert_eq!(out, [Action::News(news.into())]);
+        job.tick(now + START_LIMIT, &mut out);
+        assert!(matches!(out[1], Action::Refused(_)));
+        assert_eq!(out[2], Action::EndProcesses(Duration::ZERO));
     }
 
     #[test]

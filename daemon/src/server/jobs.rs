@@ -9,7 +9,7 @@ use crate::job::life::{Action, Exit, Job, Summary};
 use pvm::ids::{JobId, TaskId};
 use pvm::wire::control::exit_status::How;
 use pvm::wire::control::{
-    EndReason, ExitStatus, Failure, JobEnded, JobStarted, KeeperEnd, SpawnResult, Spawned,
+    EndReason, ExitStatus, Failure, JobEnded, JobNews, JobStarted, KeeperEnd, SpawnResult, Spawned,
     StartedTask, Stream, TaskEnded, ToKeeper, from_daemon, to_keeper,
 };
 use std::collections::{BTreeMap, HashMap};
@@ -101,6 +101,7 @@ impl Hub {
             Action::Refused(failure) => self.job_refused(job, failure),
             Action::EndProcesses(grace) => self.end_processes(job, grace),
             Action::KillKeeper => self.kill_keeper(job),
+            Action::News(text) => self.tell_news(job, text),
             Action::Report(ended) => self.report(job, ended),
             Action::Ended(summary) => self.job_ended(job, summary),
         }
@@ -115,7 +116,7 @@ impl Hub {
         };
         let held = std::mem::take(&mut entry.held);
         let numbers: Vec<_> = entry.pipes.keys().copied().collect();
-        let feeder = entry.feeder.as_ref().map(Feeder::clone);
+        let feeder = entry.feeder.clone();
         let started = self.started_tasks(job, &held);
         let started = JobStarted {
             job: job.0,
@@ -245,6 +246,13 @@ impl Hub {
             && let Some(pid) = rustix::process::Pid::from_raw(keeper.pid)
         {
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
+    }
+
+    fn tell_news(&self, job: JobId, text: String) {
+        if let Some(lease) = self.jobs.get(&job).and_then(|entry| entry.lease) {
+            let news = JobNews { job: job.0, text };
+            self.tell(lease, from_daemon::Body::JobNews(news));
         }
     }
 

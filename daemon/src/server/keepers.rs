@@ -5,7 +5,7 @@ use super::hub::{Hub, Shared};
 use super::jobs::{JobEntry, Keeper};
 use super::outbox::Outbox;
 use super::stream::{self, Reader};
-use crate::host::{descendants, keeper};
+use crate::host::{cgroup, descendants, keeper};
 use pvm::ids::{JobId, TaskId};
 use pvm::wire::control::exit_status::How;
 use pvm::wire::control::{
@@ -207,6 +207,7 @@ impl Hub {
         self.keeper_lost(job);
         self.spawn(|hub| async move {
             sweep(&hub).await;
+            cgroup::clear_after(pid);
             hub.borrow_mut().close_after_sweep(job);
         });
     }

@@ -1,9 +1,9 @@
 //! The daemon: its sockets, its state, and what it does with both.
 //!
-//! - [`hub`] holds all state; [`tasks`], [`jobs`], [`launch`] and [`request`] are its methods
-//! - [`connection`], [`stream`], [`outbox`]: clients and their frames
-//! - [`keepers`], [`stdio`]: the processes of jobs and their output
-//! - [`place`], [`log`]: the daemon's files
+//! - `hub` holds all state; `tasks`, `jobs`, `launch` and `request` are its methods
+//! - `connection`, `stream`, `outbox`: clients and their frames
+//! - `keepers`, `stdio`: the processes of jobs and their output
+//! - `place`, `log`: the daemon's files
 
 mod connection;
 mod failure;
@@ -50,7 +50,7 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 /// Why the daemon does not serve.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// There is no place for it; see [`NoPlace`].
+    /// There is no place for it.
     #[error("{0}")]
     NoPlace(String),
     /// The system has refused something.

@@ -239,7 +239,7 @@ impl Hub {
         let Some(task) = self.tasks.get_mut(&id) else {
             return;
         };
-        let Some((status, max_rss_kib)) = task.exit.clone() else {
+        let Some((status, max_rss_kib)) = task.exit else {
             return;
         };
         let link = std::mem::replace(&mut task.link, Link::Lost);
@@ -313,7 +313,7 @@ impl Hub {
         for (client, tokens) in told {
             let exited = TaskExited {
                 task: id.bits(),
-                status: Some(status.clone()),
+                status: Some(*status),
                 tokens,
             };
             self.tell(client, from_daemon::Body::TaskExited(exited));

@@ -1,5 +1,6 @@
 //! Starting and reaping the processes of tasks.
 
+use crate::host::cgroup::JobGroup;
 use pvm::wire::control::KeeperStart;
 use std::ffi::{CString, c_char};
 use std::fs::File;
@@ -81,6 +82,8 @@ struct Plan<'a> {
     umask: libc::mode_t,
     open_files: Option<libc::rlimit>,
     report: RawFd,
+    /// Where the child enters the job's control group.
+    group: Option<BorrowedFd<'a>>,
     keeper: libc::pid_t,
 }
 
@@ -92,6 +95,7 @@ pub fn start(
     start: &KeeperStart,
     fds: Vec<OwnedFd>,
     open_files: Option<u64>,
+    group: Option<&JobGroup>,
 ) -> Result<(i32, Child), StartError> {
     let [stdin, stdout, stderr] = &fds[..] else {
         return Err(("descriptors", libc::EBADF));
@@ -108,6 +112,7 @@ pub fn start(
         umask: start.umask as libc::mode_t & 0o777,
         open_files: open_files.and_then(limit_of_tasks),
         report: writer.as_raw_fd(),
+        group: group.map(JobGroup::door),
         // SAFETY: no conditions.
         keeper: unsafe { libc::getpid() },
     };
@@ -186,6 +191,9 @@ fn become_program(plan: &Plan<'_>) -> ! {
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
         if libc::getppid() != plan.keeper {
             give_up(plan, 0);
+        }
+        if let Some(group) = plan.group {
+            libc::write(group.as_raw_fd(), c"0".as_ptr().cast(), 1);
         }
         reset_signals();
         if !place_stdio(plan) {

@@ -15,6 +15,7 @@ mod spawn;
 
 pub use spawn::{KeeperProcess, start};
 
+use super::cgroup::JobGroup;
 use child::{Child, Outcome};
 use ending::Ending;
 use link::Link;
@@ -41,6 +42,7 @@ pub fn main(open_files: Option<u64>) -> std::io::Result<()> {
         link: Some(Link::inherited()?),
         children: BTreeMap::new(),
         ending: None,
+        group: JobGroup::make(),
         open_files,
     };
     loop {
@@ -55,7 +57,7 @@ pub fn main(open_files: Option<u64>) -> std::io::Result<()> {
             if is_alone {
                 return Ok(());
             }
-            ending.go_on();
+            ending.go_on(keeper.group.as_ref());
         }
     }
 }
@@ -65,6 +67,7 @@ struct Keeper {
     link: Option<Link>,
     children: BTreeMap<i32, Child>,
     ending: Option<Ending>,
+    group: Option<JobGroup>,
     open_files: Option<u64>,
 }
 
@@ -87,7 +90,10 @@ impl Keeper {
         let pipes = self.children.values().filter_map(Child::exec_pipe);
         fds.extend(pipes.map(|pipe| PollFd::from_borrowed_fd(pipe, PollFlags::IN)));
         match poll(&mut fds, timeout.as_ref()) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(child::drain_signals(signals)),
+            Ok(_) | Err(rustix::io::Errno::INTR) => {
+                child::drain_signals(signals);
+                Ok(())
+            }
             Err(e) => Err(e.into()),
         }
     }
@@ -123,7 +129,7 @@ impl Keeper {
     fn start(&mut self, start: &KeeperStart, fds: Vec<OwnedFd>) {
         let result = match self.ending {
             Some(_) => Err(("start", libc::ECANCELED)),
-            None => child::start(start, fds, self.open_files),
+            None => child::start(start, fds, self.open_files, self.group.as_ref()),
         };
         match result {
             Ok((pid, child)) => {
