@@ -31,6 +31,8 @@ variables! {
     NO_COLOR = "NO_COLOR": "set to anything: pvm shows its tables without colours";
     TASK = "PVM_TASK": "set for started tasks: task id and capability, as 'ID:CAPABILITY' in hexadecimal";
     SOCKET = "PVM_SOCKET": "set for started tasks: path of the daemon's socket";
+    TERMINAL = "PVM_TERMINAL":
+        "set for started tasks when the launcher's stderr is a terminal: its width in columns";
     RANK = "PVM_RANK": "set for started tasks: rank in the launch";
     SIZE = "PVM_SIZE": "set for started tasks: number of tasks in the launch";
     JOB = "PVM_JOB": "set for started tasks: job id";

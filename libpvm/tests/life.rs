@@ -124,10 +124,21 @@ fn programs_that_cannot_be_started_are_told_one_by_one() {
 #[test]
 fn the_exit_of_a_task_that_never_was_is_unknown() {
     tasks(1, |vm| {
-        let stranger = "t3ffff".parse().unwrap();
+        let stranger = "t7ffff".parse().unwrap();
         let mut exits = vm.notify_exit(&[stranger]).unwrap();
         let exit = exits.wait_for(Duration::from_secs(20)).unwrap().unwrap();
         assert_eq!((exit.task, exit.status), (stranger, ExitStatus::Unknown));
+        // Nobody waits for it for ever, whether it was written to before or not.
+        let other = "t7fffe".parse().unwrap();
+        assert!(matches!(
+            vm.send(stranger, 0, &[0u8]),
+            Err(Error::PeerGone(_))
+        ));
+        for gone in [stranger, other] {
+            assert!(matches!(vm.recv::<u8>(gone, 0), Err(Error::PeerGone(_))));
+            let receive = vm.irecv(gone, 0, vec![0u8]).unwrap();
+            assert!(matches!(receive.wait(), Err(Error::PeerGone(_))));
+        }
     });
 }
 
@@ -262,5 +273,16 @@ fn a_panicking_task_ends_the_local_machine_not_the_test_run() {
     }));
     assert!(result.is_err());
     drop(local);
-    assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists());
+    assert!(!runs(pid), "the daemon is still there");
+}
+
+/// Whether a process runs; one that has ended and nobody has collected yet does not.
+fn runs(pid: u32) -> bool {
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else {
+        return false;
+    };
+    !stat
+        .rsplit(')')
+        .next()
+        .is_some_and(|rest| rest.trim_start().starts_with('Z'))
 }
