@@ -85,7 +85,7 @@ fn private_dir(path: &Path) -> Result<(), PlaceError> {
         error,
     };
     match DirBuilder::new().mode(0o700).create(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(io(error)),
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(io(error)),
         _ => check(path, &symlink_metadata(path).map_err(io)?),
     }
 }

@@ -1,9 +1,10 @@
 //! A task's inbox: the page by which others wake it, and see what it waits for.
 
-use super::doorbell::{self, ASLEEP, Board};
+use super::doorbell::{self, ASLEEP, Board, NOTIFIED};
 use super::layout;
 use super::segment::{MapError, Mapping, create};
 use crate::sync::atomic::{AtomicU32, Ordering, fence};
+use crate::sync::shared::Word;
 use crate::sync::{futex, shared};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -97,17 +98,7 @@ impl InboxBell {
     /// Wakes the task if it sleeps; it looks at everything once.
     pub fn wake(&self) {
         fence(Ordering::SeqCst);
-        self.map
-            .mode
-            .0
-            .mode
-            .compare_exchange(
-                ASLEEP,
-                doorbell::NOTIFIED,
-                Ordering::AcqRel,
-                Ordering::Relaxed,
-            )
-            .ok();
+        Word::replace(&self.map.mode.0.mode, ASLEEP, NOTIFIED, Ordering::AcqRel);
         self.map.wake();
     }
 
@@ -131,7 +122,7 @@ impl InboxBell {
         };
         fence(Ordering::Acquire);
         let after = slot.sequence.load(Ordering::Relaxed);
-        (before == after && before % 2 == 0 && call.operation != 0).then_some(call)
+        (before == after && before.is_multiple_of(2) && call.operation != 0).then_some(call)
     }
 
     /// Shows what the task waits for; for the task itself.
@@ -174,9 +165,12 @@ impl Sleeper {
         self.sleeping.fetch_sub(1, Ordering::SeqCst);
     }
 
-    /// Wakes all threads of this task that sleep: what they wait for may be done.
+    /// Makes all threads of this task that sleep look again: what they wait for may be done. Costs
+    /// little when there are none.
     pub fn wake(&self) {
-        self.inbox.wake();
+        let mode = &self.inbox.map.mode.0.mode;
+        Word::replace(mode, ASLEEP, NOTIFIED, Ordering::SeqCst);
+        self.wake_others();
     }
 
     /// After the mode has left `ASLEEP`: other threads must look and go to sleep again.

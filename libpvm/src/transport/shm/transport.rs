@@ -660,6 +660,12 @@ impl<I: Introducer> Transport for ShmTransport<I> {
     }
 }
 
+// A task's engine goes from thread to thread.
+const _: fn() = || {
+    fn is_send<T: Send>() {}
+    is_send::<ShmTransport<Link>>();
+};
+
 impl<I: Introducer> Drop for ShmTransport<I> {
     fn drop(&mut self) {
         self.host.falls_asleep();
