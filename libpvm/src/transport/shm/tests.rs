@@ -264,7 +264,10 @@ fn wait<R: Receiver>(shm: &mut Shm, log: &mut R, mut done: impl FnMut(&mut R) ->
         }
         assert!(start.elapsed() < Duration::from_secs(60), "hangs");
         if !any && ladder.climb() == Step::Sleep && shm.prepare_sleep() {
+            let slept = Instant::now();
             sleeper.sleep(None);
+            let timed_out = slept.elapsed() > Duration::from_millis(990);
+            assert!(!(timed_out && shm.has_something()), "slept through it");
             shm.finish_sleep();
         }
     }
@@ -488,7 +491,6 @@ fn a_sleeping_receiver_is_woken() {
             send(to_b, &mut a, 0, None, &[]).unwrap();
             wait(&mut a, &mut log, |log| !log.packets.is_empty());
         }
-        // A lost wake-up costs a second.
         assert!(start.elapsed() < Duration::from_secs(30));
     });
 }
@@ -642,7 +644,7 @@ fn vandalize(hub: &Hub, writes: &[(usize, u64)]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     /// Any mixture of sizes, sends and polls keeps order and bytes.
     #[test]

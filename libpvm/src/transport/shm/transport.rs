@@ -204,7 +204,7 @@ impl<I: Introducer> ShmTransport<I> {
     }
 
     /// Whether a poll would find anything.
-    fn has_something(&mut self) -> bool {
+    pub(super) fn has_something(&mut self) -> bool {
         let arrived = match self.by_bell {
             true => doorbell::is_rung(&*self.inbox.map) || !self.queue.is_empty(),
             false => self.channels.iter().any(Channel::is_ready),
