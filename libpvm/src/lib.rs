@@ -24,3 +24,5 @@ pub mod sync;
 pub mod testing;
 pub mod transport;
 pub mod wire;
+
+pub use api::*;

@@ -1,1 +1,291 @@
-//! See the crate's page.
+//! Private virtual machines for tests, ours and those of users.
+//!
+//! A [`LocalVm`] has a runtime directory and a daemon of its own, so tests may run side by side and
+//! beside a virtual machine in use. It is taken down when it is dropped, also by a panic; when the
+//! test process is killed, the daemon ends its tasks at once and leaves by itself soon after.
+//!
+//! ```no_run
+//! // In a test: four tasks, each a thread of this process.
+//! let sums = pvm::testing::tasks(4, |vm| {
+//!     let world = vm.world();
+//!     world.allreduce(&[world.rank() as u64], pvm::Sum).unwrap()[0]
+//! });
+//! assert_eq!(sums, [6, 6, 6, 6]);
+//! ```
+
+use crate::api::{Error, Options, Threads, Vm};
+use crate::ids::TaskId;
+use crate::limits::TASKS_PER_LAUNCH_MAX;
+use crate::session::{
+    DaemonOptions, Link, LinkError, StartError, hello_tool, socket_path, start_daemon,
+};
+use crate::settings;
+use crate::wire::control::{Adopt, AdoptedTask, Halt, from_daemon, to_daemon};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Name of the daemon of every local virtual machine; its directory makes it unique.
+const DAEMON: &str = "test";
+/// How long a daemon stays that nobody takes down.
+const IDLE: Duration = Duration::from_secs(30);
+/// How long a daemon may take to end when told to.
+const HALT_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Why a local virtual machine does not work.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LocalVmError {
+    /// The daemon did not start.
+    #[error("{0}; build it with: cargo build -p pvm-daemon")]
+    Start(#[from] StartError),
+    /// The daemon did not do what it was asked.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// A task could not be attached.
+    #[error(transparent)]
+    Attach(#[from] Error),
+    /// The daemon answered another question.
+    #[error("the daemon gave a wrong answer")]
+    WrongAnswer,
+    /// The system said no.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// A virtual machine of one host, for one test.
+pub struct LocalVm {
+    /// Declared before the directory: the daemon goes first.
+    daemon: Daemon,
+    dir: PrivateDir,
+}
+
+impl LocalVm {
+    /// Starts one.
+    ///
+    /// # Errors
+    /// When the daemon program is not found (see [`settings::PVMD`]) or does not start.
+    pub fn start() -> Result<Self, LocalVmError> {
+        let dir = PrivateDir::new()?;
+        let options = DaemonOptions {
+            dir: dir.0.clone(),
+            name: DAEMON.to_owned(),
+            idle: Some(IDLE),
+            pvmd: None,
+        };
+        start_daemon(&options)?;
+        let daemon = Daemon::connect(socket_path(&dir.0, DAEMON))?;
+        Ok(Self { daemon, dir })
+    }
+
+    /// Its runtime directory.
+    pub fn runtime_dir(&self) -> &Path {
+        &self.dir.0
+    }
+
+    /// The daemon's socket.
+    pub fn socket(&self) -> &Path {
+        &self.daemon.socket
+    }
+
+    /// The daemon's process.
+    pub fn daemon_pid(&self) -> u32 {
+        self.daemon.pid
+    }
+
+    /// The environment in which any program, `pvm` say, uses this virtual machine.
+    pub fn environment(&self) -> [(&'static str, PathBuf); 2] {
+        [
+            (settings::RUNTIME_DIR, self.dir.0.clone()),
+            (settings::DAEMON, PathBuf::from(DAEMON)),
+        ]
+    }
+
+    /// Runs `n` tasks of a program under the launcher `pvm`, which is looked for where the daemon
+    /// program is, and waits for its end.
+    ///
+    /// # Errors
+    /// When the launcher cannot be started. How the program ended is in the output.
+    pub fn run(
+        &self,
+        n: usize,
+        program: impl AsRef<OsStr>,
+        arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    ) -> Result<Output, LocalVmError> {
+        let mut command = Command::new(beside_pvmd("pvm"));
+        command
+            .args(["run", "-n", &n.to_string(), "--"])
+            .arg(program)
+            .args(arguments);
+        command
+            .envs(self.environment())
+            .stdin(std::process::Stdio::null());
+        Ok(command.output()?)
+    }
+
+    /// Runs `body` as `n` tasks of one world, each in a thread of this process; gives the results
+    /// by rank.
+    ///
+    /// # Errors
+    /// When the tasks cannot be made or attached.
+    ///
+    /// # Panics
+    /// When one of the tasks does.
+    pub fn tasks<R: Send>(
+        &self,
+        n: usize,
+        body: impl Fn(Vm) -> R + Sync,
+    ) -> Result<Vec<R>, LocalVmError> {
+        self.tasks_with(n, Threads::Multiple, body)
+    }
+
+    /// As [`LocalVm::tasks`], for a thread level other than the default.
+    ///
+    /// # Errors
+    /// When the tasks cannot be made or attached.
+    ///
+    /// # Panics
+    /// When one of the tasks does.
+    pub fn tasks_with<R: Send>(
+        &self,
+        n: usize,
+        threads: Threads,
+        body: impl Fn(Vm) -> R + Sync,
+    ) -> Result<Vec<R>, LocalVmError> {
+        let identities = self.daemon.adopt(n)?;
+        let attach = |identity: AdoptedTask| -> Result<Vm, Error> {
+            let task = TaskId::from_bits(identity.task).ok_or(Error::Stranger)?;
+            let socket = self.daemon.socket.clone();
+            let options = Options::new().threads(threads);
+            Vm::attach_with(options.identity(socket, task, identity.capability))
+        };
+        let body = &body;
+        let results: Vec<Result<R, Error>> = std::thread::scope(|scope| {
+            let spawn = |identity| scope.spawn(move || attach(identity).map(body));
+            let threads: Vec<_> = identities.into_iter().map(spawn).collect();
+            let join = |thread: std::thread::ScopedJoinHandle<'_, _>| match thread.join() {
+                Ok(result) => result,
+                Err(panic) => std::panic::resume_unwind(panic),
+            };
+            threads.into_iter().map(join).collect()
+        });
+        Ok(results.into_iter().collect::<Result<_, _>>()?)
+    }
+}
+
+/// Runs `body` as `n` tasks of a virtual machine made for it: [`LocalVm::tasks`] for most tests.
+///
+/// # Panics
+/// When the virtual machine does not start, or a task panics.
+pub fn tasks<R: Send>(n: usize, body: impl Fn(Vm) -> R + Sync) -> Vec<R> {
+    let vm = LocalVm::start().unwrap_or_else(|error| panic!("{error}"));
+    vm.tasks(n, body).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A program that is looked for as pvmd is: beside the set one, beside the caller or one directory
+/// up, then in PATH.
+fn beside_pvmd(name: &str) -> PathBuf {
+    let set = std::env::var_os(settings::PVMD).map(PathBuf::from);
+    let caller = std::env::current_exe().ok();
+    let beside = |path: &Path| path.parent().map(|dir| dir.join(name));
+    let up = |path: &Path| {
+        path.parent()
+            .and_then(Path::parent)
+            .map(|dir| dir.join(name))
+    };
+    let places = [
+        set.as_deref().and_then(beside),
+        caller.as_deref().and_then(beside),
+        caller.as_deref().and_then(up),
+    ];
+    let found = places.into_iter().flatten().find(|path| path.is_file());
+    found.unwrap_or_else(|| PathBuf::from(name))
+}
+
+/// A running daemon, ended when dropped.
+struct Daemon {
+    socket: PathBuf,
+    pid: u32,
+    /// Names the process itself: its number could be another's later.
+    process: OwnedFd,
+    link: Mutex<Link>,
+}
+
+impl Daemon {
+    fn connect(socket: PathBuf) -> Result<Self, LocalVmError> {
+        let (link, welcome, _) = Link::connect(&socket, hello_tool())?;
+        let pid = i32::try_from(welcome.daemon_pid)
+            .ok()
+            .and_then(Pid::from_raw);
+        let process = pidfd_open(pid.ok_or(LocalVmError::WrongAnswer)?, PidfdFlags::empty())
+            .map_err(io::Error::from)?;
+        Ok(Self {
+            socket,
+            pid: welcome.daemon_pid,
+            process,
+            link: Mutex::new(link),
+        })
+    }
+
+    fn adopt(&self, n: usize) -> Result<Vec<AdoptedTask>, LocalVmError> {
+        let count = u32::try_from(n).unwrap_or(TASKS_PER_LAUNCH_MAX + 1);
+        let mut link = self.link.lock().unwrap_or_else(PoisonError::into_inner);
+        let answer = link.call(to_daemon::Body::Adopt(Adopt { count }))?;
+        match answer.body {
+            from_daemon::Body::Adopted(adopted) if adopted.tasks.len() == n => Ok(adopted.tasks),
+            _ => Err(LocalVmError::WrongAnswer),
+        }
+    }
+
+    /// Waits for the end of the process; false: it took too long.
+    fn wait(&self, limit: Duration) -> bool {
+        let deadline = Instant::now() + limit;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let timeout = Timespec::try_from(left).ok();
+            let mut fds = [PollFd::new(&self.process, PollFlags::IN)];
+            match poll(&mut fds, timeout.as_ref()) {
+                Ok(0) => return false,
+                Err(rustix::io::Errno::INTR) => {}
+                Ok(_) | Err(_) => return true,
+            }
+        }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let link = self.link.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let told = link.tell(to_daemon::Body::Halt(Halt { force: true }));
+        if told.is_err() || !self.wait(HALT_DEADLINE) {
+            let _ = pidfd_send_signal(&self.process, Signal::KILL);
+            self.wait(HALT_DEADLINE);
+        }
+    }
+}
+
+/// A directory that only this user can enter, removed when dropped.
+struct PrivateDir(PathBuf);
+
+impl PrivateDir {
+    fn new() -> io::Result<Self> {
+        let number = getrandom::u64().map_err(|error| io::Error::other(error.to_string()))?;
+        let path = std::env::temp_dir().join(format!("pvm-test-{number:016x}"));
+        fs::DirBuilder::new().mode(0o700).create(&path)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for PrivateDir {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}

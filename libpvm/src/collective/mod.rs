@@ -1,1 +1,28 @@
-//! See the crate's page.
+//! Collectives: schedules over the engine.
+//!
+//! A collective goes through three hands:
+//! - [`plan`] chooses an algorithm and writes down what this rank does: a [`Schedule`], made by
+//!   the pure functions of [`algorithm`];
+//! - a [`Run`] takes the schedule, the buffers, and what the communicator knows of the
+//!   others, and goes through it with the engine's requests;
+//! - an [`Op`] combines elements on the way.
+//!
+//! Blocking and non-blocking calls, and later persistent ones, run the same schedules.
+
+pub mod algorithm;
+mod op;
+mod run;
+mod schedule;
+mod select;
+mod team;
+
+pub use op::{Builtin, Kind, Op, UserFunction};
+pub use run::{Delivery, Finished, Member, Run, Scratch, Setup, Tags};
+pub use schedule::{Buffer, Schedule, Span, Step};
+pub use select::{Call, CallError, Place, Topology, Vector, plan};
+pub use team::{Blocks, Team};
+
+#[cfg(test)]
+mod interpreter;
+#[cfg(test)]
+mod tests;

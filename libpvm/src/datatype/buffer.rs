@@ -9,18 +9,42 @@
 //! somebody may still write.
 
 use super::Layout;
+use super::workspace::Loan;
 use crate::sync::atomic::{AtomicUsize, Ordering};
+use bytemuck::allocation::BoxBytes;
 use std::sync::Arc;
 
 /// Memory of a message end.
-enum Memory {
-    /// Bytes by address; the boxed layout is absent for contiguous bytes.
+pub(super) enum Memory {
+    /// Bytes by address; the layout is absent for contiguous bytes.
     Borrowed {
         base: *mut u8,
-        layout: Option<Arc<Layout>>,
-        _ticket: Option<Ticket>,
+        scattered: Option<Box<Scattered>>,
+        _hold: Option<Hold>,
     },
     Owned(Vec<u8>),
+    /// A boxed slice of plain data; `base` is its first byte.
+    Boxed {
+        base: *mut u8,
+        bytes: BoxBytes,
+    },
+}
+
+/// Where the bytes of a message are that are not contiguous. Boxed: ends are moved often, and most
+/// are contiguous.
+#[derive(Clone)]
+pub(super) struct Scattered {
+    layout: Arc<Layout>,
+    /// Packed bytes of the layout before the first of the message.
+    skip: usize,
+}
+
+/// What is told when an end of borrowed memory is dropped.
+pub(super) enum Hold {
+    /// The closure that the memory was lent to.
+    Ticket { _ticket: Ticket },
+    /// The workspace that the memory is a part of.
+    Loan { _loan: Loan },
 }
 
 // SAFETY: the addresses in `Memory` are used only through `Source` (reads) and `Sink` (writes by
@@ -30,51 +54,101 @@ unsafe impl Send for Memory {}
 
 /// The sending end of a message.
 pub struct Source {
-    memory: Memory,
-    len: usize,
+    pub(super) memory: Memory,
+    pub(super) len: usize,
 }
 
 /// The receiving end of a message.
 pub struct Sink {
-    memory: Memory,
-    len: usize,
+    pub(super) memory: Memory,
+    pub(super) len: usize,
 }
 
 impl Memory {
-    fn contiguous(&self) -> Option<*mut u8> {
+    pub(super) fn contiguous(&self) -> Option<*mut u8> {
         match self {
             Memory::Borrowed {
-                base, layout: None, ..
+                base,
+                scattered: None,
+                ..
             } => Some(*base),
             Memory::Borrowed { .. } => None,
             Memory::Owned(bytes) => Some(bytes.as_ptr().cast_mut()),
+            Memory::Boxed { base, .. } => Some(*base),
+        }
+    }
+
+    fn boxed(mut bytes: BoxBytes) -> Self {
+        Memory::Boxed {
+            base: bytes.as_mut_ptr(),
+            bytes,
+        }
+    }
+
+    fn into_boxed(self) -> Option<BoxBytes> {
+        match self {
+            Memory::Boxed { bytes, .. } => Some(bytes),
+            _ => None,
         }
     }
 
     /// A borrowed array of elements; contiguous ones lose their layout.
     fn typed(base: *mut u8, layout: &Arc<Layout>, count: usize) -> Self {
-        let layout = (!layout.is_contiguous(count)).then(|| Arc::clone(layout));
+        let scattered = (!layout.is_contiguous(count)).then(|| {
+            let layout = Arc::clone(layout);
+            Box::new(Scattered { layout, skip: 0 })
+        });
         Memory::Borrowed {
             base,
-            layout,
-            _ticket: None,
+            scattered,
+            _hold: None,
+        }
+    }
+
+    /// `hold`'s part of this memory, from packed offset `start` on.
+    pub(super) fn part(&self, start: usize, hold: Hold) -> Self {
+        let (base, scattered) = match self {
+            Memory::Borrowed {
+                base,
+                scattered: Some(scattered),
+                ..
+            } => {
+                let mut scattered = scattered.clone();
+                scattered.skip += start;
+                (*base, Some(scattered))
+            }
+            Memory::Borrowed { base, .. } => (base.wrapping_add(start), None),
+            Memory::Owned(bytes) => (bytes.as_ptr().cast_mut().wrapping_add(start), None),
+            Memory::Boxed { base, .. } => (base.wrapping_add(start), None),
+        };
+        Memory::Borrowed {
+            base,
+            scattered,
+            _hold: Some(hold),
         }
     }
 
     /// Calls `each(address, packed offset relative to the first, length)` for the pieces of packed
     /// bytes `offset..offset + len`.
-    fn pieces(&self, offset: usize, len: usize, mut each: impl FnMut(*mut u8, usize, usize)) {
+    pub(super) fn pieces(
+        &self,
+        offset: usize,
+        len: usize,
+        mut each: impl FnMut(*mut u8, usize, usize),
+    ) {
         match self {
             Memory::Borrowed {
                 base,
-                layout: Some(layout),
+                scattered: Some(scattered),
                 ..
             } => {
                 let mut done = 0;
-                layout.pieces(offset, len, |at, piece| {
-                    each(base.wrapping_offset(at), done, piece);
-                    done += piece;
-                });
+                scattered
+                    .layout
+                    .pieces(scattered.skip + offset, len, |at, piece| {
+                        each(base.wrapping_offset(at), done, piece);
+                        done += piece;
+                    });
             }
             _ => {
                 let base = self.contiguous().expect("only layouts are not contiguous");
@@ -93,6 +167,19 @@ impl Source {
         }
     }
 
+    /// Owned plain data; [`Source::into_boxed`] gives it back.
+    pub fn from_boxed(bytes: BoxBytes) -> Self {
+        Self {
+            len: bytes.len(),
+            memory: Memory::boxed(bytes),
+        }
+    }
+
+    /// The plain data that [`Source::from_boxed`] took.
+    pub fn into_boxed(self) -> Option<BoxBytes> {
+        self.memory.into_boxed()
+    }
+
     /// Contiguous bytes by address.
     ///
     /// # Safety
@@ -101,8 +188,8 @@ impl Source {
         Self {
             memory: Memory::Borrowed {
                 base: base.cast_mut(),
-                layout: None,
-                _ticket: None,
+                scattered: None,
+                _hold: None,
             },
             len,
         }
@@ -188,6 +275,19 @@ impl Sink {
         }
     }
 
+    /// Room in owned plain data, all of it; [`Sink::into_boxed`] gives it back.
+    pub fn from_boxed(room: BoxBytes) -> Self {
+        Self {
+            len: room.len(),
+            memory: Memory::boxed(room),
+        }
+    }
+
+    /// The plain data that [`Sink::from_boxed`] took.
+    pub fn into_boxed(self) -> Option<BoxBytes> {
+        self.memory.into_boxed()
+    }
+
     /// Contiguous bytes by address.
     ///
     /// # Safety
@@ -196,8 +296,8 @@ impl Sink {
         Self {
             memory: Memory::Borrowed {
                 base,
-                layout: None,
-                _ticket: None,
+                scattered: None,
+                _hold: None,
             },
             len,
         }
@@ -258,13 +358,34 @@ impl Sink {
     pub fn into_vec(self) -> Option<Vec<u8>> {
         match self.memory {
             Memory::Owned(bytes) => Some(bytes),
-            Memory::Borrowed { .. } => None,
+            Memory::Borrowed { .. } | Memory::Boxed { .. } => None,
         }
     }
 }
 
+/// Copies `len` packed bytes of `source` from `from` on to packed offset `to` of `sink`; what is
+/// beyond the sink's capacity is dropped. The two may share memory: then the result is as if the
+/// bytes had gone through a third place, run by run.
+///
+/// # Panics
+/// When the range is not inside the source.
+pub fn transfer(source: &Source, from: usize, sink: &mut Sink, to: usize, len: usize) {
+    assert!(
+        from <= source.len && len <= source.len - from,
+        "part outside the message"
+    );
+    let len = len.min(sink.len.saturating_sub(to));
+    source.memory.pieces(from, len, |address, done, piece| {
+        sink.memory.pieces(to + done, piece, |room, at, part| {
+            // SAFETY: both makers promised valid memory for every piece inside the ends' lengths,
+            // which were checked; `copy` allows overlap.
+            unsafe { room.copy_from(address.add(at), part) }
+        });
+    });
+}
+
 /// Says, while it lives, that somebody holds an end of lent memory.
-struct Ticket(*const AtomicUsize);
+pub(super) struct Ticket(*const AtomicUsize);
 
 impl Drop for Ticket {
     fn drop(&mut self) {
@@ -282,8 +403,10 @@ impl Lent {
         self.0.fetch_add(1, Ordering::Relaxed);
         Memory::Borrowed {
             base,
-            layout: None,
-            _ticket: Some(Ticket(&self.0)),
+            scattered: None,
+            _hold: Some(Hold::Ticket {
+                _ticket: Ticket(&self.0),
+            }),
         }
     }
 }
@@ -342,6 +465,21 @@ mod tests {
         sink.write(2, &[103, 105, 106, 108, 77]);
         drop(sink);
         assert_eq!(to, [9, 9, 9, 103, 9, 105, 106, 9, 108, 9]);
+    }
+
+    #[test]
+    fn boxed_plain_data_comes_back() {
+        use bytemuck::allocation::{box_bytes_of, from_box_bytes};
+        let mut sink = Sink::from_boxed(box_bytes_of(vec![0u32; 3].into_boxed_slice()));
+        sink.write(4, &7u32.to_ne_bytes());
+        assert_eq!(
+            *from_box_bytes::<[u32]>(sink.into_boxed().unwrap()),
+            [0, 7, 0]
+        );
+
+        let source = Source::from_boxed(box_bytes_of(Vec::<f64>::new().into_boxed_slice()));
+        assert!(source.is_empty());
+        assert!(from_box_bytes::<[f64]>(source.into_boxed().unwrap()).is_empty());
     }
 
     #[test]

@@ -2,10 +2,13 @@
 //!
 //! A datatype is flattened once into a [`Layout`]: runs of bytes and an extent. A message end is a
 //! [`Source`] or a [`Sink`]: memory plus layout, read or written in *packed* offsets. Contiguous
-//! memory never goes through the run interpreter.
+//! memory never goes through the run interpreter. A [`Workspace`] is memory whose parts are message
+//! ends of several requests at a time.
 
 mod buffer;
 mod layout;
+mod workspace;
 
-pub use buffer::{Sink, Source, lend, lend_mut};
+pub use buffer::{Sink, Source, lend, lend_mut, transfer};
 pub use layout::{Layout, LayoutError, Run};
+pub use workspace::{AREAS, Area, LoanError, Workspace};

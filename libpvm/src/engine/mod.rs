@@ -1,1 +1,404 @@
-//! See the crate's page.
+//! Matching and requests: the engine that every family of programs runs on.
+//!
+//! # Protocol
+//! A message that is small for its route travels as one `Eager` packet. A larger one is announced
+//! (`Ready`: length and address); when a receive takes it, the receiver either reads the sender's
+//! memory and says `Finish`, or says `Clear`, and the sender streams `Data` packets. A synchronous
+//! message asks for a `Finish` when it is matched. The first packet of every message goes out in
+//! the order of the sends to that peer; nothing else needs an order.
+//!
+//! # Numbers from peers
+//! A packet's request number is the receiver's own, given to the peer before; a number that is
+//! stale, or belongs to a request with another peer, is ignored: a peer can spoil its own messages
+//! only.
+//!
+//! # Threads and time
+//! The engine has no thread, clock or lock; it does what its caller's thread lets it do in
+//! [`Engine::progress`]. [`Core`] adds the gate and the waiting.
+
+mod core;
+mod matching;
+mod progress;
+mod queue;
+mod request;
+
+pub use self::core::{Core, WaitError};
+pub use self::matching::Selector;
+pub use self::request::{EngineError, Envelope, Outcome, RequestId};
+
+use self::matching::Matcher;
+use self::progress::{Message, Outbox};
+use self::queue::Key;
+use self::request::{Receive, ReceiveState, Request, Requests, Send, SendState};
+use crate::datatype::{Sink, Source};
+use crate::ids::{Context, Tag, TaskId};
+use crate::transport::{Body, Head, Kind, Peer, SendError, Transport};
+use std::task::Poll;
+
+/// How a send ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// When the memory may be used again.
+    Standard,
+    /// When, besides, a receive has taken the message.
+    Synchronous,
+}
+
+/// Something that goes on inside the engine: a running collective.
+pub trait Operation<T: Transport>: std::marker::Send {
+    /// Called at the start and after every completion of any request until it is done. It may
+    /// start and finish requests, and must not call [`Engine::progress`].
+    fn advance(&mut self, engine: &mut Engine<T>) -> Poll<Result<Envelope, EngineError>>;
+}
+
+type Boxed<T> = Box<dyn Operation<T>>;
+
+/// A message taken out of the queue by [`Engine::claim`], for one receive.
+pub struct Claim {
+    key: Key,
+    message: Message,
+}
+
+/// An open matching space.
+struct Space {
+    matcher: Matcher<RequestId, Message>,
+}
+
+/// The engine of one task over a transport.
+pub struct Engine<T: Transport> {
+    transport: T,
+    me: TaskId,
+    /// Indexed by context number; `None`: closed or not yet given out.
+    spaces: Vec<Option<Space>>,
+    requests: Requests<Boxed<T>>,
+    outbox: Outbox,
+    /// Peers that have ended.
+    gone: Vec<bool>,
+    operations: Vec<RequestId>,
+    /// Completions when the operations last advanced.
+    advanced_at: u64,
+}
+
+impl<T: Transport> Engine<T> {
+    /// An engine for the task `me`, with the well-known contexts open.
+    pub fn new(transport: T, me: TaskId) -> Self {
+        let spaces = (0..Context::FIRST_FREE.0)
+            .map(|_| Some(Space::new()))
+            .collect();
+        Self {
+            transport,
+            me,
+            spaces,
+            requests: Requests::default(),
+            outbox: Outbox::default(),
+            gone: Vec::new(),
+            operations: Vec::new(),
+            advanced_at: 0,
+        }
+    }
+
+    /// The transport.
+    pub fn transport(&mut self) -> &mut T {
+        &mut self.transport
+    }
+
+    /// The task itself.
+    pub fn me(&self) -> TaskId {
+        self.me
+    }
+
+    /// The local number of a task.
+    pub fn peer(&mut self, task: TaskId) -> Peer {
+        if task == self.me {
+            Peer::SELF
+        } else {
+            self.transport.peer(task)
+        }
+    }
+
+    /// The task behind a local number.
+    pub fn task(&self, peer: Peer) -> TaskId {
+        if peer == Peer::SELF {
+            self.me
+        } else {
+            self.transport.task(peer)
+        }
+    }
+
+    /// Whether the peer is known to have ended.
+    pub fn is_gone(&self, peer: Peer) -> bool {
+        self.gone.get(peer.index()).copied().unwrap_or(false)
+    }
+
+    /// Opens two contexts, for messages and (the next number) for collectives.
+    pub fn open_context(&mut self) -> Context {
+        let number = self.spaces.len() as u32;
+        self.spaces.push(Some(Space::new()));
+        self.spaces.push(Some(Space::new()));
+        Context(number)
+    }
+
+    /// Closes the two contexts that [`Engine::open_context`] opened: receives in them are
+    /// cancelled, messages for them dropped.
+    pub fn close_context(&mut self, context: Context) {
+        for number in [context.0, context.0 + 1] {
+            let slot = self.spaces.get_mut(number as usize);
+            let Some(mut space) = slot.and_then(Option::take) else {
+                continue;
+            };
+            for request in space.matcher.drain().0 {
+                self.requests
+                    .complete_receive(request, Err(EngineError::Cancelled));
+            }
+        }
+    }
+
+    /// Starts a send. `context` is the receiver's number.
+    pub fn send(
+        &mut self,
+        to: Peer,
+        context: Context,
+        tag: Tag,
+        check: u32,
+        source: Source,
+        mode: Mode,
+    ) -> RequestId {
+        let head = Head {
+            kind: Kind::Eager,
+            flags: 0,
+            context: context.0,
+            tag,
+            check,
+        };
+        if to == Peer::SELF {
+            return self.send_to_self(head, source, mode);
+        }
+        let state = SendState::Queued { args: None };
+        self.start_send(
+            Send {
+                to,
+                head,
+                source,
+                state,
+            },
+            mode,
+        )
+    }
+
+    /// Starts a receive into `sink`.
+    pub fn receive(&mut self, selector: Selector, sink: Sink) -> RequestId {
+        let size_limit = sink.capacity() as u64;
+        let state = ReceiveState::Posted;
+        self.start_receive(Receive {
+            selector,
+            sink: Some(sink),
+            size_limit,
+            state,
+        })
+    }
+
+    /// Starts a receive of a message of any size up to `limit` bytes; the outcome's sink owns it.
+    pub fn receive_any_size(&mut self, selector: Selector, limit: u64) -> RequestId {
+        let state = ReceiveState::Posted;
+        self.start_receive(Receive {
+            selector,
+            sink: None,
+            size_limit: limit,
+            state,
+        })
+    }
+
+    /// The oldest message that a receive with this selector would take now, after a look at what
+    /// has arrived.
+    pub fn probe(&mut self, selector: Selector) -> Option<Envelope> {
+        self.progress();
+        let space = self.space(selector.context)?;
+        space
+            .matcher
+            .peek_message(selector)
+            .map(|(key, message)| message.envelope(key))
+    }
+
+    /// Takes that message out of the queue, for one [`Engine::receive_claimed`].
+    pub fn claim(&mut self, selector: Selector) -> Option<(Claim, Envelope)> {
+        self.progress();
+        let (key, message) = self
+            .space(selector.context)?
+            .matcher
+            .take_message(selector)?;
+        let envelope = message.envelope(key);
+        Some((Claim { key, message }, envelope))
+    }
+
+    /// Starts the receive of a claimed message.
+    pub fn receive_claimed(&mut self, claim: Claim, sink: Sink) -> RequestId {
+        let Claim { key, message } = claim;
+        let selector = Selector {
+            context: Context(0),
+            source: Some(key.source),
+            tag: Some(key.tag),
+        };
+        let size_limit = sink.capacity() as u64;
+        let state = ReceiveState::Posted;
+        let receive = Receive {
+            selector,
+            sink: Some(sink),
+            size_limit,
+            state,
+        };
+        let id = self.requests.insert(Request::Receive(receive));
+        self.deliver_kept(id, key, message);
+        id
+    }
+
+    /// Whether a request has ended.
+    pub fn is_complete(&self, request: RequestId) -> bool {
+        self.requests.is_done(request)
+    }
+
+    /// Takes the outcome of a request that has ended; its number is stale from then on.
+    pub fn finish(&mut self, request: RequestId) -> Option<Outcome> {
+        if !self.requests.is_done(request) {
+            return None;
+        }
+        match self.requests.remove(request) {
+            Some(Request::Done(outcome)) => Some(outcome),
+            _ => None,
+        }
+    }
+
+    /// Lets a request end by itself. A send goes through; a receive stays posted.
+    pub fn forget(&mut self, request: RequestId) {
+        self.requests.forget(request);
+    }
+
+    /// Takes a receive back if no message has been matched with it: it then ends with
+    /// [`EngineError::Cancelled`]. Has no effect on anything else.
+    pub fn cancel(&mut self, request: RequestId) {
+        let Some(receive) = self.requests.receive(request) else {
+            return;
+        };
+        if !matches!(receive.state, ReceiveState::Posted) {
+            return;
+        }
+        let selector = receive.selector;
+        let Some(space) = self.space(selector.context) else {
+            return;
+        };
+        if space.matcher.withdraw(selector, request) {
+            self.requests
+                .complete_receive(request, Err(EngineError::Cancelled));
+        }
+    }
+
+    /// Starts an operation.
+    pub fn start(&mut self, mut operation: Boxed<T>) -> RequestId {
+        let id = self.requests.insert(Request::Operation(None));
+        match operation.advance(self) {
+            Poll::Ready(result) => {
+                self.requests.complete(
+                    id,
+                    Outcome {
+                        result,
+                        sink: None,
+                        source: None,
+                    },
+                );
+            }
+            Poll::Pending => {
+                if let Some(request) = self.requests.get(id) {
+                    *request = Request::Operation(Some(operation));
+                }
+                self.operations.push(id);
+            }
+        }
+        id
+    }
+
+    /// How many requests have ended so far: unchanged means no news.
+    pub fn completions(&self) -> u64 {
+        self.requests.completions
+    }
+
+    fn space(&mut self, context: Context) -> Option<&mut Space> {
+        self.spaces.get_mut(context.0 as usize)?.as_mut()
+    }
+
+    fn start_send(&mut self, mut send: Send, mode: Mode) -> RequestId {
+        let len = send.source.len();
+        let eager = len <= self.transport.eager_max(send.to);
+        if eager && mode == Mode::Standard && !self.outbox.is_waiting(send.to) {
+            match self
+                .transport
+                .send(send.to, &send.head, None, Some(Body::whole(&send.source)))
+            {
+                Ok(()) => {
+                    let outcome = send.into_outcome(Ok(()));
+                    return self.requests.insert(Request::Done(outcome));
+                }
+                Err(SendError::Gone) => {
+                    let error = EngineError::PeerGone(self.task(send.to));
+                    let outcome = send.into_outcome(Err(error));
+                    return self.requests.insert(Request::Done(outcome));
+                }
+                Err(SendError::Full) => {}
+            }
+        }
+        let to = send.to;
+        let with_args = !eager || mode == Mode::Synchronous;
+        if !eager {
+            send.head.kind = Kind::Ready;
+        }
+        let id = self.requests.insert(Request::Send(send));
+        if with_args && let Some(send) = self.requests.send(id) {
+            let args = progress::announcement(id, &send.source, mode);
+            if eager {
+                send.head.flags |= progress::FLAG_CONFIRM;
+            }
+            send.state = SendState::Queued { args: Some(args) };
+        }
+        self.outbox.push_message(to, id);
+        self.flush_peer(to);
+        id
+    }
+
+    fn start_receive(&mut self, receive: Receive) -> RequestId {
+        let selector = receive.selector;
+        let id = self.requests.insert(Request::Receive(receive));
+        let Some(space) = self.space(selector.context) else {
+            let error = EngineError::NoSuchContext(selector.context);
+            self.requests.complete_receive(id, Err(error));
+            return id;
+        };
+        if let Some((key, message)) = space.matcher.take_message(selector) {
+            self.deliver_kept(id, key, message);
+            return id;
+        }
+        match selector.source {
+            Some(source) if self.is_gone(source) => {
+                let error = EngineError::PeerGone(self.task(source));
+                self.requests.complete_receive(id, Err(error));
+            }
+            source => {
+                if let Some(space) = self.space(selector.context) {
+                    space.matcher.post(selector, id);
+                }
+                if let Some(source) = source.filter(|&source| source != Peer::SELF) {
+                    self.transport.watch(source);
+                }
+            }
+        }
+        id
+    }
+}
+
+impl Space {
+    fn new() -> Self {
+        Self {
+            matcher: Matcher::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -285,13 +285,23 @@ impl Link {
     /// A daemon that has gone, or sends what is not a message, is lost: what arrived before can
     /// still be taken.
     pub fn read_now(&mut self) -> Result<bool, LinkError> {
-        let mut any = false;
+        self.read_some(usize::MAX)
+    }
+
+    /// As [`Link::read_now`], but stops after about `limit` bytes: for callers to whom the daemon
+    /// may send without end, such as a job's output.
+    ///
+    /// # Errors
+    /// As [`Link::read_now`].
+    pub fn read_some(&mut self, limit: usize) -> Result<bool, LinkError> {
+        let (mut any, mut left) = (false, limit);
         let mut room = [0; 4096];
-        while !self.lost {
+        while !self.lost && left > 0 {
             match passing::receive(&self.socket, &mut room, &mut self.fds) {
                 Ok(0) | Err(Errno::CONNRESET) => self.lost = true,
                 Ok(len) => {
                     any = true;
+                    left = left.saturating_sub(len);
                     self.decoder.extend(&room[..len]);
                     self.sort().inspect_err(|_| self.lost = true)?;
                 }

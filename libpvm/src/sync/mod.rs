@@ -4,13 +4,16 @@
 //! - [`shared`]: atomics in memory that processes share (always std's), and [`shared::Word`], the
 //!   trait that lets one algorithm run on either kind;
 //! - [`futex`]: waiting for a word of shared memory;
-//! - [`gate`]: one thread at a time, without a lock when there is only one.
+//! - [`gate`]: one thread at a time, without a lock when there is only one;
+//! - [`ladder`]: how a waiting thread passes the time.
 
 pub mod futex;
 pub mod gate;
+pub mod ladder;
 pub mod shared;
 
 pub use gate::{Gate, GateError, Level, Pass};
+pub use ladder::{Ladder, Step, WaitPolicy};
 
 /// Atomics, of std or, under `cfg(loom)`, of loom.
 pub mod atomic {

@@ -6,6 +6,8 @@
 
 use crate::datatype::{Sink, Source};
 use crate::ids::TaskId;
+use crate::sync::Ladder;
+use std::time::Instant;
 
 pub mod shm;
 pub mod sim;
@@ -83,6 +85,17 @@ pub struct Body<'a> {
     pub len: usize,
 }
 
+impl<'a> Body<'a> {
+    /// All bytes of a message.
+    pub fn whole(source: &'a Source) -> Self {
+        Self {
+            source,
+            offset: 0,
+            len: source.len(),
+        }
+    }
+}
+
 /// Why a packet was not sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
@@ -147,6 +160,9 @@ pub trait Transport {
     /// Shows what has arrived, in order per peer. Returns whether there was anything.
     fn poll<R: Receiver>(&mut self, receiver: &mut R) -> bool;
 
+    /// Makes sure that the end of this peer will be shown: a receive waits for it alone.
+    fn watch(&mut self, peer: Peer);
+
     /// Largest message that is sent without asking.
     fn eager_max(&self, peer: Peer) -> usize;
 
@@ -165,4 +181,32 @@ pub trait Transport {
         sink: &mut Sink,
         offset: usize,
     ) -> Result<(), PullError>;
+}
+
+/// A transport on which a thread can sleep until there is something to poll.
+pub trait Sleep: Transport {
+    /// What a thread sleeps with, while another may hold the transport.
+    type Sleeper: Sleeper;
+
+    /// The sleeper of this transport.
+    fn sleeper(&self) -> Self::Sleeper;
+
+    /// Announces that this task is about to sleep, so that peers ring. False: something has come
+    /// meanwhile, or may have; poll instead of sleeping.
+    fn prepare_sleep(&mut self) -> bool;
+
+    /// Takes the announcement back.
+    fn finish_sleep(&mut self);
+
+    /// Begins a wait: how to pass the time until something comes.
+    fn ladder(&mut self) -> Ladder;
+}
+
+/// Puts a thread to sleep until a peer or the daemon rings.
+pub trait Sleeper: Clone + Send + Sync {
+    /// Sleeps until rung, at the latest until `deadline`; may return early.
+    fn sleep(&self, deadline: Option<Instant>);
+
+    /// Wakes every thread of this task that sleeps.
+    fn wake(&self);
 }

@@ -1,1 +1,251 @@
-//! See the module's page.
+//! A network in memory for tests: seeded, with little room, any delays, and deaths.
+//!
+//! All tasks live in one thread. Packets between two tasks keep their order; between different
+//! pairs the seed decides. Nothing here is fast.
+
+use super::{Args, Arrived, Body, Head, Peer, PullError, Receiver, SendError, Transport};
+use crate::datatype::Sink;
+use crate::ids::TaskId;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// How the network behaves.
+#[derive(Debug, Clone, Copy)]
+pub struct Behaviour {
+    /// Decides which packets are late.
+    pub seed: u64,
+    /// Packets that fit between two tasks.
+    pub room: usize,
+    /// Largest eager message.
+    pub eager_max: usize,
+    /// Largest packet body.
+    pub chunk: usize,
+}
+
+impl Default for Behaviour {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            room: 4,
+            eager_max: 64,
+            chunk: 48,
+        }
+    }
+}
+
+struct Packet {
+    head: Head,
+    args: Args,
+    body: Vec<u8>,
+}
+
+#[derive(Default)]
+struct State {
+    lanes: BTreeMap<(TaskId, TaskId), VecDeque<Packet>>,
+    dead: Vec<TaskId>,
+    random: u64,
+}
+
+impl State {
+    /// The next number of a small generator (splitmix64).
+    fn random(&mut self) -> u64 {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.random;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}
+
+/// A network; clones are handles to the same one.
+#[derive(Clone)]
+pub struct Network {
+    state: Arc<Mutex<State>>,
+    behaviour: Behaviour,
+}
+
+impl Network {
+    /// A network without tasks.
+    pub fn new(behaviour: Behaviour) -> Self {
+        let state = State {
+            random: behaviour.seed,
+            ..State::default()
+        };
+        Self {
+            state: Arc::new(Mutex::new(state)),
+            behaviour,
+        }
+    }
+
+    /// The transport of one task.
+    pub fn transport(&self, me: TaskId) -> SimTransport {
+        SimTransport {
+            network: self.clone(),
+            me,
+            peers: vec![me],
+            gone: vec![true],
+        }
+    }
+
+    /// Ends a task: what it has sent still arrives.
+    pub fn kill(&self, task: TaskId) {
+        self.lock().dead.push(task);
+    }
+
+    /// A random number below `bound`, from the network's seed.
+    pub fn random(&self, bound: usize) -> usize {
+        (self.lock().random() % bound.max(1) as u64) as usize
+    }
+
+    /// Whether any packet is under way.
+    pub fn is_quiet(&self) -> bool {
+        self.lock().lanes.values().all(VecDeque::is_empty)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One task's end of a [`Network`].
+pub struct SimTransport {
+    network: Network,
+    me: TaskId,
+    peers: Vec<TaskId>,
+    /// Peers whose end was shown.
+    gone: Vec<bool>,
+}
+
+struct Bytes(Vec<u8>);
+
+impl Arrived for Bytes {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn read_into(&self, sink: &mut Sink, offset: usize) {
+        sink.write(offset, &self.0);
+    }
+
+    fn to_vec(&self) -> Vec<u8> {
+        self.0.clone()
+    }
+}
+
+impl Transport for SimTransport {
+    fn peer(&mut self, task: TaskId) -> Peer {
+        let at = self
+            .peers
+            .iter()
+            .position(|&known| known == task)
+            .unwrap_or_else(|| {
+                self.peers.push(task);
+                self.gone.push(false);
+                self.peers.len() - 1
+            });
+        Peer(at as u32)
+    }
+
+    fn task(&self, peer: Peer) -> TaskId {
+        self.peers[peer.index()]
+    }
+
+    fn send(
+        &mut self,
+        to: Peer,
+        head: &Head,
+        args: Option<&Args>,
+        body: Option<Body<'_>>,
+    ) -> Result<(), SendError> {
+        let to = self.task(to);
+        let room = self.network.behaviour.room;
+        let mut state = self.network.lock();
+        if state.dead.contains(&to) {
+            return Err(SendError::Gone);
+        }
+        let lane = state.lanes.entry((self.me, to)).or_default();
+        if lane.len() >= room {
+            return Err(SendError::Full);
+        }
+        let body = body.map_or(Vec::new(), |part| part.source.to_vec(part.offset, part.len));
+        lane.push_back(Packet {
+            head: *head,
+            args: args.copied().unwrap_or_default(),
+            body,
+        });
+        Ok(())
+    }
+
+    fn poll<R: Receiver>(&mut self, receiver: &mut R) -> bool {
+        let mut arrived = Vec::new();
+        let mut ended = Vec::new();
+        {
+            let mut state = self.network.lock();
+            let senders: Vec<TaskId> = state
+                .lanes
+                .keys()
+                .filter(|(_, to)| *to == self.me)
+                .map(|(from, _)| *from)
+                .collect();
+            for from in senders {
+                let take = state.random() as usize % 3;
+                let Some(lane) = state.lanes.get_mut(&(from, self.me)) else {
+                    continue;
+                };
+                for _ in 0..take {
+                    let Some(packet) = lane.pop_front() else {
+                        break;
+                    };
+                    arrived.push((from, packet));
+                }
+            }
+            for &task in &state.dead {
+                let empty = state
+                    .lanes
+                    .get(&(task, self.me))
+                    .is_none_or(VecDeque::is_empty);
+                if empty && task != self.me {
+                    ended.push(task);
+                }
+            }
+        }
+        let mut moved = !arrived.is_empty();
+        for (from, packet) in arrived {
+            let from = self.peer(from);
+            receiver.packet(from, packet.head, packet.args, Bytes(packet.body));
+        }
+        for task in ended {
+            let peer = self.peer(task);
+            if !std::mem::replace(&mut self.gone[peer.index()], true) {
+                receiver.gone(peer);
+                moved = true;
+            }
+        }
+        moved
+    }
+
+    fn watch(&mut self, _peer: Peer) {}
+
+    fn eager_max(&self, _peer: Peer) -> usize {
+        self.network.behaviour.eager_max
+    }
+
+    fn chunk(&self, _peer: Peer) -> usize {
+        self.network.behaviour.chunk
+    }
+
+    fn pull_min(&self, _peer: Peer) -> Option<usize> {
+        None
+    }
+
+    fn pull(
+        &mut self,
+        _from: Peer,
+        _address: u64,
+        _len: usize,
+        _sink: &mut Sink,
+        _offset: usize,
+    ) -> Result<(), PullError> {
+        Err(PullError)
+    }
+}

@@ -4,13 +4,13 @@ use super::host::HostPage;
 use super::inbox::InboxBell;
 use super::segment::MapError;
 use super::transport::ShmTransport;
-use super::wait::WaitPolicy;
 use crate::ids::TaskId;
 use crate::limits::CONTROL_VERSIONS;
 use crate::session::{
     IdentityError, Link, LinkError, PlaceError, daemon_name, identity_from_environment,
     runtime_dir, socket_path,
 };
+use crate::sync::WaitPolicy;
 use crate::wire::control::{Attach, Hello, Welcome, hello};
 use std::path::PathBuf;
 

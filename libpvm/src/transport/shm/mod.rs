@@ -81,8 +81,8 @@ mod layout;
 mod ring;
 mod segment;
 mod transport;
-mod wait;
 
+pub use crate::sync::WaitPolicy;
 pub use attach::{AttachError, AttachOptions, Identity};
 pub use calibration::calibrate;
 pub use channel::Segment;
@@ -91,7 +91,6 @@ pub use inbox::{Call, Inbox, InboxBell, Sleeper};
 pub use introducer::Introducer;
 pub use segment::MapError;
 pub use transport::ShmTransport;
-pub use wait::{Ladder, Step, WaitPolicy};
 
 #[cfg(all(test, not(loom)))]
 mod tests;

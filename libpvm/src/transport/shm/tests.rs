@@ -5,7 +5,9 @@ use super::*;
 use crate::datatype::{Sink, Source};
 use crate::ids::TaskId;
 use crate::session::{Answer, LinkError, Ticket};
+use crate::sync::Step;
 use crate::transport::{Args, Arrived, Body, Head, Kind, Peer, Receiver, SendError, Transport};
+use crate::transport::{Sleep as _, Sleeper as _};
 use crate::wire::control::{ChannelOpened, Failure, TaskExited, from_daemon};
 use proptest::prelude::*;
 use std::collections::{HashMap, VecDeque};
@@ -263,7 +265,10 @@ fn wait<R: Receiver>(shm: &mut Shm, log: &mut R, mut done: impl FnMut(&mut R) ->
             return;
         }
         assert!(start.elapsed() < Duration::from_secs(60), "hangs");
-        if !any && ladder.climb() == Step::Sleep && shm.prepare_sleep() {
+        let step = if any { Step::Again } else { ladder.climb() };
+        if step == Step::Yield {
+            std::thread::yield_now();
+        } else if step == Step::Sleep && shm.prepare_sleep() {
             let slept = Instant::now();
             sleeper.sleep(None);
             let timed_out = slept.elapsed() > Duration::from_millis(990);

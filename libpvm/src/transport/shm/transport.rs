@@ -5,13 +5,13 @@ use super::doorbell::{self, AWAKE, AWAKE_BY_BELL, Board};
 use super::host::{HostFacts, HostPage};
 use super::inbox::{Call, InboxBell, Sleeper};
 use super::introducer::Introducer;
-use super::wait::{Ladder, WaitPolicy};
 use crate::datatype::Sink;
 use crate::ids::TaskId;
 use crate::limits::BELLS_MAX;
 use crate::session::{Answer, Link, LinkError, Ticket};
 use crate::sync::atomic::{Ordering, fence};
-use crate::transport::{Args, Body, Head, Peer, PullError, Receiver, SendError, Transport};
+use crate::sync::{Ladder, WaitPolicy};
+use crate::transport::{Args, Body, Head, Peer, PullError, Receiver, SendError, Sleep, Transport};
 use crate::wire::control::{ChannelOpened, Failure, TaskExited, from_daemon};
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::OwnedFd;
@@ -150,51 +150,9 @@ impl<I: Introducer> ShmTransport<I> {
         &self.facts
     }
 
-    /// Sleeps on this task's inbox, without the transport.
-    pub fn sleeper(&self) -> Sleeper {
-        self.sleeper.clone()
-    }
-
     /// Shows others what this task waits for; the default value: nothing.
     pub fn show_call(&self, call: &Call) {
         self.inbox.show_call(call);
-    }
-
-    /// Begins a wait.
-    pub fn ladder(&mut self) -> Ladder {
-        self.halvings = match std::mem::take(&mut self.slept) {
-            true => (self.halvings + 1).min(HALVINGS_MAX),
-            false => self.halvings.saturating_sub(1),
-        };
-        let crowded = self.host.is_crowded() && self.policy != WaitPolicy::Spin;
-        let spin = if crowded {
-            Duration::ZERO
-        } else {
-            self.facts.spin / (1 << self.halvings)
-        };
-        Ladder::new(self.policy, spin)
-    }
-
-    /// Says that this task is going to sleep. `false`: something is there, poll instead. After
-    /// `true`, [`ShmTransport::finish_sleep`] must follow.
-    pub fn prepare_sleep(&mut self) -> bool {
-        doorbell::announce_sleep(&*self.inbox.map);
-        if self.has_something() {
-            self.wake_up();
-            return false;
-        }
-        self.host.falls_asleep();
-        true
-    }
-
-    /// Says that this task is awake again.
-    pub fn finish_sleep(&mut self) {
-        self.wake_up();
-        self.host.woke_up();
-        self.slept = true;
-        if self.last_check.elapsed() >= DAEMON_CHECK {
-            self.check_daemon = true;
-        }
     }
 
     fn wake_up(&self) {
@@ -383,6 +341,7 @@ impl<I: Introducer> ShmTransport<I> {
             Ok(ticket) if !self.daemon_lost => ticket,
             _ => {
                 self.check_daemon = true;
+                self.lose(to);
                 return Err(SendError::Gone);
             }
         };
@@ -411,10 +370,8 @@ impl<I: Introducer> ShmTransport<I> {
             Err(LinkError::Refused(failure)) => self.last_refusal = Some(failure),
             Err(_) => self.check_daemon = true,
         }
-        // Whoever sends is told; `gone` is for those who have ended.
-        let entry = &mut self.peers[peer.index()];
-        if matches!(entry.route, Route::Asked) {
-            entry.route = Route::Gone;
+        if matches!(self.peers[peer.index()].route, Route::Asked) {
+            self.lose(peer);
         }
         true
     }
@@ -632,6 +589,13 @@ impl<I: Introducer> Transport for ShmTransport<I> {
         any
     }
 
+    fn watch(&mut self, peer: Peer) {
+        if matches!(self.peers[peer.index()].route, Route::Unknown) {
+            // Without success it is introduced later, or told to be gone.
+            let _ = self.introduce(peer);
+        }
+    }
+
     fn eager_max(&self, _peer: Peer) -> usize {
         self.facts.eager_max
     }
@@ -656,6 +620,52 @@ impl<I: Introducer> Transport for ShmTransport<I> {
         match self.peers[from.index()].route {
             Route::Open(index) => self.channels[index].pull(address, len, sink, offset),
             _ => Err(PullError),
+        }
+    }
+}
+
+impl<I: Introducer> Sleep for ShmTransport<I> {
+    type Sleeper = Sleeper;
+
+    fn sleeper(&self) -> Sleeper {
+        self.sleeper.clone()
+    }
+
+    fn ladder(&mut self) -> Ladder {
+        self.halvings = match std::mem::take(&mut self.slept) {
+            true => (self.halvings + 1).min(HALVINGS_MAX),
+            false => self.halvings.saturating_sub(1),
+        };
+        let crowded = self.host.is_crowded() && self.policy != WaitPolicy::Spin;
+        let spin = if crowded {
+            Duration::ZERO
+        } else {
+            self.facts.spin / (1 << self.halvings)
+        };
+        Ladder::new(self.policy, spin)
+    }
+
+    fn prepare_sleep(&mut self) -> bool {
+        if !self.sleeper.may_prepare() {
+            return false;
+        }
+        doorbell::announce_sleep(&*self.inbox.map);
+        if self.has_something() {
+            self.wake_up();
+            return false;
+        }
+        self.sleeper.prepared();
+        self.host.falls_asleep();
+        true
+    }
+
+    fn finish_sleep(&mut self) {
+        self.sleeper.finished();
+        self.wake_up();
+        self.host.woke_up();
+        self.slept = true;
+        if self.last_check.elapsed() >= DAEMON_CHECK {
+            self.check_daemon = true;
         }
     }
 }

@@ -1,7 +1,6 @@
 //! How a task waits: awake while that pays, then politely, then asleep.
 
 use crate::settings;
-use std::hint::spin_loop;
 use std::time::{Duration, Instant};
 
 /// What the user wants.
@@ -30,8 +29,10 @@ impl WaitPolicy {
 /// What to do after a poll that found nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// Poll again.
+    /// Poll again, after [`std::hint::spin_loop`].
     Again,
+    /// Give the processor away, then poll again.
+    Yield,
     /// Sleep.
     Sleep,
 }
@@ -62,7 +63,7 @@ impl Ladder {
         }
     }
 
-    /// Pauses for a moment, or says that it is time to sleep.
+    /// What to do after one more poll that found nothing.
     #[inline]
     pub fn climb(&mut self) -> Step {
         self.polls += 1;
@@ -70,7 +71,6 @@ impl Ladder {
             return Step::Sleep;
         }
         if !self.spin.is_zero() && !self.polls.is_multiple_of(POLLS) {
-            spin_loop();
             return Step::Again;
         }
         self.look_at_the_clock()
@@ -86,8 +86,7 @@ impl Ladder {
             return Step::Sleep;
         }
         self.yields = (self.yields + 1).min(YIELDS);
-        std::thread::yield_now();
-        Step::Again
+        Step::Yield
     }
 }
 

@@ -1,0 +1,232 @@
+//! Finding the daemon, or starting it.
+
+use super::exit::Exit;
+use super::failure;
+use super::run::waiting::{Waiting, Word};
+use pvm::session::{self, DaemonOptions, Link, LinkError, hello_tool};
+use pvm::settings;
+use pvm::wire::control::{Failure, FailureCode, Welcome};
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+/// A connection to the daemon of this host.
+pub struct Connection {
+    /// It.
+    pub link: Link,
+    /// What the daemon said first.
+    pub welcome: Welcome,
+    /// Where it listens.
+    pub socket: PathBuf,
+}
+
+/// Why there is no connection, or no answer over it.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    /// No daemon, and none is to be started.
+    #[error("no virtual machine is running (no daemon at {}); start one with: pvm run PROGRAM", .0.display())]
+    NoMachine(PathBuf),
+    /// The daemon said no.
+    #[error("{}", failure::one_line(.0))]
+    Refused(Failure),
+    /// Anything else, as one line.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl Trouble {
+    /// How a tool ends with it.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Trouble::NoMachine(_) => Exit::NoMachine,
+            Trouble::Refused(_) => Exit::Refused,
+            Trouble::Other(_) => Exit::Ours,
+        }
+    }
+}
+
+impl From<LinkError> for Trouble {
+    fn from(error: LinkError) -> Self {
+        match error {
+            LinkError::Refused(failure) => Trouble::Refused(failure),
+            LinkError::NoDaemon { path } => Trouble::NoMachine(path),
+            LinkError::Lost => Trouble::Other(
+                "lost the daemon: it ended or was killed before it answered; try again, and see: pvm conf".into(),
+            ),
+            other => Trouble::Other(other.to_string()),
+        }
+    }
+}
+
+/// Where the daemon of this host would be: runtime directory and name.
+fn place() -> Result<(PathBuf, String), Trouble> {
+    let dir = session::runtime_dir().map_err(|error| Trouble::Other(error.to_string()))?;
+    Ok((dir, session::daemon_name()))
+}
+
+/// Connects to a running daemon.
+///
+/// # Errors
+/// [`Trouble::NoMachine`] when none runs.
+pub fn existing() -> Result<Connection, Trouble> {
+    let (dir, name) = place()?;
+    let socket = session::socket_path(&dir, &name);
+    let (link, welcome, _) = Link::connect(&socket, hello_tool())?;
+    Ok(Connection {
+        link,
+        welcome,
+        socket,
+    })
+}
+
+/// Attempts to meet a daemon: one can leave, idle, just when we come.
+const ATTEMPTS: usize = 5;
+/// Longest wait for a daemon that is leaving.
+const LEAVING: Duration = Duration::from_secs(10);
+
+/// Connects to the daemon, which is started when none runs.
+///
+/// # Errors
+/// What went wrong, in one line.
+pub fn or_start() -> Result<Connection, Trouble> {
+    let (dir, name) = place()?;
+    let options = DaemonOptions {
+        dir,
+        name,
+        idle: Some(idle()?),
+        pvmd: None,
+    };
+    let mut last = None;
+    for _ in 0..ATTEMPTS {
+        match existing() {
+            Ok(connection) => return Ok(connection),
+            Err(trouble @ Trouble::NoMachine(_)) => {
+                last = Some(trouble);
+                session::start_daemon(&options)
+                    .map_err(|error| Trouble::Other(error.to_string()))?;
+            }
+            Err(Trouble::Refused(failure)) if failure.code() == FailureCode::FailureEnding => {
+                last = Some(Trouble::Refused(failure));
+            }
+            Err(other) => return Err(other),
+        }
+    }
+    Err(last.unwrap_or_else(|| Trouble::Other("the daemon comes and goes; see: pvm conf".into())))
+}
+
+/// An answer that is not one.
+pub fn nonsense() -> Trouble {
+    Trouble::Other(
+        "the daemon answered something that this program does not know; use one release of pvm and pvmd".into(),
+    )
+}
+
+/// Waits until a daemon that is ending has gone; `false`: it has not, in ten seconds.
+pub fn see_off(connection: Connection) -> bool {
+    let mut link = connection.link;
+    let deadline = Instant::now() + LEAVING;
+    while link.read_now().is_ok() && !link.is_lost() && Instant::now() < deadline {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let timeout = rustix::event::Timespec::try_from(left).ok();
+        let mut fds = [rustix::event::PollFd::new(
+            &link,
+            rustix::event::PollFlags::IN,
+        )];
+        // An interrupted poll is just tried again.
+        let _ = rustix::event::poll(&mut fds, timeout.as_ref());
+    }
+    link.is_lost()
+}
+
+/// Idle time of a daemon that we start, in seconds, when nothing else is set.
+const IDLE_S: u64 = 60;
+
+fn idle() -> Result<Duration, Trouble> {
+    let Some(text) = std::env::var_os(settings::IDLE) else {
+        return Ok(Duration::from_secs(IDLE_S));
+    };
+    let seconds = text.to_str().and_then(|text| text.parse().ok());
+    let bad = || {
+        format!(
+            "{} is '{}': it should be a number of seconds, for example 60",
+            settings::IDLE,
+            text.display()
+        )
+    };
+    seconds
+        .map(Duration::from_secs)
+        .ok_or_else(|| Trouble::Other(bad()))
+}
+
+/// Does something that blocks, and says on stderr what it is when it takes long.
+pub fn aloud<T: Send>(quiet: bool, what: &str, act: impl FnOnce() -> T + Send) -> T {
+    if quiet {
+        return act();
+    }
+    let (done, is_done) = channel::<()>();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let rewrite = std::io::stderr().is_terminal();
+            let mut waiting = Waiting::new(Instant::now(), what);
+            let mut status = Status::new(rewrite);
+            loop {
+                let left = waiting
+                    .deadline(rewrite)
+                    .saturating_duration_since(Instant::now());
+                match is_done.recv_timeout(left) {
+                    Err(RecvTimeoutError::Timeout) => match waiting.word(Instant::now(), rewrite) {
+                        Some(Word::Say(word)) => status.show(&word),
+                        // What blocks has deadlines of its own; it ends with its own words.
+                        Some(Word::GiveUp(_)) => break,
+                        None => {}
+                    },
+                    _ => break,
+                }
+            }
+            status.clear();
+        });
+        let result = act();
+        drop(done);
+        result
+    })
+}
+
+/// The line about what is being waited for: rewritten in place on a terminal.
+pub struct Status {
+    rewrite: bool,
+    shown: bool,
+}
+
+impl Status {
+    /// `rewrite`: stderr is a terminal.
+    pub fn new(rewrite: bool) -> Self {
+        Self {
+            rewrite,
+            shown: false,
+        }
+    }
+
+    /// Whether it is rewritten in place.
+    pub fn rewrites(&self) -> bool {
+        self.rewrite
+    }
+
+    /// Shows it.
+    pub fn show(&mut self, word: &str) {
+        let text = match self.rewrite {
+            true => format!("\r\x1b[Kpvm run: {word}"),
+            false => format!("pvm run: {word}\n"),
+        };
+        // Nobody can be told that stderr cannot be written.
+        let _ = std::io::stderr().write_all(text.as_bytes());
+        self.shown = true;
+    }
+
+    /// Takes it off the terminal.
+    pub fn clear(&mut self) {
+        if std::mem::take(&mut self.shown) && self.rewrite {
+            let _ = std::io::stderr().write_all(b"\r\x1b[K");
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The ends of the help pages: examples, behaviour, exit codes.
+
+/// Of `pvm`.
+pub const PVM: &str = "\
+Examples:
+  pvm run -n 8 hostname            eight tasks of any program
+  pvm run -n 4 -l ./solver in.dat  each line of output begins with its rank
+  pvm ps                           which tasks are running
+  pvm kill j2                      end job 2
+  pvm halt                         end the virtual machine
+
+'pvm run' starts the virtual machine by itself, and one with nothing to do goes away by itself.
+'pvm <command> --help' tells more. Called as mpiexec or mpirun, pvm behaves as 'pvm run'.";
+
+/// Of `pvm run`; the exit codes are those of `exit::Exit`.
+pub const RUN: &str = "\
+Examples:
+  pvm run -n 8 hostname
+  pvm run -n 4 -l ./solver input.dat < parameters
+  pvm run -n 1 ./master : -n 8 -wdir /data ./worker
+  pvm run -n 2 -x DEBUG=1 --timeout 10m -- ./program --its-own-option
+
+Options may be written with one dash or two, and with a blank or '=' before the value. They end
+at the first word that is no option; after '--' even a lone ':' belongs to the program.
+
+Output: whole lines, each task's in its order. A line that is not finished is shown when nothing
+more came for 200 ms (on a terminal; in a pipe 1 s, in a file never) and goes on in place; if
+another task's line has to come in between, it is ended first. With one task, and with
+--output=raw, bytes are passed on untouched. A newline that is missing at the very end is only
+added to tagged lines.
+
+Signals: ^C (SIGINT), SIGTERM and SIGHUP end the tasks (SIGTERM, and SIGKILL two seconds later);
+the second one kills them at once. SIGQUIT, SIGUSR1, SIGUSR2, ^Z and SIGCONT are passed on to all
+tasks.
+
+Exit codes:
+  0      every task succeeded
+  N      the first task that failed exited with N
+  128+S  the first task that failed was killed by signal S, or pvm run itself was ended by it
+         (130: ^C; 141: nobody reads our output any more)
+  2      the command line makes no sense
+  124    the time limit (--timeout) was reached
+  125    pvm run itself failed: no daemon, daemon lost, no resources, bad working directory
+  126    the program cannot be executed: no permission, a directory, another architecture
+  127    the program was not found";
+
+/// Of `pvm ps`.
+pub const PS: &str = "\
+Examples:
+  pvm ps
+  pvm ps --json
+
+Exit codes: 0 done; 2 usage; 3 no virtual machine is running; 125 our own failure";
+
+/// Of `pvm conf`.
+pub const CONF: &str = "\
+Examples:
+  pvm conf
+  pvm conf --json
+
+Exit codes: 0 done; 2 usage; 3 no virtual machine is running; 125 our own failure";
+
+/// Of `pvm kill`.
+pub const KILL: &str = "\
+Examples:
+  pvm kill t40003           SIGTERM to one task
+  pvm kill j2 -s KILL       SIGKILL to every task of job 2
+  pvm kill -USR1 t40003 t40004
+
+Exit codes: 0 done; 1 no such task or job; 2 usage; 3 no virtual machine is running;
+125 our own failure";
+
+/// Of `pvm halt`.
+pub const HALT: &str = "\
+Examples:
+  pvm halt                  refuses while jobs are running
+  pvm halt --force          ends them
+
+Exit codes: 0 done, or none was running; 1 jobs are running; 2 usage; 125 our own failure";
+
+/// Of `pvm version`.
+pub const VERSION: &str = "\
+Examples:
+  pvm version
+  pvm version --json";

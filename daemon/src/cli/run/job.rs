@@ -1,0 +1,104 @@
+//! What the launcher knows of its job. Pure: events in, counts and texts out.
+
+use super::verdict;
+use crate::cli::high::App;
+use crate::ui::text;
+use pvm::wire::control::{ExitStatus, TaskEnded, exit_status::How};
+use std::time::Duration;
+
+/// The job as seen from here.
+#[derive(Debug, Default)]
+pub struct Job {
+    /// Its number, once it has started.
+    pub id: Option<u64>,
+    /// Tasks that have ended.
+    pub ended: u32,
+    /// Those that failed by themselves, in order.
+    pub failed: Vec<TaskEnded>,
+}
+
+impl Job {
+    /// A task has ended. Returns a line about it for those who want to know all.
+    pub fn task_ended(&mut self, task: TaskEnded) -> String {
+        self.ended += 1;
+        let after = text::duration(Duration::from_millis(task.ran_ms));
+        let by_us = if task.by_us { ", stopped by us" } else { "" };
+        let how = verdict::short(task.status.as_ref());
+        let line = format!(
+            "rank {} (pid {}) ended after {after}: {how}{by_us}",
+            task.rank, task.pid
+        );
+        if !task.by_us && is_failure(&task) {
+            self.failed.push(task);
+        }
+        line
+    }
+}
+
+fn is_failure(task: &TaskEnded) -> bool {
+    match &task.status {
+        Some(ExitStatus {
+            how: Some(How::Code(0)),
+            ..
+        }) => task.while_attached,
+        Some(ExitStatus {
+            how: Some(How::Detached(_)),
+            ..
+        }) => false,
+        _ => true,
+    }
+}
+
+/// Program of a rank; tasks that were spawned later have the ranks after those of the launch.
+pub fn program(apps: &[App], rank: u32) -> &str {
+    let mut first = 0;
+    for app in apps {
+        first += app.count;
+        if rank < first {
+            return &app.program;
+        }
+    }
+    "spawned"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn app(count: u32, program: &str) -> App {
+        App {
+            count,
+            program: program.into(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            directory: None,
+        }
+    }
+
+    #[test]
+    fn ranks_go_through_the_programs() {
+        let apps = [app(1, "a"), app(3, "b")];
+        let names: Vec<&str> = (0..5).map(|rank| program(&apps, rank)).collect();
+        assert_eq!(names, ["a", "b", "b", "b", "spawned"]);
+    }
+
+    #[test]
+    fn failures_of_their_own_are_kept() {
+        let task = |how, by_us, while_attached| TaskEnded {
+            status: Some(ExitStatus {
+                how: Some(how),
+                core_dumped: false,
+            }),
+            by_us,
+            while_attached,
+            ..TaskEnded::default()
+        };
+        let mut job = Job::default();
+        job.task_ended(task(How::Code(0), false, false));
+        job.task_ended(task(How::Signal(15), true, false));
+        assert_eq!((job.ended, job.failed.len()), (2, 0));
+        job.task_ended(task(How::Code(0), false, true));
+        job.task_ended(task(How::Code(3), false, false));
+        assert_eq!((job.ended, job.failed.len()), (4, 2));
+    }
+}

@@ -1,0 +1,91 @@
+//! What this host is and has.
+
+use std::path::Path;
+
+/// Name of this host.
+pub fn host_name() -> String {
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// CPUs that tasks may use at a time: the affinity mask, cut to a cgroup's quota.
+pub fn cpus() -> u32 {
+    let mask = rustix::thread::sched_getaffinity(None).map_or(1, |set| set.count());
+    quota().map_or(mask, |quota| quota.min(mask)).max(1)
+}
+
+fn quota() -> Option<u32> {
+    let own = std::fs::read_to_string("/proc/self/cgroup").ok()?;
+    own.lines().filter_map(quota_of_line).min()
+}
+
+/// One line `hierarchy:controllers:path` of /proc/self/cgroup.
+fn quota_of_line(line: &str) -> Option<u32> {
+    let mut parts = line.splitn(3, ':');
+    let (id, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
+    let path = path.trim_start_matches('/');
+    if id == "0" {
+        let folder = Path::new("/sys/fs/cgroup").join(path);
+        let text = std::fs::read_to_string(folder.join("cpu.max")).ok()?;
+        let (quota, period) = text.trim().split_once(' ')?;
+        return whole_cpus(quota.parse().ok()?, period.parse().ok()?);
+    }
+    if !controllers.split(',').any(|c| c == "cpu") {
+        return None;
+    }
+    let folder = Path::new("/sys/fs/cgroup/cpu").join(path);
+    let read = |name| {
+        std::fs::read_to_string(folder.join(name))
+            .ok()?
+            .trim()
+            .parse()
+            .ok()
+    };
+    whole_cpus(read("cpu.cfs_quota_us")?, read("cpu.cfs_period_us")?)
+}
+
+fn whole_cpus(quota: i64, period: i64) -> Option<u32> {
+    let is_limited = quota > 0 && period > 0;
+    is_limited.then(|| quota.div_euclid(period).clamp(1, i64::from(u32::MAX)) as u32)
+}
+
+/// Number of processes that exist now.
+pub fn processes() -> u64 {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let total = text
+        .split_whitespace()
+        .nth(3)
+        .and_then(|s| s.split_once('/'));
+    total.and_then(|(_, n)| n.parse().ok()).unwrap_or(0)
+}
+
+/// Number of files that this process has open now.
+pub fn open_files() -> u64 {
+    std::fs::read_dir("/proc/self/fd").map_or(0, |entries| entries.count() as u64)
+}
+
+/// PVM's name of this architecture.
+pub fn pvm_arch() -> &'static str {
+    if cfg!(target_pointer_width = "64") {
+        "LINUX64"
+    } else {
+        "LINUX"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotas_are_whole_cpus() {
+        assert_eq!(whole_cpus(250_000, 100_000), Some(2));
+        assert_eq!(whole_cpus(50_000, 100_000), Some(1));
+        assert_eq!(whole_cpus(-1, 100_000), None);
+        assert_eq!(quota_of_line("nonsense"), None);
+        assert!(cpus() >= 1);
+        assert!(processes() >= 1);
+    }
+}

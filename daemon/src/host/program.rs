@@ -1,0 +1,307 @@
+//! Looking up the program of a launch before anything is started, so that what is wrong with it
+//! is said once, exactly, and not by every task.
+
+use super::elf::{self, Kind};
+use pvm::settings;
+use pvm::wire::control::{Failure, FailureCode};
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+
+/// Why a program cannot be started.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProgramError {
+    /// A bare name that no folder of PATH holds.
+    #[error("no program of that name in PATH ({path})")]
+    NotInPath {
+        /// The search path.
+        path: String,
+        /// A program of that name is in the working directory.
+        is_here: bool,
+    },
+    /// A path that names nothing.
+    #[error("{0} does not exist")]
+    NotFound(PathBuf),
+    /// The user may not execute it.
+    #[error("{0} is not executable")]
+    NotExecutable(PathBuf),
+    /// A folder on the way may not be entered.
+    #[error("{0} may not be read: permission denied")]
+    NoAccess(PathBuf),
+    /// A folder.
+    #[error("{0} is a directory")]
+    IsDirectory(PathBuf),
+    /// A device, socket or pipe.
+    #[error("{0} is not a regular file")]
+    NotAFile(PathBuf),
+    /// Made for other hardware or another system.
+    #[error(
+        "{path} is a program for {machine}, this host is {}",
+        std::env::consts::ARCH
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What it was made for.
+        machine: String,
+    },
+    /// No program and no script.
+    #[error("{0} is neither a program nor a script with a '#!' line")]
+    NoProgram(PathBuf),
+    /// A file without content.
+    #[error("{0} is empty")]
+    Empty(PathBuf),
+    /// A script whose interpreter does not exist.
+    #[error(
+        "{path} wants the interpreter {interpreter}, which does not exist or is not executable"
+    )]
+    NoInterpreter {
+        /// The script.
+        path: PathBuf,
+        /// What its first line names.
+        interpreter: PathBuf,
+    },
+    /// Anything else.
+    #[error("{path} cannot be read: {why}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        why: String,
+    },
+}
+
+impl ProgramError {
+    /// The failure to answer with; `program` as it was typed.
+    pub fn failure(&self, program: &str) -> Failure {
+        use ProgramError::*;
+        let code = match self {
+            NotInPath { .. } | NotFound(_) => FailureCode::FailureProgramNotFound,
+            NotExecutable(_) | NoAccess(_) | NotAFile(_) => {
+                FailureCode::FailureProgramNotExecutable
+            }
+            IsDirectory(_) => FailureCode::FailureProgramIsDirectory,
+            Foreign { .. } | NoProgram(_) | Empty(_) | NoInterpreter { .. } | Unreadable { .. } => {
+                FailureCode::FailureProgramWrongFormat
+            }
+        };
+        let next = match self {
+            NotInPath { is_here: true, .. } => format!("type ./{program}"),
+            NotInPath { .. } => "give its path, or add its folder to PATH".into(),
+            NotFound(_) => "check the path".into(),
+            NotExecutable(path) => format!("chmod +x {}", path.display()),
+            NoAccess(_) => "check the permissions of the folders above it".into(),
+            IsDirectory(_) | NotAFile(_) => "name a program".into(),
+            Foreign { .. } => "build it for this host".into(),
+            NoProgram(_) => "add a first line such as '#!/bin/sh', or name its interpreter".into(),
+            Empty(_) => "build it again".into(),
+            NoInterpreter { .. } => "correct its first line, or install the interpreter".into(),
+            Unreadable { .. } => String::new(),
+        };
+        Failure {
+            code: code.into(),
+            what: format!("cannot start '{program}'"),
+            why: self.to_string(),
+            next,
+        }
+    }
+}
+
+/// Finds the program and checks that this host can run it. Bare names are looked up in PATH of
+/// `environment`, other names are relative to `directory`.
+///
+/// # Errors
+/// The reason why starting it would fail.
+pub fn find(
+    program: &str,
+    directory: &Path,
+    environment: &HashMap<String, String>,
+) -> Result<PathBuf, ProgramError> {
+    let path = match program.contains('/') {
+        true => directory.join(program),
+        false => search(program, directory, environment)?,
+    };
+    check(&path)?;
+    Ok(path)
+}
+
+fn search(
+    program: &str,
+    directory: &Path,
+    environment: &HashMap<String, String>,
+) -> Result<PathBuf, ProgramError> {
+    let path = environment
+        .get(settings::PATH)
+        .map_or("/usr/local/bin:/usr/bin:/bin", |p| p);
+    let mut second_best = None;
+    if !program.is_empty() {
+        for folder in path.split(':') {
+            let candidate = directory.join(folder).join(program);
+            match check_file(&candidate) {
+                Ok(()) => return Ok(candidate),
+                Err(ProgramError::NotExecutable(_)) => second_best = Some(candidate),
+                Err(_) => {}
+            }
+        }
+    }
+    second_best.ok_or_else(|| ProgramError::NotInPath {
+        path: path.to_owned(),
+        is_here: !program.is_empty() && check_file(&directory.join(program)).is_ok(),
+    })
+}
+
+/// Checks all that can be checked without running it.
+fn check(path: &Path) -> Result<(), ProgramError> {
+    check_file(path)?;
+    let head = match read_head(path) {
+        Ok(head) => head,
+        // Execute-only programs are legal.
+        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => return Ok(()),
+        Err(e) => {
+            return Err(ProgramError::Unreadable {
+                path: path.into(),
+                why: e.to_string(),
+            });
+        }
+    };
+    match elf::kind(&head) {
+        Kind::Native => Ok(()),
+        Kind::Foreign(machine) => Err(ProgramError::Foreign {
+            path: path.into(),
+            machine,
+        }),
+        Kind::Script(interpreter) => match check_file(&interpreter) {
+            Ok(()) => Ok(()),
+            Err(_) => Err(ProgramError::NoInterpreter {
+                path: path.into(),
+                interpreter,
+            }),
+        },
+        // The kernel may know formats that we do not (binfmt_misc): only when it has some.
+        Kind::Unknown if has_extra_formats() => Ok(()),
+        Kind::Unknown => Err(ProgramError::NoProgram(path.into())),
+        Kind::Empty => Err(ProgramError::Empty(path.into())),
+    }
+}
+
+fn check_file(path: &Path) -> Result<(), ProgramError> {
+    let kind = match std::fs::metadata(path) {
+        Ok(data) => data.file_type(),
+        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
+            return Err(ProgramError::NoAccess(path.into()));
+        }
+        Err(_) => return Err(ProgramError::NotFound(path.into())),
+    };
+    if kind.is_dir() {
+        return Err(ProgramError::IsDirectory(path.into()));
+    }
+    if kind.is_fifo() || kind.is_socket() || kind.is_char_device() || kind.is_block_device() {
+        return Err(ProgramError::NotAFile(path.into()));
+    }
+    match rustix::fs::access(path, rustix::fs::Access::EXEC_OK) {
+        Ok(()) => Ok(()),
+        Err(_) => Err(ProgramError::NotExecutable(path.into())),
+    }
+}
+
+fn read_head(path: &Path) -> io::Result<Vec<u8>> {
+    let mut head = Vec::with_capacity(elf::HEAD);
+    File::open(path)?
+        .take(elf::HEAD as u64)
+        .read_to_end(&mut head)?;
+    Ok(head)
+}
+
+fn has_extra_formats() -> bool {
+    let own = ["register", "status"];
+    std::fs::read_dir("/proc/sys/fs/binfmt_misc").is_ok_and(|entries| {
+        entries
+            .flatten()
+            .any(|e| !own.iter().any(|name| e.file_name() == *name))
+    })
+}
+
+/// Checks a working directory.
+///
+/// # Errors
+/// The failure to answer with.
+pub fn check_directory(directory: &Path) -> Result<(), Failure> {
+    let why = match std::fs::metadata(directory) {
+        _ if !directory.is_absolute() => "it is not an absolute path".to_owned(),
+        Ok(data) if !data.is_dir() => "it is not a directory".into(),
+        Ok(_) => match rustix::fs::access(directory, rustix::fs::Access::EXEC_OK) {
+            Ok(()) => return Ok(()),
+            Err(_) => "permission denied".into(),
+        },
+        Err(e) if e.kind() == io::ErrorKind::NotFound => "no such directory".into(),
+        Err(e) => e.to_string(),
+    };
+    Err(Failure {
+        code: FailureCode::FailureDirectory.into(),
+        what: format!("cannot run in the directory '{}'", directory.display()),
+        why,
+        next: "name a directory that exists on this host".into(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn file(dir: &Path, name: &str, mode: u32, content: &[u8]) {
+        let path = dir.join(name);
+        std::fs::write(&path, content).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn code(program: &str, dir: &Path) -> FailureCode {
+        let environment = HashMap::from([("PATH".to_owned(), "/usr/bin:/bin".to_owned())]);
+        let error = find(program, dir, &environment).unwrap_err();
+        error.failure(program).code()
+    }
+
+    #[test]
+    fn programs_are_found_in_path_or_relative_to_the_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        file(dir.path(), "mine", 0o755, b"#!/bin/sh\n");
+        let environment = HashMap::from([("PATH".to_owned(), "/nowhere:/usr/bin:/bin".to_owned())]);
+        let find = |program| find(program, dir.path(), &environment);
+        assert!(find("sh").unwrap().is_absolute());
+        assert_eq!(find("./mine").unwrap(), dir.path().join("./mine"));
+        let here = find("mine").unwrap_err();
+        assert_eq!(here.failure("mine").next, "type ./mine");
+    }
+
+    #[test]
+    fn each_mistake_has_its_code() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        file(dir, "plain", 0o644, b"#!/bin/sh\n");
+        file(dir, "empty", 0o755, b"");
+        file(dir, "text", 0o755, b"hello\n");
+        file(dir, "lost", 0o755, b"#!/no/such/interpreter\n");
+        file(dir, "windows.exe", 0o755, b"MZ\x90\0");
+        use FailureCode::*;
+        assert_eq!(code("no-such-program-here", dir), FailureProgramNotFound);
+        assert_eq!(code("", dir), FailureProgramNotFound);
+        assert_eq!(code("./nothing", dir), FailureProgramNotFound);
+        assert_eq!(code("./plain", dir), FailureProgramNotExecutable);
+        assert_eq!(code("/dev/null", dir), FailureProgramNotExecutable);
+        assert_eq!(code("/usr", dir), FailureProgramIsDirectory);
+        for program in ["./empty", "./text", "./lost", "./windows.exe"] {
+            assert_eq!(code(program, dir), FailureProgramWrongFormat, "{program}");
+        }
+    }
+
+    #[test]
+    fn bad_directories_are_named() {
+        let why = |path: &str| check_directory(Path::new(path)).unwrap_err().why;
+        assert_eq!(why("/no/such"), "no such directory");
+        assert_eq!(why("/etc/passwd"), "it is not a directory");
+        assert_eq!(why("relative"), "it is not an absolute path");
+        assert!(check_directory(Path::new("/")).is_ok());
+    }
+}

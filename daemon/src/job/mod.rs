@@ -1,0 +1,7 @@
+//! Pure state: no clock, no sockets, no processes. Events go in with `now`, actions come out.
+
+pub mod barrier;
+pub mod group;
+pub mod life;
+pub mod numbers;
+pub mod watch;

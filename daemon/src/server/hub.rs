@@ -1,0 +1,261 @@
+//! The daemon's state and how events change it.
+//!
+//! Everything runs on one thread, so the hub is a plain structure behind `Rc<RefCell>`: connection,
+//! pipe and keeper tasks borrow it for one event at a time and never across an await. What is to
+//! be written goes to outboxes, which never block.
+
+use super::jobs::JobEntry;
+use super::outbox::Outbox;
+use super::shm::HostPage;
+use super::tasks::Task;
+use crate::job::group::GroupTable;
+use crate::job::numbers::Numbers;
+use crate::job::watch::Watches;
+use pvm::ids::{JobId, TaskId};
+use pvm::wire::control::{EndReason, Failure, FromDaemon, from_daemon};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::rc::{Rc, Weak};
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+
+use super::log::Log;
+
+/// The hub as everybody holds it.
+pub type Shared = Rc<RefCell<Hub>>;
+
+/// Number of a connection, never reused.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ClientId(pub u64);
+
+/// A request that is to be answered, perhaps later.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Asked {
+    /// Who asked.
+    pub client: ClientId,
+    /// The number to repeat; 0: no answer is wanted.
+    pub request: u64,
+}
+
+/// What a connection is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    /// A command-line tool, or a task that has left.
+    Tool,
+    /// A task.
+    Task(TaskId),
+}
+
+/// One connection that has introduced itself.
+pub struct Client {
+    /// Where its messages go.
+    pub outbox: Outbox,
+    /// Its process.
+    pub pid: u32,
+    /// What it is.
+    pub role: Role,
+}
+
+/// What does not change while the daemon lives.
+pub struct Facts {
+    /// Name of this host.
+    pub host: String,
+    /// Path of the daemon's socket.
+    pub socket: PathBuf,
+    /// CPUs of this host.
+    pub cpus: u32,
+    /// When the daemon started.
+    pub since: Instant,
+    /// Soft limit of open files that tasks get.
+    pub open_files: Option<u64>,
+    /// For output that nobody else takes.
+    pub log: Log,
+}
+
+/// Index of this host in the virtual machine.
+pub const HOST_INDEX: u16 = 1;
+/// Its incarnation.
+pub const INCARNATION: u16 = 1;
+/// At most one line about nonsense from clients in this time.
+const NONSENSE_PAUSE: Duration = Duration::from_secs(1);
+
+/// All state of the daemon.
+pub struct Hub {
+    pub(super) me: Weak<RefCell<Hub>>,
+    pub(super) facts: Facts,
+    pub(super) clients: HashMap<ClientId, Client>,
+    pub(super) tasks: BTreeMap<TaskId, Task>,
+    pub(super) jobs: BTreeMap<JobId, JobEntry>,
+    pub(super) groups: GroupTable<Asked>,
+    pub(super) watches: Watches<ClientId>,
+    /// Channel requests that wait for their peer to attach.
+    pub(super) awaiting: BTreeMap<TaskId, Vec<(Asked, TaskId)>>,
+    pub(super) numbers: Numbers,
+    /// For tasks: what they are to know of this host.
+    pub(super) host_page_fd: Rc<OwnedFd>,
+    pub(super) host_page: HostPage,
+    /// Requests for the halt under way; `None`: the daemon goes on.
+    pub(super) halting: Option<Vec<Asked>>,
+    /// Something has changed that the main loop looks at.
+    pub(super) changed: Rc<Notify>,
+    last_client: u64,
+    last_job: u64,
+    nonsense: (Option<Instant>, u32),
+}
+
+impl Hub {
+    /// An empty hub. `page` is the host page and its descriptor.
+    pub fn new(facts: Facts, (page_fd, host_page): (OwnedFd, HostPage)) -> Shared {
+        Rc::new_cyclic(|me| {
+            RefCell::new(Hub {
+                me: me.clone(),
+                facts,
+                clients: HashMap::new(),
+                tasks: BTreeMap::new(),
+                jobs: BTreeMap::new(),
+                groups: GroupTable::default(),
+                watches: Watches::default(),
+                awaiting: BTreeMap::new(),
+                numbers: Numbers::new(HOST_INDEX, INCARNATION),
+                host_page_fd: Rc::new(page_fd),
+                host_page,
+                halting: None,
+                changed: Rc::new(Notify::new()),
+                last_client: 0,
+                last_job: 0,
+                nonsense: (None, 0),
+            })
+        })
+    }
+
+    /// Runs something on the daemon's thread that may wait.
+    pub(super) fn spawn<F: Future<Output = ()> + 'static>(&self, run: impl FnOnce(Shared) -> F) {
+        if let Some(me) = self.me.upgrade() {
+            tokio::task::spawn_local(run(me));
+        }
+    }
+
+    /// Signalled when [`Hub::next_deadline`], [`Hub::is_idle`] or [`Hub::is_over`] may differ.
+    pub fn changes(&self) -> Rc<Notify> {
+        self.changed.clone()
+    }
+
+    pub(super) fn next_client(&mut self) -> ClientId {
+        self.last_client += 1;
+        ClientId(self.last_client)
+    }
+
+    pub(super) fn next_job(&mut self) -> JobId {
+        self.last_job += 1;
+        JobId(self.last_job)
+    }
+
+    /// Answers a request.
+    pub(super) fn answer(&self, to: Asked, body: from_daemon::Body) {
+        self.answer_with(to, body, Vec::new());
+    }
+
+    pub(super) fn answer_with(&self, to: Asked, body: from_daemon::Body, fds: Vec<Rc<OwnedFd>>) {
+        if to.request != 0 {
+            self.send(to.client, to.request, body, fds);
+        }
+    }
+
+    /// Answers a request with its result.
+    pub(super) fn conclude(&self, to: Asked, result: Result<from_daemon::Body, Failure>) {
+        self.answer(to, result.unwrap_or_else(from_daemon::Body::Failure));
+    }
+
+    /// Sends an event.
+    pub(super) fn tell(&self, client: ClientId, body: from_daemon::Body) {
+        self.send(client, 0, body, Vec::new());
+    }
+
+    pub(super) fn send(
+        &self,
+        client: ClientId,
+        request: u64,
+        body: from_daemon::Body,
+        fds: Vec<Rc<OwnedFd>>,
+    ) {
+        if let Some(client) = self.clients.get(&client) {
+            let body = Some(body);
+            client.outbox.push(&FromDaemon { request, body }, fds);
+        }
+    }
+
+    /// When [`Hub::tick`] is due.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.jobs
+            .values()
+            .filter_map(|job| job.life.next_deadline())
+            .min()
+    }
+
+    /// Time has passed.
+    pub fn tick(&mut self, now: Instant) {
+        let due = |job: &JobEntry| job.life.next_deadline().is_some_and(|at| at <= now);
+        let jobs: Vec<_> = self
+            .jobs
+            .iter()
+            .filter(|(_, j)| due(j))
+            .map(|(id, _)| *id)
+            .collect();
+        for job in jobs {
+            self.drive(job, |life, now, out| life.tick(now, out));
+        }
+    }
+
+    /// Whether the daemon has nothing to do for anybody.
+    pub fn is_idle(&self) -> bool {
+        self.clients.is_empty() && self.jobs.is_empty() && self.tasks.is_empty()
+    }
+
+    /// Whether a halt is under way.
+    pub fn is_halting(&self) -> bool {
+        self.halting.is_some()
+    }
+
+    /// Whether a halt has come to its end.
+    pub fn is_over(&self) -> bool {
+        self.is_halting() && self.jobs.is_empty()
+    }
+
+    /// Ends all jobs and then the daemon.
+    pub fn halt(&mut self, asked: Option<Asked>, grace: Duration) {
+        self.halting.get_or_insert_default().extend(asked);
+        let jobs: Vec<_> = self.jobs.keys().copied().collect();
+        for job in jobs {
+            self.drive(job, |life, now, out| {
+                life.terminate(EndReason::EndDaemonHalt, grace, now, out);
+            });
+        }
+        self.changed.notify_one();
+    }
+
+    /// The daemon's last act: answers those who asked for the halt. Returns all outboxes, to be
+    /// written out.
+    pub fn say_goodbye(&mut self) -> Vec<Outbox> {
+        for asked in self.halting.take().unwrap_or_default() {
+            self.answer(asked, from_daemon::Body::Done(Default::default()));
+        }
+        self.clients
+            .values()
+            .map(|client| client.outbox.clone())
+            .collect()
+    }
+
+    /// Notes a client that sent nonsense, at a bounded rate.
+    pub fn note_nonsense(&mut self, pid: u32, what: &dyn std::fmt::Display) {
+        let now = Instant::now();
+        let (last, suppressed) = self.nonsense;
+        if last.is_some_and(|at| now < at + NONSENSE_PAUSE) {
+            self.nonsense.1 += 1;
+            return;
+        }
+        tracing::warn!("closed the connection of process {pid}: {what} ({suppressed} more before)");
+        self.nonsense = (Some(now), 0);
+    }
+}

@@ -1,0 +1,369 @@
+//! Jobs: applying what their state machines decide.
+
+use super::hub::{Asked, ClientId, Hub, Role};
+use super::outbox::Outbox;
+use super::stdio::{self, Feeder, Sink};
+use super::tasks::Origin;
+use crate::host::memory::OomCounter;
+use crate::job::life::{Action, Exit, Job, Summary};
+use pvm::ids::{JobId, TaskId};
+use pvm::wire::control::exit_status::How;
+use pvm::wire::control::{
+    EndReason, ExitStatus, Failure, JobEnded, JobNews, JobStarted, KeeperEnd, SpawnResult, Spawned,
+    StartedTask, Stream, TaskEnded, ToKeeper, from_daemon, to_keeper,
+};
+use std::collections::{BTreeMap, HashMap};
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// A job's keeper as the daemon holds it.
+pub struct Keeper {
+    /// Its process.
+    pub pid: i32,
+    /// Where orders go.
+    pub outbox: Outbox,
+    /// Its socket has ended.
+    pub is_silent: bool,
+    /// It has been reaped; whether it ended well.
+    pub reaped: Option<bool>,
+}
+
+/// How the job's tasks are started when nothing else is said.
+pub struct Template {
+    /// Environment of the launch.
+    pub environment: HashMap<String, String>,
+    /// Working directory of the launch.
+    pub directory: PathBuf,
+    /// Its umask.
+    pub umask: u32,
+}
+
+/// The spawn request that a task belongs to, until all of its tasks are decided.
+pub struct Batch {
+    /// Who wants to know.
+    pub asked: Asked,
+    /// What is known, by position.
+    pub results: Vec<Option<SpawnResult>>,
+    /// Position of each task that is not decided.
+    pub open: BTreeMap<u32, usize>,
+}
+
+/// One job.
+pub struct JobEntry {
+    /// Its state machine.
+    pub life: Job,
+    /// The connection whose end ends the job, and where its events go.
+    pub lease: Option<ClientId>,
+    /// Its keeper; `None` for adopted tasks.
+    pub keeper: Option<Keeper>,
+    /// For tasks that are spawned later.
+    pub template: Template,
+    /// For listings.
+    pub command: String,
+    /// Its tasks by number.
+    pub tasks: Vec<TaskId>,
+    /// The launch that is not answered yet.
+    pub launch: Option<Asked>,
+    /// Ends of tasks that came before the launch was answered.
+    pub held: Vec<TaskEnded>,
+    /// Pipes that nobody reads yet, by number of the task.
+    pub pipes: BTreeMap<u32, [OwnedFd; 2]>,
+    /// Spawns that are not answered yet.
+    pub batches: Vec<Batch>,
+    /// Feeds the tasks' standard input.
+    pub feeder: Option<Feeder>,
+    /// The kernel's counters when the job began.
+    pub oom: OomCounter,
+}
+
+impl Hub {
+    /// Lets something happen to a job and does what its state machine decides.
+    pub(super) fn drive(
+        &mut self,
+        job: JobId,
+        event: impl FnOnce(&mut Job, Instant, &mut Vec<Action>),
+    ) {
+        let Some(entry) = self.jobs.get_mut(&job) else {
+            return;
+        };
+        let mut actions = Vec::new();
+        event(&mut entry.life, Instant::now(), &mut actions);
+        for action in actions {
+            self.act(job, action);
+        }
+        self.changed.notify_one();
+    }
+
+    fn act(&mut self, job: JobId, action: Action) {
+        match action {
+            Action::Started => self.job_started(job),
+            Action::Refused(failure) => self.job_refused(job, failure),
+            Action::EndProcesses(grace) => self.end_processes(job, grace),
+            Action::KillKeeper => self.kill_keeper(job),
+            Action::News(text) => self.tell_news(job, text),
+            Action::Report(ended) => self.report(job, ended),
+            Action::Ended(summary) => self.job_ended(job, summary),
+        }
+    }
+
+    fn job_started(&mut self, job: JobId) {
+        let Some(entry) = self.jobs.get_mut(&job) else {
+            return;
+        };
+        let Some(asked) = entry.launch.take() else {
+            return;
+        };
+        let held = std::mem::take(&mut entry.held);
+        let numbers: Vec<_> = entry.pipes.keys().copied().collect();
+        let feeder = entry.feeder.clone();
+        let started = self.started_tasks(job, &held);
+        let started = JobStarted {
+            job: job.0,
+            tasks: started,
+        };
+        self.answer(asked, from_daemon::Body::JobStarted(started));
+        for number in numbers {
+            self.read_output(job, number);
+        }
+        for ended in held {
+            self.report(job, ended);
+        }
+        if let Some(feeder) = feeder {
+            feeder.demand(self, job);
+        }
+    }
+
+    /// The tasks of a job that has just started; those in `held` have ended already.
+    fn started_tasks(&self, job: JobId, held: &[TaskEnded]) -> Vec<StartedTask> {
+        let Some(entry) = self.jobs.get(&job) else {
+            return Vec::new();
+        };
+        let pid_of = |id: &TaskId| match self.tasks.get(id) {
+            Some(task) => task.pid,
+            None => held
+                .iter()
+                .find(|e| e.task == id.bits())
+                .map_or(0, |e| e.pid),
+        };
+        let tasks = entry
+            .tasks
+            .iter()
+            .enumerate()
+            .map(|(rank, id)| StartedTask {
+                task: id.bits(),
+                pid: pid_of(id),
+                rank: rank as u32,
+            });
+        tasks.collect()
+    }
+
+    fn job_refused(&mut self, job: JobId, failure: Failure) {
+        let Some(entry) = self.jobs.get_mut(&job) else {
+            return;
+        };
+        // The launcher's part in the job is over with this answer.
+        entry.lease = None;
+        let unread = std::mem::take(&mut entry.pipes);
+        if let Some(asked) = entry.launch.take() {
+            self.conclude(asked, Err(failure));
+        }
+        for _ in 0..unread.len() * 2 {
+            self.drive(job, |life, now, out| life.stream_closed(now, out));
+        }
+    }
+
+    /// Starts to pass on the output of one task.
+    pub(super) fn read_output(&mut self, job: JobId, number: u32) {
+        let Some(entry) = self.jobs.get_mut(&job) else {
+            return;
+        };
+        let Some([stdout, stderr]) = entry.pipes.remove(&number) else {
+            return;
+        };
+        let launcher = entry.lease.and_then(|lease| self.clients.get(&lease));
+        let sink = |stream| match launcher {
+            Some(client) => Sink::launcher(client.outbox.clone(), job, number, stream),
+            None => {
+                let task = entry.tasks.get(number as usize).map(TaskId::to_string);
+                Sink::log(self.facts.log.clone(), task.unwrap_or_default())
+            }
+        };
+        let sinks = [sink(Stream::Stdout), sink(Stream::Stderr)];
+        for (pipe, sink) in [stdout, stderr].into_iter().zip(sinks) {
+            self.spawn(|hub| stdio::pump(hub, job, pipe, sink));
+        }
+    }
+
+    fn end_processes(&mut self, job: JobId, grace: Duration) {
+        let Some(entry) = self.jobs.get_mut(&job) else {
+            return;
+        };
+        if let Some(feeder) = entry.feeder.take() {
+            feeder.stop();
+        }
+        match &entry.keeper {
+            Some(keeper) => {
+                let grace_ms = grace.as_millis() as u32;
+                let body = Some(to_keeper::Body::End(KeeperEnd { grace_ms }));
+                keeper.outbox.push(&ToKeeper { body }, Vec::new());
+            }
+            None => self.disconnect_tasks(job),
+        }
+    }
+
+    /// Tasks that we have not started cannot be ended: their connections are.
+    fn disconnect_tasks(&mut self, job: JobId) {
+        let Some(entry) = self.jobs.get(&job) else {
+            return;
+        };
+        for id in entry.tasks.clone() {
+            let Some(task) = self.tasks.get(&id) else {
+                continue;
+            };
+            match task.attachment().and_then(|a| self.clients.get(&a.client)) {
+                Some(client) => client.outbox.close(),
+                None => {
+                    let number = task.number;
+                    self.forget_task(id);
+                    self.drive(job, |life, now, out| {
+                        life.task_ended(number, Exit::default(), now, out);
+                    });
+                }
+            }
+        }
+    }
+
+    fn kill_keeper(&mut self, job: JobId) {
+        let Some(keeper) = self.jobs.get(&job).and_then(|entry| entry.keeper.as_ref()) else {
+            return;
+        };
+        tracing::warn!(
+            "the keeper of {job} (pid {}) does not end its processes",
+            keeper.pid
+        );
+        if keeper.reaped.is_none()
+            && let Some(pid) = rustix::process::Pid::from_raw(keeper.pid)
+        {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
+    }
+
+    fn tell_news(&self, job: JobId, text: String) {
+        if let Some(lease) = self.jobs.get(&job).and_then(|entry| entry.lease) {
+            let news = JobNews { job: job.0, text };
+            self.tell(lease, from_daemon::Body::JobNews(news));
+        }
+    }
+
+    fn report(&mut self, job: JobId, ended: TaskEnded) {
+        let Some(entry) = self.jobs.get_mut(&job) else {
+            return;
+        };
+        if entry.launch.is_some() {
+            entry.held.push(ended);
+        } else if let Some(lease) = entry.lease
+            && entry.keeper.is_some()
+        {
+            self.tell(lease, from_daemon::Body::TaskEnded(ended));
+        }
+    }
+
+    fn job_ended(&mut self, job: JobId, summary: Summary) {
+        let Some(entry) = self.jobs.remove(&job) else {
+            return;
+        };
+        for id in &entry.tasks {
+            self.forget_task(*id);
+        }
+        if let Some(lease) = entry.lease
+            && entry.keeper.is_some()
+        {
+            let ended = JobEnded {
+                job: job.0,
+                oom_evidence: oom_evidence(&entry.oom, &summary),
+                first_cause: summary.first_cause,
+                stopped: summary.stopped,
+                reason: summary.reason.into(),
+            };
+            self.tell(lease, from_daemon::Body::JobEnded(ended));
+        }
+        self.changed.notify_one();
+    }
+
+    /// The connection that a job depends on has ended.
+    pub(super) fn lease_lost(&mut self, job: JobId) {
+        if let Some(entry) = self.jobs.get_mut(&job) {
+            entry.lease = None;
+            entry.launch = None;
+        }
+        self.drive(job, |life, now, out| {
+            life.terminate(EndReason::EndInterrupted, crate::job::life::GRACE, now, out);
+        });
+    }
+
+    /// A connection has ended.
+    pub(super) fn client_gone(&mut self, client: ClientId) {
+        let Some(gone) = self.clients.remove(&client) else {
+            return;
+        };
+        gone.outbox.close();
+        self.watches.forget(client);
+        if let Role::Task(task) = gone.role {
+            self.connection_lost(task);
+        }
+        let is_leased = |entry: &&JobEntry| entry.lease == Some(client);
+        let leased = self.jobs.iter().filter(|(_, entry)| is_leased(entry));
+        let leased: Vec<_> = leased.map(|(id, _)| *id).collect();
+        leased.into_iter().for_each(|job| self.lease_lost(job));
+        self.changed.notify_one();
+    }
+
+    /// One start of a spawn is decided; answers the spawn when it was the last.
+    pub(super) fn spawn_decided(&mut self, job: JobId, number: u32, result: SpawnResult) {
+        let Some(entry) = self.jobs.get_mut(&job) else {
+            return;
+        };
+        let found = entry
+            .batches
+            .iter()
+            .position(|batch| batch.open.contains_key(&number));
+        let Some(index) = found else { return };
+        let batch = &mut entry.batches[index];
+        if let Some(at) = batch.open.remove(&number) {
+            batch.results[at] = Some(result);
+        }
+        if batch.open.is_empty() {
+            let batch = entry.batches.swap_remove(index);
+            self.answer_spawn(batch);
+        }
+    }
+
+    /// Answers a spawn of which everything is known.
+    pub(super) fn answer_spawn(&self, batch: Batch) {
+        let results = batch.results.into_iter().flatten().collect();
+        self.answer(batch.asked, from_daemon::Body::Spawned(Spawned { results }));
+    }
+
+    /// Whether the task's end is known to the keeper or the system, not to a connection.
+    pub(super) fn is_process_of(&self, id: TaskId, job: JobId) -> bool {
+        self.tasks
+            .get(&id)
+            .is_some_and(|t| t.origin == Origin::Started && t.job == Some(job))
+    }
+}
+
+/// A SIGKILL that we have not sent, and the kernel's counters have grown.
+fn oom_evidence(counter: &OomCounter, summary: &Summary) -> String {
+    let cause = summary
+        .first_cause
+        .as_ref()
+        .and_then(|cause| cause.status.as_ref());
+    match cause {
+        Some(ExitStatus {
+            how: Some(How::Signal(libc::SIGKILL)),
+            ..
+        }) => counter.evidence().unwrap_or_default(),
+        _ => String::new(),
+    }
+}

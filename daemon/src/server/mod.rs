@@ -1,0 +1,246 @@
+//! The daemon: its sockets, its state, and what it does with both.
+//!
+//! - `hub` holds all state; `tasks`, `jobs`, `launch` and `request` are its methods
+//! - `connection`, `stream`, `outbox`: clients and their frames
+//! - `keepers`, `stdio`: the processes of jobs and their output
+//! - `place`, `log`: the daemon's files
+
+mod connection;
+mod failure;
+mod hub;
+mod jobs;
+mod keepers;
+mod launch;
+mod log;
+mod outbox;
+mod place;
+mod request;
+mod shm;
+mod stdio;
+mod stream;
+mod tasks;
+
+use crate::host::detach::Readiness;
+use crate::host::{detach, facts, limits};
+use crate::job::life::GRACE;
+use hub::{Facts, Hub, Shared};
+use log::Log;
+use place::{NoPlace, Place};
+use std::os::unix::net::UnixListener as StdListener;
+use std::time::{Duration, Instant};
+use tokio::net::UnixListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// How the daemon is to run.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Its name.
+    pub name: String,
+    /// It leaves after this long with nothing to do.
+    pub idle: Option<Duration>,
+    /// It logs to standard error.
+    pub foreground: bool,
+}
+
+/// Pause after a failed accept: the system has run out of something.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Longest time for the last words to clients.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// Why the daemon does not serve.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// There is no place for it.
+    #[error("{0}")]
+    NoPlace(String),
+    /// The system has refused something.
+    #[error("pvmd cannot start: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// Takes the daemon's place, says so through `readiness`, and serves until it is halted or idle.
+///
+/// # Errors
+/// When it cannot start; `readiness` has been told then. That another daemon serves already is
+/// not an error: `readiness` is told, and the text returned.
+pub fn run(options: &Options, mut readiness: Readiness) -> Result<Option<String>, ServeError> {
+    let (place, listener) = match Place::take(&options.name) {
+        Ok(taken) => taken,
+        Err(running @ NoPlace::AlreadyRunning(_)) => {
+            let text = running.to_string();
+            readiness.already_running(&text);
+            return Ok(Some(text));
+        }
+        Err(e) => {
+            readiness.failed(&format!("pvmd: {e}"));
+            return Err(ServeError::NoPlace(e.to_string()));
+        }
+    };
+    let served = serve_at(options, &place, listener, &mut readiness);
+    place.leave();
+    if let Err(e) = &served {
+        readiness.failed(&format!("pvmd cannot start: {e}"));
+    }
+    Ok(served.map(|()| None)?)
+}
+
+fn serve_at(
+    options: &Options,
+    place: &Place,
+    listener: StdListener,
+    readiness: &mut Readiness,
+) -> std::io::Result<()> {
+    let log = match options.foreground {
+        true => Log::stderr(),
+        false => Log::file(place.log.clone()),
+    };
+    log.install(std::env::var(pvm::settings::LOG).ok().as_deref());
+    detach::become_subreaper();
+    let facts = Facts {
+        host: facts::host_name(),
+        socket: place.socket.clone(),
+        cpus: facts::cpus(),
+        since: Instant::now(),
+        open_files: limits::raise_open_files().current,
+        log,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let local = tokio::task::LocalSet::new();
+    local.block_on(&runtime, async {
+        let page = shm::host_page(facts.cpus).map_err(std::io::Error::other)?;
+        let hub = Hub::new(facts, page);
+        let mut server = Server {
+            hub,
+            place,
+            listener: Some(UnixListener::from_std(listener)?),
+            idle: options.idle,
+            children: signal(SignalKind::child())?,
+            ends: [
+                signal(SignalKind::terminate())?,
+                signal(SignalKind::interrupt())?,
+            ],
+            hangups: signal(SignalKind::hangup())?,
+        };
+        readiness.ready();
+        server.serve().await;
+        Ok(())
+    })
+}
+
+struct Server<'a> {
+    hub: Shared,
+    place: &'a Place,
+    /// `None` once a halt is under way.
+    listener: Option<UnixListener>,
+    idle: Option<Duration>,
+    children: Signal,
+    ends: [Signal; 2],
+    /// Taken so that the loss of a terminal does not end a daemon in the foreground silently.
+    hangups: Signal,
+}
+
+impl Server<'_> {
+    async fn serve(&mut self) {
+        let changes = self.hub.borrow().changes();
+        let mut idle_since = Instant::now();
+        loop {
+            let (deadline, is_idle) = {
+                let hub = self.hub.borrow();
+                if hub.is_over() {
+                    break;
+                }
+                if hub.is_halting() && self.listener.take().is_some() {
+                    self.place.hide();
+                }
+                (hub.next_deadline(), hub.is_idle())
+            };
+            if !is_idle {
+                idle_since = Instant::now();
+            }
+            let leave_at = self.idle.filter(|_| is_idle).map(|idle| idle_since + idle);
+            let [terminate, interrupt] = &mut self.ends;
+            tokio::select! {
+                accepted = accept(self.listener.as_ref()) => self.welcome(accepted).await,
+                () = changes.notified() => {}
+                () = sleep_until(deadline) => self.hub.borrow_mut().tick(Instant::now()),
+                () = sleep_until(leave_at) => if self.may_leave() { break },
+                _ = self.children.recv() => self.hub.borrow_mut().reap(),
+                _ = terminate.recv() => self.hub.borrow_mut().halt(None, GRACE),
+                _ = interrupt.recv() => self.hub.borrow_mut().halt(None, GRACE),
+                _ = self.hangups.recv() => self.hub.borrow_mut().halt(None, GRACE),
+            }
+        }
+        self.say_goodbye().await;
+    }
+
+    async fn welcome(&self, accepted: std::io::Result<tokio::net::UnixStream>) {
+        match accepted {
+            Ok(stream) => {
+                tokio::task::spawn_local(connection::serve(self.hub.clone(), stream));
+            }
+            Err(e) => {
+                tracing::warn!("a client could not be accepted: {e}");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+
+    /// Takes the socket's name away and looks whether somebody has come at the last moment; then
+    /// the daemon stays.
+    fn may_leave(&mut self) -> bool {
+        self.place.hide();
+        let Some(listener) = self.listener.take() else {
+            return true;
+        };
+        let Ok(old) = listener.into_std() else {
+            return true;
+        };
+        let mut late = Vec::new();
+        while let Ok((stream, _)) = old.accept() {
+            late.push(stream);
+        }
+        if late.is_empty() {
+            return true;
+        }
+        let listener = self.place.listen().and_then(UnixListener::from_std);
+        self.listener = listener
+            .inspect_err(|e| tracing::error!("cannot listen: {e}"))
+            .ok();
+        for stream in late {
+            let ready = stream.set_nonblocking(true);
+            if let Ok(stream) = ready.and_then(|()| tokio::net::UnixStream::from_std(stream)) {
+                tokio::task::spawn_local(connection::serve(self.hub.clone(), stream));
+            }
+        }
+        false
+    }
+
+    async fn say_goodbye(&mut self) {
+        self.listener = None;
+        self.place.leave();
+        let outboxes = self.hub.borrow_mut().say_goodbye();
+        let flush = async {
+            for outbox in outboxes {
+                outbox.flushed().await;
+            }
+        };
+        // A client that does not read is not waited for.
+        let _ = tokio::time::timeout(LAST_WORDS, flush).await;
+    }
+}
+
+async fn accept(listener: Option<&UnixListener>) -> std::io::Result<tokio::net::UnixStream> {
+    match listener {
+        Some(listener) => Ok(listener.accept().await?.0),
+        None => std::future::pending().await,
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}

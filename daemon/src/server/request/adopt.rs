@@ -1,0 +1,55 @@
+//! Adopt: tasks that their owner attaches itself.
+
+use super::Reply;
+use crate::host::limits;
+use crate::job::life::Rules;
+use crate::server::hub::{Asked, Hub};
+use crate::server::jobs::Template;
+use crate::server::launch::{self, Birth};
+use crate::server::tasks::Origin;
+use pvm::wire::control::{Adopted, AdoptedTask, FailurePolicy, from_daemon};
+use std::collections::HashMap;
+
+impl Hub {
+    pub(super) fn adopt(&mut self, asked: Asked, count: u32) -> Reply {
+        self.check_not_halting("making tasks")?;
+        limits::check_count(count.into())?;
+        let job = self.next_job();
+        let rules = Rules {
+            on_failure: FailurePolicy::FailureContinue,
+            timeout: None,
+            has_keeper: false,
+        };
+        let template = Template {
+            environment: HashMap::new(),
+            directory: "/".into(),
+            umask: 0o022,
+        };
+        let mut entry = launch::entry(job, rules, template, "(adopted)".into());
+        entry.lease = Some(asked.client);
+        self.jobs.insert(job, entry);
+        let birth = Birth {
+            job,
+            parent: None,
+            origin: Origin::Adopted,
+        };
+        let world = self.enter_tasks(birth, &vec!["(adopted)".to_owned(); count as usize]);
+        let world = world.inspect_err(|_| {
+            self.jobs.remove(&job);
+        })?;
+        if let Some(entry) = self.jobs.get_mut(&job) {
+            entry.life.run();
+        }
+        let tasks = world.iter().filter_map(|id| {
+            Some(AdoptedTask {
+                task: id.bits(),
+                capability: self.tasks.get(id)?.capability.to_vec(),
+            })
+        });
+        let adopted = Adopted {
+            job: job.0,
+            tasks: tasks.collect(),
+        };
+        Ok(Some(from_daemon::Body::Adopted(adopted)))
+    }
+}

@@ -1,0 +1,129 @@
+//! What clients ask for: one file per kind of request.
+
+mod adopt;
+mod attach;
+mod channel;
+mod end;
+mod group;
+mod kill;
+mod list;
+mod notify;
+mod run;
+mod spawn;
+
+use super::failure::failure;
+use super::hub::{Asked, Hub, Role};
+use pvm::ids::{JobId, TaskId};
+use pvm::wire::control::{Done, Failure, FailureCode, StdinPolicy, from_daemon, to_daemon::Body};
+use std::os::fd::OwnedFd;
+
+/// What a request is answered with; `None`: later.
+type Reply = Result<Option<from_daemon::Body>, Failure>;
+
+const DONE: Reply = Ok(Some(from_daemon::Body::Done(Done {})));
+
+/// Descriptors that come beside a request.
+pub fn descriptors(body: Option<&Body>) -> usize {
+    match body {
+        Some(Body::Run(run)) if run.stdin() == StdinPolicy::StdinOne => 1,
+        _ => 0,
+    }
+}
+
+impl Hub {
+    /// Takes one request.
+    pub(super) fn request(&mut self, asked: Asked, body: Option<Body>, fds: Vec<OwnedFd>) {
+        let reply = match body {
+            Some(body) => self.obey(asked, body, fds),
+            None => Err(malformed("reading a request", "this pvmd does not know it")),
+        };
+        match reply {
+            Ok(Some(body)) => self.answer(asked, body),
+            Ok(None) => {}
+            Err(failure) => self.conclude(asked, Err(failure)),
+        }
+    }
+
+    fn obey(&mut self, asked: Asked, body: Body, fds: Vec<OwnedFd>) -> Reply {
+        match body {
+            Body::Hello(_) => Err(malformed("reading a request", "a second Hello")),
+            Body::OpenChannel(open) => self.open_channel(asked, open.peer),
+            Body::CloseChannel(close) => self.close_channel(asked, close.peer),
+            Body::Detach(_) => self.leave(asked),
+            Body::Run(run) => self.run(asked, run, fds),
+            Body::Spawn(spawn) => self.spawn_tasks(asked, spawn),
+            Body::ListTasks(list) => Ok(Some(self.list_tasks(&list))),
+            Body::ListHosts(_) => Ok(Some(self.list_hosts())),
+            Body::ListJobs(_) => Ok(Some(self.list_jobs())),
+            Body::Kill(kill) => self.kill(asked, &kill),
+            Body::Notify(notify) => self.notify(asked, notify),
+            Body::Stdin(stdin) => self.feed_stdin(asked, stdin),
+            Body::Terminate(terminate) => self.terminate(&terminate),
+            Body::Halt(halt) => self.ask_halt(asked, halt.force),
+            Body::GroupJoin(join) => self.group_join(asked, join.name),
+            Body::GroupLeave(leave) => self.group_leave(asked, &leave.name),
+            Body::GroupQuery(query) => self.group_query(asked, &query.name),
+            Body::GroupBarrier(barrier) => self.group_barrier(asked, &barrier),
+            Body::Adopt(adopt) => self.adopt(asked, adopt.count),
+        }
+    }
+
+    /// The task that asks.
+    fn caller(&self, asked: Asked, what: &str) -> Result<TaskId, Failure> {
+        match self.clients.get(&asked.client).map(|client| client.role) {
+            Some(Role::Task(task)) => Ok(task),
+            _ => Err(malformed(what, "only an attached task can ask for this")),
+        }
+    }
+
+    /// No new work once a halt is under way.
+    fn check_not_halting(&self, what: &str) -> Result<(), Failure> {
+        match self.is_halting() {
+            false => Ok(()),
+            true => {
+                let why = "pvmd is being halted";
+                Err(failure(
+                    FailureCode::FailureEnding,
+                    what,
+                    why,
+                    "start another daemon",
+                ))
+            }
+        }
+    }
+}
+
+/// A request that makes no sense.
+pub fn malformed(what: &str, why: &str) -> Failure {
+    failure(FailureCode::FailureMalformed, what, why, "")
+}
+
+/// A task that is not there.
+pub fn no_such_task(task: TaskId, verb: &str) -> Failure {
+    failure(
+        FailureCode::FailureNoSuchTask,
+        format!("cannot {verb} {task}"),
+        "there is no such task, or it has ended",
+        "'pvm ps' lists the tasks",
+    )
+}
+
+fn task_id(bits: u64, verb: &str) -> Result<TaskId, Failure> {
+    TaskId::from_bits(bits).ok_or_else(|| {
+        failure(
+            FailureCode::FailureNoSuchTask,
+            format!("cannot {verb} task {bits:#x}"),
+            "this is not a task id",
+            "'pvm ps' lists the tasks",
+        )
+    })
+}
+
+fn no_such_job(job: JobId, verb: &str) -> Failure {
+    failure(
+        FailureCode::FailureNoSuchJob,
+        format!("cannot {verb} {job}"),
+        "there is no such job, or it has ended",
+        "'pvm ps' lists the jobs",
+    )
+}

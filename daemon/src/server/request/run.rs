@@ -1,0 +1,198 @@
+//! Run: a launcher starts a job and stays with it. StdinData: it feeds the job's input.
+
+use super::{Reply, failure, malformed, no_such_job};
+use crate::host::limits;
+use crate::job::life::Rules;
+use crate::server::hub::{Asked, Hub};
+use crate::server::jobs::Template;
+use crate::server::keepers;
+use crate::server::launch::{self, Birth, Ready, Stdin, no_resources};
+use crate::server::stdio::Feeder;
+use crate::server::tasks::Origin;
+use pvm::ids::JobId;
+use pvm::wire::control::{Failure, FailureCode, Launch, Run, StdinData, StdinPolicy};
+use rustix::pipe::{PipeFlags, pipe_with};
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::time::Duration;
+
+impl Hub {
+    pub(super) fn run(&mut self, asked: Asked, run: Run, mut fds: Vec<OwnedFd>) -> Reply {
+        self.check_not_halting("starting a job")?;
+        let launch = run.launch.as_ref();
+        let launch = launch.ok_or_else(|| malformed("starting a job", "it has no launch"))?;
+        let count = launch.apps.iter().map(|app| u64::from(app.count)).sum();
+        limits::check_count(count)?;
+        if let Some(app) = launch.apps.iter().find(|app| app.count == 0) {
+            limits::check_count(0).map_err(|f| Failure {
+                what: format!("cannot start 0 tasks of '{}'", app.program),
+                ..f
+            })?;
+        }
+        let apps: Vec<_> = launch
+            .apps
+            .iter()
+            .map(|app| launch::prepare(app, launch))
+            .collect::<Result<_, _>>()?;
+        let input = Input::new(&run, count as u32, fds.pop())?;
+        self.start_job(asked, &run, launch, &apps, input)?;
+        Ok(None)
+    }
+
+    fn start_job(
+        &mut self,
+        asked: Asked,
+        run: &Run,
+        launch: &Launch,
+        apps: &[Ready],
+        input: Input,
+    ) -> Result<(), Failure> {
+        let job = self.next_job();
+        let rules = Rules {
+            on_failure: run.on_failure(),
+            timeout: (run.timeout_ms > 0).then(|| Duration::from_millis(run.timeout_ms)),
+            has_keeper: true,
+        };
+        let command = launch::command_line(&launch.apps);
+        let mut entry = launch::entry(job, rules, template(launch), command);
+        entry.lease = Some(asked.client);
+        entry.launch = Some(asked);
+        entry.keeper = Some(keepers::start(self, job).map_err(|e| no_resources(1, &e))?);
+        self.jobs.insert(job, entry);
+        let birth = Birth {
+            job,
+            parent: None,
+            origin: Origin::Started,
+        };
+        let started = self.start_tasks(birth, apps, &|rank| input.of(rank));
+        if let Err(failure) = started {
+            self.abandon(job);
+            return Err(failure);
+        }
+        let feeder = input.into_feeder(self, job);
+        if let Some(entry) = self.jobs.get_mut(&job) {
+            entry.feeder = feeder;
+        }
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// A job that has no tasks: only its keeper is to be ended.
+    pub(super) fn abandon(&mut self, job: JobId) {
+        if let Some(entry) = self.jobs.get_mut(&job) {
+            entry.launch = None;
+            entry.lease = None;
+            entry.life.run();
+        }
+        self.drive(job, |life, now, out| {
+            let reason = pvm::wire::control::EndReason::EndTaskFailed;
+            life.terminate(reason, Duration::ZERO, now, out);
+        });
+    }
+
+    pub(super) fn feed_stdin(&mut self, asked: Asked, stdin: StdinData) -> Reply {
+        let job = JobId(stdin.job);
+        let entry = self
+            .jobs
+            .get_mut(&job)
+            .filter(|entry| entry.lease == Some(asked.client));
+        let entry = entry.ok_or_else(|| no_such_job(job, "feed"))?;
+        if let Some(feeder) = &entry.feeder
+            && !stdin.data.is_empty()
+            && !feeder.take(stdin.data)
+        {
+            return Err(malformed("feeding a job", "no data was demanded"));
+        }
+        if stdin.eof {
+            // What was given is still written; then the pipes are closed.
+            entry.feeder = None;
+        }
+        super::DONE
+    }
+}
+
+/// The launch's environment and directory, for tasks that are spawned later.
+pub fn template(launch: &Launch) -> Template {
+    Template {
+        environment: launch.environment.clone(),
+        directory: launch.directory.clone().into(),
+        umask: launch.umask,
+    }
+}
+
+/// The standard input of a job's tasks.
+pub struct Input {
+    none: Stdin,
+    one: Option<(u32, Stdin)>,
+    all: Vec<Stdin>,
+    feeds: Vec<OwnedFd>,
+}
+
+impl Input {
+    fn new(run: &Run, count: u32, passed: Option<OwnedFd>) -> Result<Self, Failure> {
+        let mut input = Input::none()?;
+        match run.stdin() {
+            StdinPolicy::StdinNone => {}
+            StdinPolicy::StdinOne => {
+                if run.stdin_rank >= count {
+                    return Err(failure(
+                        FailureCode::FailureMalformed,
+                        format!("cannot give standard input to rank {}", run.stdin_rank),
+                        format!("the job has ranks 0 to {}", count - 1),
+                        "give --stdin a rank of the job",
+                    ));
+                }
+                let passed = passed.ok_or_else(|| {
+                    malformed(
+                        "starting a job",
+                        "the launcher's standard input did not come",
+                    )
+                })?;
+                input.one = Some((run.stdin_rank, Rc::new(passed)));
+            }
+            StdinPolicy::StdinAll => {
+                for _ in 0..count {
+                    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)
+                        .map_err(|e| no_resources(count as usize, &e))?;
+                    let _ = rustix::io::ioctl_fionbio(&writer, true);
+                    input.all.push(Rc::new(reader));
+                    input.feeds.push(writer);
+                }
+            }
+        }
+        Ok(input)
+    }
+
+    /// Nothing for anybody.
+    ///
+    /// # Errors
+    /// When /dev/null cannot be opened.
+    pub fn none() -> Result<Self, Failure> {
+        let null = File::open("/dev/null").map_err(|e| no_resources(1, &e))?;
+        Ok(Input {
+            none: Rc::new(null.into()),
+            one: None,
+            all: Vec::new(),
+            feeds: Vec::new(),
+        })
+    }
+
+    /// That of one rank.
+    pub fn of(&self, rank: u32) -> Stdin {
+        let one = self
+            .one
+            .as_ref()
+            .filter(|(at, _)| *at == rank)
+            .map(|(_, fd)| fd);
+        let all = self.all.get(rank as usize);
+        one.or(all).unwrap_or(&self.none).clone()
+    }
+
+    fn into_feeder(self, hub: &Hub, job: JobId) -> Option<Feeder> {
+        if self.feeds.is_empty() {
+            return None;
+        }
+        Feeder::new(hub, job, self.feeds)
+    }
+}

@@ -1,0 +1,107 @@
+//! Small texts: durations, sizes, rank lists, other people's bytes.
+
+use std::time::Duration;
+
+/// `0.3 s`, `12 s`, `2m05s`, `3h07m`, `2d04h`.
+pub fn duration(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0..10 => format!("{:.1} s", time.as_secs_f64()),
+        10..60 => format!("{seconds} s"),
+        60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{}h{:02}m", seconds / 3600, seconds / 60 % 60),
+        _ => format!("{}d{:02}h", seconds / 86_400, seconds / 3600 % 24),
+    }
+}
+
+/// `512 KiB`, `1.5 GiB`.
+pub fn kibibytes(kib: u64) -> String {
+    match kib {
+        0..1024 => format!("{kib} KiB"),
+        1024..1_048_576 => format!("{:.1} MiB", kib as f64 / 1024.0),
+        _ => format!("{:.1} GiB", kib as f64 / 1_048_576.0),
+    }
+}
+
+/// `1 task`, `8 tasks`.
+pub fn count(number: usize, one: &str) -> String {
+    match number {
+        1 => format!("1 {one}"),
+        _ => format!("{number} {one}s"),
+    }
+}
+
+/// Ranges in a list of ranks are cut off after this many.
+const RANGES_MAX: usize = 8;
+
+/// `rank 3`, `ranks 0,2-5`. The list is sorted first.
+pub fn ranks(list: &mut [u32]) -> String {
+    list.sort_unstable();
+    let mut ranges: Vec<(u32, u32)> = Vec::new();
+    for rank in list.iter().copied() {
+        match ranges.last_mut() {
+            Some((_, last)) if *last == rank || last.checked_add(1) == Some(rank) => *last = rank,
+            _ => ranges.push((rank, rank)),
+        }
+    }
+    let shown = ranges
+        .iter()
+        .take(RANGES_MAX)
+        .map(|(first, last)| match first == last {
+            true => first.to_string(),
+            false => format!("{first}-{last}"),
+        });
+    let mut text = shown.collect::<Vec<_>>().join(",");
+    if ranges.len() > RANGES_MAX {
+        text.push_str(",...");
+    }
+    let noun = if list.len() == 1 { "rank" } else { "ranks" };
+    format!("{noun} {text}")
+}
+
+/// Bytes of others made harmless for a terminal: control characters become `\x1b` and the like.
+pub fn harmless(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for c in String::from_utf8_lossy(bytes).chars() {
+        match c {
+            '\t' => text.push('\t'),
+            c if c.is_control() => text.push_str(&format!("\\x{:02x}", c as u32)),
+            c => text.push(c),
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        let cases = [
+            (300, "0.3 s"),
+            (12_900, "12 s"),
+            (125_000, "2m05s"),
+            (11_220_000, "3h07m"),
+        ];
+        for (millis, text) in cases {
+            assert_eq!(duration(Duration::from_millis(millis)), text);
+        }
+    }
+
+    #[test]
+    fn rank_lists() {
+        assert_eq!(ranks(&mut [3]), "rank 3");
+        assert_eq!(ranks(&mut [5, 0, 3, 4, 2]), "ranks 0,2-5");
+        let mut odd: Vec<u32> = (0..40).map(|n| n * 2).collect();
+        assert_eq!(ranks(&mut odd), "ranks 0,2,4,6,8,10,12,14,...");
+    }
+
+    #[test]
+    fn foreign_bytes() {
+        assert_eq!(
+            harmless(b"a\tb\x1b[31m\xff\r"),
+            "a\tb\\x1b[31m\u{fffd}\\x0d"
+        );
+    }
+}

@@ -1,0 +1,200 @@
+//! Communicators: numbered tasks with messages of their own.
+
+use super::error::{Error, Result};
+use super::port::Names;
+use super::shared::Shared;
+use crate::collective::{self, Scratch, Tags, Topology};
+use crate::group::Group;
+use crate::ids::{Context, Rank, TaskId};
+use crate::transport::Peer;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+/// Some tasks, numbered from 0, whose messages are apart from those of all other communicators.
+/// Clones are the same communicator.
+///
+/// - Messages: [`send`](Communicator::send), [`recv`](Communicator::recv),
+///   [`recv_into`](Communicator::recv_into), their non-blocking forms
+///   [`isend`](Communicator::isend) and [`irecv`](Communicator::irecv),
+///   [`send_value`](Communicator::send_value) and [`recv_value`](Communicator::recv_value) for any
+///   serde type, [`probe`](Communicator::probe), [`claim`](Communicator::claim)
+/// - Collectives, to be called by all: [`barrier`](Communicator::barrier),
+///   [`broadcast`](Communicator::broadcast), [`gather`](Communicator::gather),
+///   [`allreduce`](Communicator::allreduce) and their kin
+/// - More communicators: [`split`](Communicator::split), [`dup`](Communicator::dup)
+///
+/// Messages from one task to another arrive in the order in which they were sent, as far as one
+/// receive could have taken either.
+#[derive(Clone)]
+pub struct Communicator {
+    pub(super) shape: Arc<Shape>,
+}
+
+/// What a communicator is made of.
+pub(super) struct Shape {
+    pub shared: Arc<Shared>,
+    pub group: Group,
+    pub rank: Rank,
+    /// By rank.
+    pub members: Vec<Member>,
+    ranks: HashMap<Peer, Rank>,
+    /// Where this task receives.
+    pub context: Context,
+    /// The ranks as collectives see them: their contexts are the next ones.
+    pub collective_members: Arc<[collective::Member]>,
+    pub topology: Topology,
+    pub state: Mutex<State>,
+}
+
+/// What changes with every collective.
+#[derive(Default)]
+pub(super) struct State {
+    pub tags: Tags,
+    pub scratch: Scratch,
+}
+
+/// One rank as this task sees it.
+#[derive(Clone, Copy)]
+pub(super) struct Member {
+    pub peer: Peer,
+    /// Where that rank receives.
+    pub context: Context,
+}
+
+impl Communicator {
+    /// The communicator of the launch, whose contexts have the same number everywhere.
+    pub(super) fn world(shared: &Arc<Shared>) -> Result<Self> {
+        let contexts = vec![Context::WORLD; shared.world.size()];
+        Self::new(
+            shared,
+            shared.world.clone(),
+            shared.rank,
+            Context::WORLD,
+            &contexts,
+        )
+    }
+
+    /// A communicator of known contexts: `context` of this task, `contexts` of all ranks.
+    pub(super) fn new(
+        shared: &Arc<Shared>,
+        group: Group,
+        rank: Rank,
+        context: Context,
+        contexts: &[Context],
+    ) -> Result<Self> {
+        let tasks = group.tasks().iter().zip(contexts);
+        let members: Vec<Member> = shared.core.with(|engine| {
+            tasks
+                .map(|(&task, &context)| Member {
+                    peer: engine.peer(task),
+                    context,
+                })
+                .collect()
+        })?;
+        let ranks = members
+            .iter()
+            .enumerate()
+            .map(|(rank, member)| (member.peer, rank))
+            .collect();
+        let collective_members = members.iter().map(Member::for_collectives).collect();
+        let crowded = members.len() > shared.cpus;
+        let topology = Topology::one_host(members.len(), crowded);
+        let shape = Shape {
+            shared: Arc::clone(shared),
+            group,
+            rank,
+            members,
+            ranks,
+            context,
+            collective_members,
+            topology,
+            state: Mutex::default(),
+        };
+        Ok(Self {
+            shape: Arc::new(shape),
+        })
+    }
+
+    /// The number of this task, from 0.
+    pub fn rank(&self) -> Rank {
+        self.shape.rank
+    }
+
+    /// The number of tasks.
+    pub fn size(&self) -> usize {
+        self.shape.members.len()
+    }
+
+    /// The task behind a rank.
+    ///
+    /// # Errors
+    /// [`Error::RankOutOfRange`].
+    pub fn task_of(&self, rank: Rank) -> Result<TaskId> {
+        self.member(rank)?;
+        self.shape.group.task(rank).ok_or(Error::Stranger)
+    }
+
+    /// The rank of a task; `None` if it is not in the communicator.
+    pub fn rank_of(&self, task: TaskId) -> Option<Rank> {
+        self.shape.group.rank_of(task)
+    }
+
+    /// All tasks, by rank.
+    pub fn tasks(&self) -> &[TaskId] {
+        self.shape.group.tasks()
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shape.shared
+    }
+
+    pub(super) fn member(&self, rank: Rank) -> Result<Member> {
+        let size = self.size();
+        self.shape
+            .members
+            .get(rank)
+            .copied()
+            .ok_or(Error::RankOutOfRange { rank, size })
+    }
+}
+
+impl Member {
+    fn for_collectives(&self) -> collective::Member {
+        let context = Context(self.context.0.wrapping_add(1));
+        collective::Member {
+            peer: self.peer,
+            context,
+        }
+    }
+}
+
+impl Shape {
+    /// Where this task receives the messages of collectives.
+    pub fn collective_context(&self) -> Context {
+        Context(self.context.0 + 1)
+    }
+}
+
+impl Names for Communicator {
+    type Name = Rank;
+
+    fn shared(&self) -> &Arc<Shared> {
+        &self.shape.shared
+    }
+
+    fn name(&self, peer: Peer) -> Option<Rank> {
+        self.shape.ranks.get(&peer).copied()
+    }
+}
+
+impl Drop for Shape {
+    fn drop(&mut self) {
+        if self.context.0 >= Context::FIRST_FREE.0 {
+            // Where this thread may not enter, the context just stays open.
+            let _ = self
+                .shared
+                .core
+                .with(|engine| engine.close_context(self.context));
+        }
+    }
+}

@@ -1,0 +1,363 @@
+//! Messages between this task and numbered peers: what communicators and task ids have in common.
+
+use super::error::{Error, Result, SentType};
+use super::plain::{Plain, plain_hash, value_hash};
+use super::request::Request;
+use super::shared::{Shared, ShmEngine};
+use super::status::Status;
+use crate::datatype::{Sink, Source, lend, lend_mut};
+use crate::engine::{Claim, EngineError, Envelope, Mode, Outcome, Selector};
+use crate::ids::{Context, Tag};
+use crate::limits::VALUE_MAX;
+use crate::transport::{Peer, Transport};
+use crate::wire::value;
+use bytemuck::allocation::{box_bytes_of, try_from_box_bytes, try_zeroed_slice_box};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+
+/// Where a message goes.
+#[derive(Clone, Copy)]
+pub(super) struct Target {
+    pub peer: Peer,
+    /// The receiver's number.
+    pub context: Context,
+    pub tag: Tag,
+}
+
+/// Turns peers into what the program calls them.
+pub(super) trait Names: Clone + Send + Sync + 'static {
+    /// Rank or task id.
+    type Name: Send + 'static;
+    /// The task that all messages go through.
+    fn shared(&self) -> &Arc<Shared>;
+    /// What the program calls a peer. Peers that have no name are not heard of.
+    fn name(&self, peer: Peer) -> Option<Self::Name>;
+}
+
+/// A matched message that nothing has been received of.
+pub(super) struct Claimed {
+    pub claim: Claim,
+    pub envelope: Envelope,
+}
+
+/// Refuses the library's own tags.
+pub(super) fn check_tag(tag: Tag) -> Result<()> {
+    if tag < 0 {
+        Err(Error::NegativeTag(tag))
+    } else {
+        Ok(())
+    }
+}
+
+/// The status of a message.
+pub(super) fn status<N: Names>(names: &N, envelope: &Envelope) -> Result<Status<N::Name>> {
+    let Envelope {
+        source, tag, len, ..
+    } = *envelope;
+    let source = names.name(source).ok_or(Error::Stranger)?;
+    Ok(Status { source, tag, len })
+}
+
+impl Shared {
+    pub fn send<T: Plain>(&self, to: Target, data: &[T], mode: Mode) -> Result<()> {
+        self.send_bytes(to, plain_hash::<T>(), bytemuck::cast_slice(data), mode)
+    }
+
+    pub fn send_value<T: Serialize + ?Sized>(&self, to: Target, value: &T) -> Result<()> {
+        let bytes = value::encode(value).map_err(Error::Unsendable)?;
+        self.send_bytes(to, value_hash::<T>(), &bytes, Mode::Standard)
+    }
+
+    fn send_bytes(&self, to: Target, check: u32, bytes: &[u8], mode: Mode) -> Result<()> {
+        let Target { peer, context, tag } = to;
+        lend(bytes, |source| {
+            self.run_for_envelope(|e| e.send(peer, context, tag, check, source, mode))
+        })?;
+        Ok(())
+    }
+
+    /// Receives into a slice; the rest of it stays as it is.
+    pub fn receive_into<T: Plain>(&self, from: Selector, data: &mut [T]) -> Result<Envelope> {
+        let envelope = lend_mut(bytemuck::cast_slice_mut(data), |sink| {
+            self.run_for_envelope(|engine| engine.receive(from, sink))
+        })?;
+        self.check_plain::<T>(&envelope)?;
+        Ok(envelope)
+    }
+
+    /// Receives a message of any size.
+    pub fn receive<T: Plain>(&self, from: Selector) -> Result<(Vec<T>, Envelope)> {
+        let claimed = self.claim(from)?;
+        self.receive_claimed(claimed)
+    }
+
+    pub fn receive_value<T: DeserializeOwned>(&self, from: Selector) -> Result<(T, Envelope)> {
+        let outcome = self.run(|engine| engine.receive_any_size(from, VALUE_MAX as u64))?;
+        self.open_value(outcome)
+    }
+
+    /// Waits for a message and takes it out of the queue.
+    pub fn claim(&self, from: Selector) -> Result<Claimed> {
+        self.watch(from)?;
+        self.wait(|engine| claim_now(engine, from).or_else(|| peer_gone(engine, from)))?
+            .map_err(Error::from)
+    }
+
+    /// Waits for a message and leaves it where it is.
+    pub fn wait_message(&self, from: Selector) -> Result<Envelope> {
+        self.watch(from)?;
+        self.wait(|engine| {
+            engine
+                .probe(from)
+                .map(Ok)
+                .or_else(|| peer_gone(engine, from))
+        })?
+        .map_err(Error::from)
+    }
+
+    /// Makes sure that the end of the sender ends the wait.
+    fn watch(&self, from: Selector) -> Result<()> {
+        if let Some(peer) = from.source.filter(|&peer| peer != Peer::SELF) {
+            self.core.with(|engine| engine.transport().watch(peer))?;
+        }
+        Ok(())
+    }
+
+    /// Receives a claimed message into memory of its size.
+    pub fn receive_claimed<T: Plain>(&self, claimed: Claimed) -> Result<(Vec<T>, Envelope)> {
+        let Claimed { claim, envelope } = claimed;
+        let room = match self.check_plain::<T>(&envelope) {
+            Ok(()) => room::<T>(envelope.len),
+            Err(error) => Err(error),
+        };
+        match room {
+            Ok(room) => {
+                let sink = Sink::from_boxed(box_bytes_of(room));
+                let outcome = self.run(|engine| engine.receive_claimed(claim, sink))?;
+                self.open_plain(outcome)
+            }
+            Err(error) => {
+                self.discard(claim)?;
+                Err(error)
+            }
+        }
+    }
+
+    pub fn receive_claimed_into<T: Plain>(
+        &self,
+        claimed: Claimed,
+        data: &mut [T],
+    ) -> Result<Envelope> {
+        let envelope = lend_mut(bytemuck::cast_slice_mut(data), |sink| {
+            self.run_for_envelope(|engine| engine.receive_claimed(claimed.claim, sink))
+        })?;
+        self.check_plain::<T>(&envelope)?;
+        Ok(envelope)
+    }
+
+    pub fn receive_claimed_value<T: DeserializeOwned>(
+        &self,
+        claimed: Claimed,
+    ) -> Result<(T, Envelope)> {
+        let Claimed { claim, envelope } = claimed;
+        let room = match check::<T>(&envelope, value_hash::<T>()) {
+            Ok(()) => room::<u8>(envelope.len),
+            Err(error) => Err(error),
+        };
+        match room {
+            Ok(room) => {
+                let sink = Sink::from_vec(room.into_vec());
+                let outcome = self.run(|engine| engine.receive_claimed(claim, sink))?;
+                self.open_value(outcome)
+            }
+            Err(error) => {
+                self.discard(claim)?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Receives a claimed message into nothing, so that its sender can go on.
+    pub fn discard(&self, claim: Claim) -> Result<()> {
+        self.core.with(|engine| {
+            let request = engine.receive_claimed(claim, Sink::with_capacity(0));
+            engine.forget(request);
+        })?;
+        Ok(())
+    }
+
+    /// Sends one slice and receives another at the same time.
+    pub fn send_receive<S: Plain, R: Plain>(
+        &self,
+        to: Target,
+        data: &[S],
+        from: Selector,
+        room: &mut [R],
+    ) -> Result<Envelope> {
+        let Target { peer, context, tag } = to;
+        let check = plain_hash::<S>();
+        let (sent, received) = lend(bytemuck::cast_slice(data), |source| {
+            lend_mut(bytemuck::cast_slice_mut(room), |sink| {
+                let mut ends = Some((source, sink));
+                let mut requests = None;
+                let (mut sent, mut received) = (None, None);
+                self.wait(|engine| {
+                    if let Some((source, sink)) = ends.take() {
+                        let receive = engine.receive(from, sink);
+                        let mode = Mode::Standard;
+                        requests = Some((
+                            engine.send(peer, context, tag, check, source, mode),
+                            receive,
+                        ));
+                    }
+                    let (send, receive) = requests?;
+                    let over = |outcome: Outcome| outcome.result;
+                    sent = sent.take().or_else(|| engine.finish(send).map(over));
+                    received = received.take().or_else(|| engine.finish(receive).map(over));
+                    Some((sent?, received?))
+                })
+            })
+        })?;
+        sent?;
+        let envelope = received?;
+        self.check_plain::<R>(&envelope)?;
+        Ok(envelope)
+    }
+
+    /// The elements that a receive has brought.
+    fn open_plain<T: Plain>(&self, outcome: Outcome) -> Result<(Vec<T>, Envelope)> {
+        let envelope = outcome.result?;
+        self.check_plain::<T>(&envelope)?;
+        let mut data: Vec<T> = outcome
+            .sink
+            .and_then(Sink::into_boxed)
+            .and_then(unbox)
+            .unwrap_or_default();
+        data.truncate((envelope.len / size_of::<T>() as u64) as usize);
+        Ok((data, envelope))
+    }
+
+    fn open_value<T: DeserializeOwned>(&self, outcome: Outcome) -> Result<(T, Envelope)> {
+        let envelope = outcome.result?;
+        check::<T>(&envelope, value_hash::<T>())?;
+        let bytes = outcome.sink.and_then(Sink::into_vec).unwrap_or_default();
+        match value::decode(&bytes) {
+            Ok(value) => Ok((value, envelope)),
+            Err(error) => Err(Error::Malformed {
+                why: error.to_string(),
+            }),
+        }
+    }
+
+    fn check_plain<T: Plain>(&self, envelope: &Envelope) -> Result<()> {
+        let untyped_bytes = envelope.check == 0 && plain_hash::<T>() == plain_hash::<u8>();
+        if !untyped_bytes {
+            check::<T>(envelope, plain_hash::<T>())?;
+        }
+        if !envelope.len.is_multiple_of(size_of::<T>() as u64) {
+            let why = format!(
+                "{} bytes are not a whole number of {}",
+                envelope.len,
+                std::any::type_name::<T>()
+            );
+            return Err(Error::Malformed { why });
+        }
+        Ok(())
+    }
+}
+
+/// Starts a send of an owned slice.
+pub(super) fn isend<T: Plain, N: Names>(
+    names: &N,
+    to: Target,
+    data: Vec<T>,
+    mode: Mode,
+) -> Result<Request<Vec<T>, N::Name>> {
+    let Target { peer, context, tag } = to;
+    let source = Source::from_boxed(box_bytes_of(data.into_boxed_slice()));
+    let id = names
+        .shared()
+        .core
+        .with(|engine| engine.send(peer, context, tag, plain_hash::<T>(), source, mode))?;
+    let names_ = names.clone();
+    Ok(Request::send(
+        Arc::clone(names.shared()),
+        id,
+        move |outcome| {
+            let envelope = outcome.result?;
+            let data = outcome.source.and_then(Source::into_boxed).and_then(unbox);
+            // The status of a send names its receiver.
+            let status = status(
+                &names_,
+                &Envelope {
+                    source: peer,
+                    ..envelope
+                },
+            )?;
+            Ok((data.unwrap_or_default(), status))
+        },
+    ))
+}
+
+/// Starts a receive into an owned slice.
+pub(super) fn ireceive<T: Plain, N: Names>(
+    names: &N,
+    from: Selector,
+    room: Vec<T>,
+) -> Result<Request<Vec<T>, N::Name>> {
+    plain_hash::<T>();
+    let sink = Sink::from_boxed(box_bytes_of(room.into_boxed_slice()));
+    let id = names
+        .shared()
+        .core
+        .with(|engine| engine.receive(from, sink))?;
+    let names_ = names.clone();
+    Ok(Request::receive(
+        Arc::clone(names.shared()),
+        id,
+        move |outcome| {
+            let (data, envelope) = names_.shared().open_plain(outcome)?;
+            Ok((data, status(&names_, &envelope)?))
+        },
+    ))
+}
+
+fn claim_now(
+    engine: &mut ShmEngine,
+    from: Selector,
+) -> Option<std::result::Result<Claimed, EngineError>> {
+    engine
+        .claim(from)
+        .map(|(claim, envelope)| Ok(Claimed { claim, envelope }))
+}
+
+/// The error of a wait for a peer that has ended.
+fn peer_gone<R>(
+    engine: &mut ShmEngine,
+    from: Selector,
+) -> Option<std::result::Result<R, EngineError>> {
+    let peer = from.source.filter(|&peer| engine.is_gone(peer))?;
+    Some(Err(EngineError::PeerGone(engine.task(peer))))
+}
+
+fn check<T>(envelope: &Envelope, hash: u32) -> Result<()> {
+    if envelope.check == hash {
+        return Ok(());
+    }
+    let expected = std::any::type_name::<T>();
+    Err(Error::TypeMismatch {
+        expected,
+        got: SentType(envelope.check),
+    })
+}
+
+/// Zeroed memory for a message whose length a peer has named.
+fn room<T: Plain>(len: u64) -> Result<Box<[T]>> {
+    let count = usize::try_from(len).map_err(|_| Error::NoMemory { len })? / size_of::<T>();
+    try_zeroed_slice_box(count).map_err(|()| Error::NoMemory { len })
+}
+
+pub(super) fn unbox<T: Plain>(bytes: bytemuck::allocation::BoxBytes) -> Option<Vec<T>> {
+    try_from_box_bytes::<[T]>(bytes).ok().map(<[T]>::into_vec)
+}

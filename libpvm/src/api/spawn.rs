@@ -1,0 +1,145 @@
+//! Starting more tasks.
+
+use super::error::{Error, Result, said};
+use super::vm::{Vm, unexpected};
+use crate::ids::TaskId;
+use crate::wire::control::{App, Failure, FailureCode, Launch, Spawn, from_daemon, to_daemon};
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+/// What to spawn: a program, its arguments and surroundings, and how often.
+///
+/// ```no_run
+/// # fn main() -> pvm::Result<()> {
+/// # let vm = pvm::Vm::attach()?;
+/// for result in vm.spawn(pvm::Command::new("worker").arg("--fast").count(3))? {
+///     match result {
+///         Ok(task) => vm.send_value(task, 1, "hello")?,
+///         Err(error) => eprintln!("{error}"),
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Command {
+    program: String,
+    arguments: Vec<String>,
+    environment: HashMap<String, String>,
+    directory: Option<PathBuf>,
+    count: u32,
+}
+
+impl Command {
+    /// One task of a program: a path, or a name that is looked up in `PATH`.
+    pub fn new(program: impl Into<String>) -> Self {
+        Self {
+            program: program.into(),
+            arguments: Vec::new(),
+            environment: HashMap::new(),
+            directory: None,
+            count: 1,
+        }
+    }
+
+    /// One more argument.
+    pub fn arg(mut self, argument: impl Into<String>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    /// More arguments.
+    pub fn args(mut self, arguments: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// An environment variable, besides those of the job.
+    pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.environment.insert(name.into(), value.into());
+        self
+    }
+
+    /// The working directory; without it, that of the job.
+    pub fn current_dir(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = Some(directory.into());
+        self
+    }
+
+    /// How many tasks.
+    pub fn count(mut self, count: u32) -> Self {
+        self.count = count;
+        self
+    }
+
+    fn into_app(self) -> App {
+        App {
+            count: self.count,
+            program: self.program,
+            arguments: self.arguments,
+            extra_environment: self.environment,
+            directory: self
+                .directory
+                .map_or_else(String::new, |dir| dir.display().to_string()),
+        }
+    }
+}
+
+/// Why one task was not started.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{text}")]
+pub struct SpawnError {
+    code: FailureCode,
+    text: String,
+}
+
+impl SpawnError {
+    fn new(failure: Failure) -> Self {
+        Self {
+            code: failure.code(),
+            text: said(&failure),
+        }
+    }
+
+    /// Whether there is no such program.
+    pub fn is_not_found(&self) -> bool {
+        self.code == FailureCode::FailureProgramNotFound
+    }
+
+    /// Whether the host has no room for another task.
+    pub fn is_out_of_resources(&self) -> bool {
+        matches!(
+            self.code,
+            FailureCode::FailureResources | FailureCode::FailureCount
+        )
+    }
+}
+
+impl Vm {
+    /// Starts tasks in the job of this one. They have a world of their own, and this task as
+    /// parent. One result for each task.
+    ///
+    /// # Errors
+    /// When the daemon could not even try; what went wrong with one task is in its result.
+    pub fn spawn(&self, command: Command) -> Result<Vec<std::result::Result<TaskId, SpawnError>>> {
+        let launch = Launch {
+            apps: vec![command.into_app()],
+            ..Launch::default()
+        };
+        let spawn = Spawn {
+            launch: Some(launch),
+            inherit: true,
+        };
+        let from_daemon::Body::Spawned(spawned) = self.shared.ask(to_daemon::Body::Spawn(spawn))?
+        else {
+            return Err(unexpected());
+        };
+        let result = |result: crate::wire::control::SpawnResult| match result.failure {
+            Some(failure) => Ok(Err(SpawnError::new(failure))),
+            None => TaskId::from_bits(result.task)
+                .map(Ok)
+                .ok_or(Error::BadWelcome("a task without an id")),
+        };
+        spawned.results.into_iter().map(result).collect()
+    }
+}

@@ -1,0 +1,462 @@
+//! Goes through a schedule with the engine's requests.
+//!
+//! # Failure
+//! A rank that cannot go on (a peer has ended, a message has the wrong length) goes through the
+//! rest of its schedule all the same: it sends *poison* in place of data, takes what is sent to it,
+//! and computes nothing. So every rank whose result depends on the failure learns of it, nobody
+//! waits for somebody who has given up, and no message is left over. Poison is an empty message
+//! whose check has its highest bit set and names the rank that has ended.
+
+use super::op::Op;
+use super::schedule::{Buffer, Schedule, Span, Step};
+use crate::datatype::{LoanError, Sink, Source, Workspace};
+use crate::engine::{
+    Core, Engine, EngineError, Envelope, Mode, Operation, RequestId, Selector, WaitError,
+};
+use crate::ids::{Context, Rank, Tag};
+use crate::transport::{Peer, Sleep, Transport};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+
+/// The bit of a check that says poison.
+const POISON: u32 = 1 << 31;
+/// In place of a rank: no rank has ended, something else is wrong.
+const NOBODY: u32 = POISON - 1;
+
+const FAILED_ELSEWHERE: EngineError = EngineError::Operation("it failed in another task");
+const NO_OPERATION: EngineError = EngineError::Operation("it reduces without an operation");
+const SMALL_BUFFERS: EngineError = EngineError::Operation("its buffers are too small");
+const WRONG_LENGTH: EngineError = EngineError::Operation("the ranks disagree on lengths");
+const WRONG_TYPE: EngineError =
+    EngineError::Operation("the ranks disagree on the call or the element type");
+
+/// A rank of a communicator, as this task sees it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Member {
+    /// The task.
+    pub peer: Peer,
+    /// That task's own number of the context for collectives.
+    pub context: Context,
+}
+
+/// What the collective calls of a communicator have in common, and this call's own.
+#[derive(Clone)]
+pub struct Setup {
+    /// All ranks.
+    pub members: Arc<[Member]>,
+    /// This task's own number of the context for collectives.
+    pub context: Context,
+    /// The tag of this call, from [`Tags`].
+    pub tag: Tag,
+    /// Hash of the call and its element type, equal in all ranks; the highest bit is not used.
+    pub check: u32,
+    /// How elements are combined, where they are.
+    pub op: Option<Op>,
+}
+
+/// Tags of the collective calls of a communicator: a number per call, equal in all ranks because
+/// all make the same calls in the same order.
+#[derive(Debug, Default)]
+pub struct Tags {
+    next: Tag,
+}
+
+impl Tags {
+    /// The tag of the next call.
+    pub fn next_tag(&mut self) -> Tag {
+        let tag = self.next;
+        self.next = (tag + 1) & ((1 << 30) - 1);
+        tag
+    }
+}
+
+/// Most room of its own that a call leaves for the next, in bytes.
+const ROOM_KEPT_MAX: usize = 1 << 20;
+
+/// Memory that one call leaves for the next. A new one costs nothing.
+#[derive(Default)]
+pub struct Scratch {
+    /// An empty schedule with room for steps.
+    pub schedule: Schedule,
+    workspace: Option<Workspace>,
+    pending: Vec<Pending>,
+}
+
+impl From<Schedule> for Scratch {
+    fn from(schedule: Schedule) -> Self {
+        Self {
+            schedule,
+            ..Self::default()
+        }
+    }
+}
+
+impl Scratch {
+    /// Separates the buffers of the program from what is kept.
+    fn finish(mut self, mut workspace: Workspace) -> Finished {
+        self.schedule.clear();
+        if workspace.len(Buffer::Temporary as usize) > ROOM_KEPT_MAX {
+            workspace.take_sink(Buffer::Temporary as usize);
+        }
+        Finished {
+            input: workspace.take_source(Buffer::Input as usize),
+            output: workspace.take_sink(Buffer::Output as usize),
+            scratch: Self {
+                workspace: Some(workspace),
+                ..self
+            },
+        }
+    }
+}
+
+/// What a finished run gives back.
+pub struct Finished {
+    /// The input, if there was one.
+    pub input: Option<Source>,
+    /// The output, if there was one.
+    pub output: Option<Sink>,
+    /// For the next call.
+    pub scratch: Scratch,
+}
+
+/// Where a run inside the engine leaves what it gives back.
+#[derive(Clone, Default)]
+pub struct Delivery(Arc<Mutex<Option<Finished>>>);
+
+impl Delivery {
+    /// What the run has left, once it is over.
+    pub fn take(&self) -> Option<Finished> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn put(&self, finished: Finished) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(finished);
+    }
+}
+
+/// A step under way.
+struct Pending {
+    request: RequestId,
+    rank: Rank,
+    /// Length of the message, of a receive.
+    receives: Option<usize>,
+}
+
+/// What keeps a step from starting.
+enum Started {
+    Yes,
+    NotYet,
+}
+
+/// A schedule that is being gone through.
+pub struct Run {
+    setup: Setup,
+    scratch: Scratch,
+    workspace: Workspace,
+    next: usize,
+    /// What went wrong first, and the rank that has ended.
+    failure: Option<(EngineError, u32)>,
+    delivery: Option<Delivery>,
+}
+
+impl Run {
+    /// A run of the schedule in `scratch`. The output stands for the input too if that is absent.
+    ///
+    /// # Errors
+    /// When a buffer is shorter than the schedule needs.
+    pub fn new(
+        setup: Setup,
+        mut scratch: Scratch,
+        input: Option<Source>,
+        output: Option<Sink>,
+    ) -> Result<Self, EngineError> {
+        let mut run = Self {
+            setup,
+            workspace: scratch.workspace.take().unwrap_or_default(),
+            scratch,
+            next: 0,
+            failure: None,
+            delivery: None,
+        };
+        run.set_buffers(input, output).map_err(|_| SMALL_BUFFERS)?;
+        Ok(run)
+    }
+
+    /// Leaves what it gives back in `delivery` when it is over: for [`Engine::start`].
+    pub fn deliver_to(mut self, delivery: &Delivery) -> Self {
+        self.delivery = Some(delivery.clone());
+        self
+    }
+
+    /// Goes on as far as possible. Does not progress the engine.
+    pub fn advance<T: Transport>(
+        &mut self,
+        engine: &mut Engine<T>,
+    ) -> Poll<Result<(), EngineError>> {
+        loop {
+            while let Some(&step) = self.scratch.schedule.steps().get(self.next) {
+                match self.start(engine, step) {
+                    Started::Yes => self.next += 1,
+                    Started::NotYet => break,
+                }
+            }
+            let collected = self.collect(engine);
+            if self.next < self.scratch.schedule.steps().len() {
+                if !collected {
+                    return Poll::Pending;
+                }
+            } else if self.scratch.pending.is_empty() {
+                return Poll::Ready(match self.failure {
+                    Some((error, _)) => Err(error),
+                    None => Ok(()),
+                });
+            } else if !collected {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Goes through the whole schedule.
+    ///
+    /// # Errors
+    /// The outer one when the engine cannot be entered; the inner one is the collective's own.
+    pub fn wait<T: Sleep>(
+        mut self,
+        core: &Core<T>,
+    ) -> Result<(Result<(), EngineError>, Finished), WaitError> {
+        let waited = core.wait(None, |engine| match self.advance(engine) {
+            Poll::Ready(result) => Some(result),
+            Poll::Pending => None,
+        });
+        match waited {
+            Ok(result) => Ok((result, self.finish())),
+            Err(error) => {
+                // The gate may let nobody in; then the requests stay, and their memory with them.
+                let _ = core.with(|engine| self.give_up(engine));
+                Err(error)
+            }
+        }
+    }
+
+    /// Gives the buffers back; only after [`Run::advance`] was ready.
+    pub fn finish(self) -> Finished {
+        self.scratch.finish(self.workspace)
+    }
+
+    /// Takes back what is under way: receives are cancelled, sends go through by themselves.
+    pub fn give_up<T: Transport>(&mut self, engine: &mut Engine<T>) {
+        for pending in self.scratch.pending.drain(..) {
+            engine.cancel(pending.request);
+            engine.forget(pending.request);
+        }
+    }
+
+    fn set_buffers(
+        &mut self,
+        input: Option<Source>,
+        output: Option<Sink>,
+    ) -> Result<(), LoanError> {
+        let (workspace, schedule) = (&mut self.workspace, &self.scratch.schedule);
+        if !workspace.is_idle() {
+            *workspace = Workspace::new();
+        }
+        workspace.take_source(Buffer::Input as usize);
+        workspace.take_sink(Buffer::Output as usize);
+        if let Some(input) = input {
+            workspace.set_source(Buffer::Input as usize, input)?;
+        }
+        if let Some(output) = output {
+            workspace.set_sink(Buffer::Output as usize, output)?;
+        }
+        workspace.set_room(
+            Buffer::Temporary as usize,
+            schedule.needs(Buffer::Temporary),
+        )?;
+        let fits = |buffer| workspace.len(buffer as usize) >= schedule.needs(buffer);
+        match fits(Buffer::Input) && fits(Buffer::Output) {
+            true => Ok(()),
+            false => Err(LoanError::Outside),
+        }
+    }
+
+    #[inline]
+    fn start<T: Transport>(&mut self, engine: &mut Engine<T>, step: Step) -> Started {
+        let started = match step {
+            Step::Send { to, .. } if self.failure.is_some() => self.send_poison(engine, to),
+            Step::Send { to, from } => self.part_to_send(from).map(|source| {
+                self.send(engine, to, self.setup.check & !POISON, source);
+            }),
+            Step::Receive { from, into } => self
+                .room_to_receive(into)
+                .map(|sink| self.receive(engine, from, sink)),
+            Step::Reduce { .. } | Step::Copy { .. } if self.failure.is_some() => Ok(()),
+            Step::Reduce { from, into } => {
+                let Some(op) = &self.setup.op else {
+                    self.fail(NO_OPERATION, NOBODY);
+                    return Started::Yes;
+                };
+                self.workspace.combine(
+                    (from.buffer as usize, from.start),
+                    (into.buffer as usize, into.start),
+                    into.len,
+                    |from, into| op.apply(from, into),
+                )
+            }
+            Step::Copy { from, into } => self.workspace.copy(
+                (from.buffer as usize, from.start),
+                (into.buffer as usize, into.start),
+                into.len,
+            ),
+            Step::Fence if self.scratch.pending.is_empty() => Ok(()),
+            Step::Fence => Err(LoanError::Busy),
+        };
+        match started {
+            Ok(()) => Started::Yes,
+            Err(LoanError::Busy) => Started::NotYet,
+            Err(LoanError::Outside) => {
+                // Tried again, the step sends poison, takes what comes, or does nothing.
+                self.fail(SMALL_BUFFERS, NOBODY);
+                self.start(engine, step)
+            }
+        }
+    }
+
+    fn part_to_send(&mut self, from: Span) -> Result<Source, LoanError> {
+        if from.len == 0 {
+            return Ok(Source::from_vec(Vec::new()));
+        }
+        let range = from.start..from.start + from.len;
+        let workspace = &mut self.workspace;
+        workspace.source(from.buffer as usize, range)
+    }
+
+    fn room_to_receive(&mut self, into: Span) -> Result<Sink, LoanError> {
+        if into.len == 0 {
+            return Ok(Sink::with_capacity(0));
+        }
+        let range = into.start..into.start + into.len;
+        let workspace = &mut self.workspace;
+        match workspace.sink(into.buffer as usize, range) {
+            Err(LoanError::Outside) if self.failure.is_some() => Ok(Sink::with_capacity(into.len)),
+            sink => sink,
+        }
+    }
+
+    fn send<T: Transport>(&mut self, engine: &mut Engine<T>, to: Rank, check: u32, source: Source) {
+        let member = self.setup.members[to];
+        let (context, tag) = (member.context, self.setup.tag);
+        let request = engine.send(member.peer, context, tag, check, source, Mode::Standard);
+        self.follow(engine, request, to, None);
+    }
+
+    fn send_poison<T: Transport>(
+        &mut self,
+        engine: &mut Engine<T>,
+        to: Rank,
+    ) -> Result<(), LoanError> {
+        let ended = self.failure.map_or(NOBODY, |(_, ended)| ended);
+        self.send(engine, to, POISON | ended, Source::from_vec(Vec::new()));
+        Ok(())
+    }
+
+    fn receive<T: Transport>(&mut self, engine: &mut Engine<T>, from: Rank, sink: Sink) {
+        let selector = Selector {
+            context: self.setup.context,
+            source: Some(self.setup.members[from].peer),
+            tag: Some(self.setup.tag),
+        };
+        let len = sink.capacity();
+        let request = engine.receive(selector, sink);
+        self.follow(engine, request, from, Some(len));
+    }
+
+    /// Keeps a request until it is over, which it may be already.
+    fn follow<T: Transport>(
+        &mut self,
+        engine: &mut Engine<T>,
+        request: RequestId,
+        rank: Rank,
+        receives: Option<usize>,
+    ) {
+        let pending = Pending {
+            request,
+            rank,
+            receives,
+        };
+        if !self.settle(engine, &pending) {
+            self.scratch.pending.push(pending);
+        }
+    }
+
+    /// Takes the outcomes of what is over; says whether anything was.
+    fn collect<T: Transport>(&mut self, engine: &mut Engine<T>) -> bool {
+        let mut pending = std::mem::take(&mut self.scratch.pending);
+        let before = pending.len();
+        pending.retain(|entry| !self.settle(engine, entry));
+        let collected = pending.len() < before;
+        self.scratch.pending = pending;
+        collected
+    }
+
+    /// Takes the outcome of a request if it is over.
+    fn settle<T: Transport>(&mut self, engine: &mut Engine<T>, pending: &Pending) -> bool {
+        let Some(outcome) = engine.finish(pending.request) else {
+            return false;
+        };
+        let error = match (outcome.result, pending.receives) {
+            (Ok(envelope), Some(len)) => self.judge(engine, &envelope, len),
+            (Ok(_), None) => None,
+            (Err(error @ EngineError::PeerGone(_)), _) => Some((error, pending.rank as u32)),
+            (Err(EngineError::Truncated { .. }), _) => Some((WRONG_LENGTH, NOBODY)),
+            (Err(error), _) => Some((error, NOBODY)),
+        };
+        if let Some((error, ended)) = error {
+            self.fail(error, ended);
+        }
+        true
+    }
+
+    /// What is wrong with a message.
+    fn judge<T: Transport>(
+        &self,
+        engine: &Engine<T>,
+        envelope: &Envelope,
+        len: usize,
+    ) -> Option<(EngineError, u32)> {
+        if envelope.check & POISON != 0 {
+            let ended = envelope.check & !POISON;
+            let error = match self.setup.members.get(ended as usize) {
+                Some(member) => EngineError::PeerGone(engine.task(member.peer)),
+                None => FAILED_ELSEWHERE,
+            };
+            return Some((error, ended));
+        }
+        if envelope.check != self.setup.check & !POISON {
+            return Some((WRONG_TYPE, NOBODY));
+        }
+        (envelope.len != len as u64).then_some((WRONG_LENGTH, NOBODY))
+    }
+
+    fn fail(&mut self, error: EngineError, ended: u32) {
+        self.failure.get_or_insert((error, ended));
+    }
+}
+
+impl<T: Transport> Operation<T> for Run {
+    fn advance(&mut self, engine: &mut Engine<T>) -> Poll<Result<Envelope, EngineError>> {
+        let Poll::Ready(result) = Run::advance(self, engine) else {
+            return Poll::Pending;
+        };
+        let scratch = std::mem::take(&mut self.scratch);
+        if let Some(delivery) = self.delivery.take() {
+            delivery.put(scratch.finish(std::mem::take(&mut self.workspace)));
+        }
+        let envelope = Envelope {
+            source: Peer::SELF,
+            tag: self.setup.tag,
+            len: 0,
+            check: self.setup.check,
+        };
+        Poll::Ready(result.map(|()| envelope))
+    }
+}

@@ -1,0 +1,566 @@
+//! Which algorithm a collective runs.
+//!
+//! All ranks must choose the same one, so a choice depends only on what all of them know: sizes
+//! that must be equal everywhere, the operation, the number of ranks and the [`Topology`], which
+//! is the same value in all of them. Calls whose lengths only the root knows are linear.
+
+use super::algorithm::{
+    allgather, allreduce, alltoall, barrier, broadcast, gather, reduce, reduce_scatter, scan,
+    scatter,
+};
+use super::schedule::{Buffer, Schedule, Span};
+use super::team::{Blocks, Team};
+use crate::ids::Rank;
+
+/// Longest message of a broadcast by a tree when the others could pass segments on meanwhile.
+const BROADCAST_TREE_MAX: usize = 128 << 10;
+/// Segments of a chain.
+const CHAIN_SEGMENT: usize = 64 << 10;
+/// Longest vector that a reduction sends whole.
+const REDUCE_TREE_MAX: usize = 16 << 10;
+/// Longest vector that an allreduce sends whole.
+const ALLREDUCE_DOUBLING_MAX: usize = 4 << 10;
+/// Segments of a reduction: what a processor's cache holds several of.
+const REDUCE_SEGMENT: usize = 64 << 10;
+/// Longest block that is passed on by others to save messages at the root.
+const TREE_BLOCK_MAX: usize = 2 << 10;
+/// Longest result of an allgather that doubles.
+const ALLGATHER_DOUBLING_MAX: usize = 16 << 10;
+/// Longest block of an alltoall that is passed on by others.
+const ALLTOALL_BRUCK_MAX: usize = 64;
+/// Longest vector of which a reduce-scatter combines all at one rank, with many ranks.
+const REDUCE_SCATTER_TREE_MAX: usize = 4 << 10;
+/// From how many ranks on `n - 1` messages of each are too many for small data.
+const MANY: usize = 8;
+/// From how many ranks on neighbours only talk with neighbours.
+const CROWD: usize = 32;
+
+/// Where the ranks of a communicator are: the same value in all of them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Topology {
+    /// The host of every rank, numbered as the communicator likes.
+    hosts: Box<[u32]>,
+    /// Some host has more ranks than processors.
+    crowded: bool,
+}
+
+impl Topology {
+    /// Ranks on these hosts; `crowded` says that some host has more of them than processors.
+    pub fn new(hosts: impl Into<Box<[u32]>>, crowded: bool) -> Self {
+        Self {
+            hosts: hosts.into(),
+            crowded,
+        }
+    }
+
+    /// All ranks on one host.
+    pub fn one_host(size: usize, crowded: bool) -> Self {
+        Self::new(vec![0; size], crowded)
+    }
+
+    /// Number of ranks.
+    pub fn size(&self) -> usize {
+        self.hosts.len()
+    }
+
+    /// The host of every rank.
+    pub fn hosts(&self) -> &[u32] {
+        &self.hosts
+    }
+
+    /// Whether all ranks share memory.
+    pub fn is_one_host(&self) -> bool {
+        self.hosts.windows(2).all(|pair| pair[0] == pair[1])
+    }
+
+    /// Whether some host has more ranks than processors.
+    pub fn is_crowded(&self) -> bool {
+        self.crowded
+    }
+}
+
+/// A vector to be combined.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Vector {
+    /// Number of elements.
+    pub count: usize,
+    /// Bytes of an element.
+    pub element: usize,
+    /// Whether the operation is commutative.
+    pub commutative: bool,
+}
+
+/// A collective, as one rank calls it. Lengths are in bytes of the packed buffers.
+///
+/// A rank reads [`Buffer::Input`] and writes [`Buffer::Output`]; *in place* it has no input.
+#[derive(Clone, Copy, Debug)]
+pub enum Call<'a> {
+    /// A block of every rank goes to all. In place: the own block is in the output.
+    Allgather {
+        /// Length of a block.
+        len: usize,
+    },
+    /// As `Allgather` with blocks that all ranks know.
+    Allgatherv {
+        /// The blocks of the output.
+        blocks: Blocks<'a>,
+    },
+    /// All inputs are combined; all ranks get the result. In place: the output is the input too.
+    Allreduce(Vector),
+    /// A block of every rank for every rank. In place: the output is the input too.
+    Alltoall {
+        /// Length of a block.
+        len: usize,
+    },
+    /// As `Alltoall` with blocks of any length.
+    Alltoallv {
+        /// The blocks of the input, by receiver; not read in place.
+        input: Blocks<'a>,
+        /// The blocks of the output, by sender.
+        output: Blocks<'a>,
+    },
+    /// No rank leaves before all have come.
+    Barrier,
+    /// The root's input goes to the others' outputs. In place: the root's data is its output.
+    Broadcast {
+        /// Who has the data.
+        root: Rank,
+        /// Length of the data.
+        len: usize,
+    },
+    /// As `Scan` of the ranks before; the output of rank 0 is not touched.
+    Exscan(Vector),
+    /// A block of every rank goes to the root. In place: the root's own is in its output.
+    Gather {
+        /// Who gets the blocks.
+        root: Rank,
+        /// Length of a block.
+        len: usize,
+    },
+    /// As `Gather` with blocks that only the root knows.
+    Gatherv {
+        /// Who gets the blocks.
+        root: Rank,
+        /// Length of the own block.
+        len: usize,
+        /// The blocks of the output; read at the root only.
+        blocks: Blocks<'a>,
+    },
+    /// All inputs are combined; the root gets the result. In place: the root's output is its input.
+    Reduce {
+        /// Who gets the result.
+        root: Rank,
+        /// What is combined.
+        vector: Vector,
+    },
+    /// All inputs are combined; every rank gets its block, at the start of its output. In place:
+    /// the output is the input too.
+    ReduceScatter {
+        /// What is combined.
+        vector: Vector,
+        /// The blocks, in bytes: whole elements, one behind the other.
+        blocks: Blocks<'a>,
+    },
+    /// Rank `r` gets the inputs of ranks 0 to `r` combined. In place: the output is the input too.
+    Scan(Vector),
+    /// Every rank gets its block of the root's input. In place: the root's own stays there.
+    Scatter {
+        /// Who has the blocks.
+        root: Rank,
+        /// Length of a block.
+        len: usize,
+    },
+    /// As `Scatter` with blocks that only the root knows.
+    Scatterv {
+        /// Who has the blocks.
+        root: Rank,
+        /// Length of the own block.
+        len: usize,
+        /// The blocks of the input; read at the root only.
+        blocks: Blocks<'a>,
+    },
+}
+
+/// The rank that calls.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// Its number.
+    pub rank: Rank,
+    /// Where all ranks are.
+    pub topology: &'a Topology,
+    /// Whether this rank gives no input but what is in its output.
+    pub in_place: bool,
+}
+
+/// Why a call has no schedule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// The root, or the caller, is not a rank.
+    #[error("rank {rank} is not in a communicator of {size}")]
+    NoSuchRank {
+        /// The rank.
+        rank: Rank,
+        /// Size of the communicator.
+        size: usize,
+    },
+    /// Blocks are not one per rank, or they, or a vector, do not fit the address space.
+    #[error("the blocks do not fit the communicator or the address space")]
+    BadBlocks,
+}
+
+/// Appends the steps of one rank.
+pub fn plan(plan: &mut Schedule, call: &Call<'_>, place: &Place<'_>) -> Result<(), CallError> {
+    let builder = Builder {
+        rank: place.rank,
+        size: place.topology.size(),
+        topology: place.topology,
+        in_place: place.in_place,
+    };
+    builder.check_rank(place.rank)?;
+    match *call {
+        Call::Allgather { len } => builder.allgather(plan, len),
+        Call::Allgatherv { blocks } => builder.allgatherv(plan, &blocks),
+        Call::Allreduce(vector) => builder.allreduce(plan, vector),
+        Call::Alltoall { len } => builder.alltoall(plan, len),
+        Call::Alltoallv { input, output } => builder.alltoallv(plan, &input, &output),
+        Call::Barrier => {
+            barrier::dissemination(plan, &builder.all());
+            Ok(())
+        }
+        Call::Broadcast { root, len } => builder.broadcast(plan, root, len),
+        Call::Exscan(vector) => builder.scan(plan, vector, scan::exclusive),
+        Call::Gather { root, len } => builder.gather(plan, root, len),
+        Call::Gatherv { root, len, blocks } => builder.gatherv(plan, root, len, &blocks),
+        Call::Reduce { root, vector } => builder.reduce(plan, root, vector),
+        Call::ReduceScatter { vector, blocks } => builder.reduce_scatter(plan, vector, &blocks),
+        Call::Scan(vector) => builder.scan(plan, vector, scan::inclusive),
+        Call::Scatter { root, len } => builder.scatter(plan, root, len),
+        Call::Scatterv { root, len, blocks } => builder.scatterv(plan, root, len, &blocks),
+    }
+}
+
+type Planned = Result<(), CallError>;
+type Scan = fn(&mut Schedule, &Team<'_>, Span, Span);
+
+struct Builder<'a> {
+    rank: Rank,
+    size: usize,
+    topology: &'a Topology,
+    in_place: bool,
+}
+
+impl Builder<'_> {
+    fn allgather(&self, plan: &mut Schedule, len: usize) -> Planned {
+        let blocks = Blocks::Equal { len };
+        let total = self.check_blocks(&blocks)?;
+        if total > ALLGATHER_DOUBLING_MAX || self.size <= 2 || len == 0 {
+            return self.allgatherv(plan, &blocks);
+        }
+        let output = Span::of(Buffer::Output, total);
+        let mine = self.own(&blocks);
+        if self.size.is_power_of_two() {
+            allgather::recursive_doubling(plan, &self.all(), mine, output);
+        } else {
+            allgather::bruck(plan, &self.all(), mine, output);
+        }
+        Ok(())
+    }
+
+    fn allgatherv(&self, plan: &mut Schedule, blocks: &Blocks<'_>) -> Planned {
+        let output = Span::of(Buffer::Output, self.check_blocks(blocks)?);
+        let mine = self.own(blocks);
+        if self.size > CROWD && blocks.total(self.size) > ALLGATHER_DOUBLING_MAX {
+            allgather::ring(plan, &self.all(), mine, blocks, output);
+        } else {
+            allgather::direct(plan, &self.all(), mine, blocks, output);
+        }
+        Ok(())
+    }
+
+    fn allreduce(&self, plan: &mut Schedule, vector: Vector) -> Planned {
+        let (input, output) = self.vectors(vector)?;
+        let team = self.all();
+        let blocks = self.cut(vector);
+        if input.len == 0 {
+            return Ok(());
+        }
+        if self.size == 1 {
+            plan.copy(input, output);
+        } else if input.len <= ALLREDUCE_DOUBLING_MAX || vector.count < self.size {
+            allreduce::recursive_doubling(plan, &team, input, output, vector.commutative);
+        } else if vector.commutative && self.size > CROWD {
+            allreduce::ring(plan, &team, input, output, &blocks);
+        } else {
+            allreduce::direct(plan, &team, input, output, &blocks, how(vector));
+        }
+        Ok(())
+    }
+
+    fn alltoall(&self, plan: &mut Schedule, len: usize) -> Planned {
+        let blocks = Blocks::Equal { len };
+        let total = self.check_blocks(&blocks)?;
+        if len == 0 || len > ALLTOALL_BRUCK_MAX || self.size < MANY {
+            return self.alltoallv(plan, &blocks, &blocks);
+        }
+        let (input, output) = (
+            Span::of(self.input(), total),
+            Span::of(Buffer::Output, total),
+        );
+        alltoall::bruck(plan, &self.all(), input, output, len);
+        Ok(())
+    }
+
+    fn alltoallv(&self, plan: &mut Schedule, input: &Blocks<'_>, output: &Blocks<'_>) -> Planned {
+        let to = Span::of(Buffer::Output, self.check_blocks(output)?);
+        let team = self.all();
+        if !self.in_place {
+            let from = Span::of(Buffer::Input, self.check_blocks(input)?);
+            alltoall::direct(plan, &team, (from, input), (to, output));
+            return Ok(());
+        }
+        // The blocks one behind the other, out of the way of what arrives.
+        let lens: Vec<usize> = (0..self.size).map(|rank| output.len(rank)).collect();
+        let starts: Vec<usize> = lens
+            .iter()
+            .scan(0, |end, len| {
+                let start = *end;
+                *end += len;
+                Some(start)
+            })
+            .collect();
+        let kept = Blocks::Listed {
+            lens: &lens,
+            starts: &starts,
+        };
+        let from = plan.temporary(kept.total(self.size));
+        for rank in 0..self.size {
+            plan.copy(output.of(to, rank), kept.of(from, rank));
+        }
+        alltoall::direct(plan, &team, (from, &kept), (to, output));
+        Ok(())
+    }
+
+    fn broadcast(&self, plan: &mut Schedule, root: Rank, len: usize) -> Planned {
+        let team = self.team_of(root)?;
+        let buffer = if team.me == 0 {
+            self.input()
+        } else {
+            Buffer::Output
+        };
+        let data = Span::of(buffer, len);
+        if len == 0 || self.size == 1 {
+            return Ok(());
+        }
+        if len <= BROADCAST_TREE_MAX || self.size == 2 {
+            broadcast::binomial(plan, &team, data);
+        } else if !self.topology.is_one_host() && self.size >= MANY {
+            broadcast::scatter_allgather(plan, &team, data);
+        } else if self.topology.is_crowded() {
+            broadcast::binomial(plan, &team, data);
+        } else {
+            broadcast::chain(plan, &team, data, CHAIN_SEGMENT);
+        }
+        Ok(())
+    }
+
+    fn gather(&self, plan: &mut Schedule, root: Rank, len: usize) -> Planned {
+        let blocks = Blocks::Equal { len };
+        if len == 0 || len > TREE_BLOCK_MAX || self.size < MANY {
+            return self.gatherv(plan, root, len, &blocks);
+        }
+        let team = self.team_of(root)?;
+        let output = Span::of(Buffer::Output, self.check_blocks(&blocks)?);
+        gather::binomial(plan, &team, self.own_at(root, &blocks, len), output);
+        Ok(())
+    }
+
+    fn gatherv(&self, plan: &mut Schedule, root: Rank, len: usize, blocks: &Blocks<'_>) -> Planned {
+        let team = self.team_of(root)?;
+        let mut end = 0;
+        let mut len = len;
+        if team.me == 0 {
+            end = self.check_blocks(blocks)?;
+            len = blocks.len(self.rank);
+        }
+        let mine = self.own_at(root, blocks, len);
+        gather::linear(plan, &team, mine, blocks, Span::of(Buffer::Output, end));
+        Ok(())
+    }
+
+    fn reduce(&self, plan: &mut Schedule, root: Rank, vector: Vector) -> Planned {
+        let root_team = self.team_of(root)?;
+        let (mut input, output) = self.vectors(vector)?;
+        if root_team.me > 0 {
+            input = Span::of(Buffer::Input, input.len);
+        }
+        if input.len == 0 {
+            return Ok(());
+        }
+        if self.size > 1 && input.len > REDUCE_TREE_MAX && vector.count >= self.size {
+            let (all, blocks) = (self.all(), self.cut(vector));
+            let vectors = (input, output);
+            reduce::scattered(plan, &all, &root_team, vectors, &blocks, how(vector));
+        } else if vector.commutative || root == 0 {
+            reduce::binomial(plan, &root_team, input, output);
+        } else {
+            self.reduce_in_order(plan, root, input, output);
+        }
+        Ok(())
+    }
+
+    /// The tree keeps the order only from rank 0 on, which passes the result to the root.
+    fn reduce_in_order(&self, plan: &mut Schedule, root: Rank, input: Span, output: Span) {
+        let all = self.all();
+        let at_zero = match self.rank {
+            0 => plan.temporary(input.len),
+            _ => output,
+        };
+        reduce::binomial(plan, &all, input, at_zero);
+        if self.rank == 0 {
+            plan.send(&all, root, at_zero);
+        } else if self.rank == root {
+            plan.receive(&all, 0, output);
+        }
+    }
+
+    fn reduce_scatter(&self, plan: &mut Schedule, vector: Vector, blocks: &Blocks<'_>) -> Planned {
+        let (input, _) = self.vectors(vector)?;
+        if self.check_blocks(blocks)? > input.len {
+            return Err(CallError::BadBlocks);
+        }
+        let team = self.all();
+        let result = Span::of(Buffer::Output, blocks.len(self.rank));
+        if self.size >= MANY && input.len <= REDUCE_SCATTER_TREE_MAX {
+            let whole = plan.temporary(if self.rank == 0 { input.len } else { 0 });
+            reduce::binomial(plan, &team, input, whole);
+            scatter::linear(plan, &team, whole, blocks, result);
+            return Ok(());
+        }
+        let mine = if self.in_place {
+            plan.temporary(result.len)
+        } else {
+            result
+        };
+        reduce_scatter::direct(plan, &team, input, blocks, mine, how(vector));
+        plan.copy(mine, result);
+        Ok(())
+    }
+
+    fn scan(&self, plan: &mut Schedule, vector: Vector, scan: Scan) -> Planned {
+        let (input, output) = self.vectors(vector)?;
+        if input.len > 0 {
+            scan(plan, &self.all(), input, output);
+        }
+        Ok(())
+    }
+
+    fn scatter(&self, plan: &mut Schedule, root: Rank, len: usize) -> Planned {
+        let blocks = Blocks::Equal { len };
+        if len == 0 || len > TREE_BLOCK_MAX || self.size < MANY {
+            return self.scatterv(plan, root, len, &blocks);
+        }
+        let team = self.team_of(root)?;
+        let input = Span::of(Buffer::Input, self.check_blocks(&blocks)?);
+        scatter::binomial(plan, &team, input, self.result_at(root, &blocks, len));
+        Ok(())
+    }
+
+    fn scatterv(
+        &self,
+        plan: &mut Schedule,
+        root: Rank,
+        len: usize,
+        blocks: &Blocks<'_>,
+    ) -> Planned {
+        let team = self.team_of(root)?;
+        let mut end = 0;
+        let mut len = len;
+        if team.me == 0 {
+            end = self.check_blocks(blocks)?;
+            len = blocks.len(self.rank);
+        }
+        let mine = self.result_at(root, blocks, len);
+        scatter::linear(plan, &team, Span::of(Buffer::Input, end), blocks, mine);
+        Ok(())
+    }
+
+    fn all(&self) -> Team<'static> {
+        Team::all(self.rank, self.size)
+    }
+
+    fn team_of(&self, root: Rank) -> Result<Team<'static>, CallError> {
+        self.check_rank(root)?;
+        Ok(Team::from_root(self.rank, self.size, root))
+    }
+
+    fn input(&self) -> Buffer {
+        if self.in_place {
+            Buffer::Output
+        } else {
+            Buffer::Input
+        }
+    }
+
+    fn vectors(&self, vector: Vector) -> Result<(Span, Span), CallError> {
+        let len = vector.count.checked_mul(vector.element);
+        let len = len.ok_or(CallError::BadBlocks)?;
+        Ok((Span::of(self.input(), len), Span::of(Buffer::Output, len)))
+    }
+
+    fn cut(&self, vector: Vector) -> Blocks<'static> {
+        Blocks::Cut {
+            count: vector.count,
+            element: vector.element,
+            parts: self.size,
+        }
+    }
+
+    /// This rank's block of an allgather.
+    fn own(&self, blocks: &Blocks<'_>) -> Span {
+        if self.in_place {
+            blocks.of(Span::of(Buffer::Output, 0), self.rank)
+        } else {
+            Span::of(Buffer::Input, blocks.len(self.rank))
+        }
+    }
+
+    /// This rank's block of a gather to `root`.
+    fn own_at(&self, root: Rank, blocks: &Blocks<'_>, len: usize) -> Span {
+        if self.in_place && self.rank == root {
+            blocks.of(Span::of(Buffer::Output, 0), root)
+        } else {
+            Span::of(Buffer::Input, len)
+        }
+    }
+
+    /// Where this rank's block of a scatter from `root` goes.
+    fn result_at(&self, root: Rank, blocks: &Blocks<'_>, len: usize) -> Span {
+        if self.in_place && self.rank == root {
+            blocks.of(Span::of(Buffer::Input, 0), root)
+        } else {
+            Span::of(Buffer::Output, len)
+        }
+    }
+
+    fn check_rank(&self, rank: Rank) -> Planned {
+        let size = self.size;
+        if rank < size {
+            Ok(())
+        } else {
+            Err(CallError::NoSuchRank { rank, size })
+        }
+    }
+
+    fn check_blocks(&self, blocks: &Blocks<'_>) -> Result<usize, CallError> {
+        blocks.end(self.size).ok_or(CallError::BadBlocks)
+    }
+}
+
+fn how(vector: Vector) -> reduce_scatter::How {
+    let element = vector.element.max(1);
+    reduce_scatter::How {
+        commutative: vector.commutative,
+        segment: (REDUCE_SEGMENT / element).max(1) * element,
+    }
+}

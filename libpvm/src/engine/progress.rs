@@ -1,0 +1,695 @@
+//! What arrives, and what waits to go out.
+
+use super::queue::Key;
+use super::request::{
+    EngineError, Envelope, Outcome, ReceiveState, Request, RequestId, Send, SendState,
+};
+use super::{Engine, Mode};
+use crate::datatype::{Sink, Source, transfer};
+use crate::ids::Context;
+use crate::transport::{Args, Arrived, Body, Head, Kind, Peer, Receiver, SendError, Transport};
+use std::collections::VecDeque;
+use std::task::Poll;
+
+/// The receiver of this packet shall confirm the match.
+pub(super) const FLAG_CONFIRM: u8 = 1;
+
+/// Largest message to oneself that is copied when no receive is posted.
+const SELF_COPY_MAX: usize = 64 << 10;
+
+/// A message for which no receive was posted when it came.
+pub(super) enum Message {
+    /// Its bytes.
+    Whole {
+        bytes: Vec<u8>,
+        check: u32,
+        confirm: Option<u64>,
+    },
+    /// It is with its sender.
+    Announced {
+        token: u64,
+        len: u64,
+        address: u64,
+        check: u32,
+    },
+    /// It is in a send of this task to itself.
+    Own {
+        send: RequestId,
+        len: u64,
+        check: u32,
+    },
+}
+
+impl Message {
+    pub fn envelope(&self, key: Key) -> Envelope {
+        let (len, check) = match self {
+            Message::Whole { bytes, check, .. } => (bytes.len() as u64, *check),
+            Message::Announced { len, check, .. } | Message::Own { len, check, .. } => {
+                (*len, *check)
+            }
+        };
+        Envelope {
+            source: key.source,
+            tag: key.tag,
+            len,
+            check,
+        }
+    }
+}
+
+/// Arguments of the first packet of a message that the receiver answers.
+pub(super) fn announcement(id: RequestId, source: &Source, mode: Mode) -> Args {
+    let address = source.contiguous().map_or(0, |base| base.addr() as u64);
+    [
+        id.token(),
+        source.len() as u64,
+        address,
+        u64::from(mode == Mode::Synchronous),
+    ]
+}
+
+/// One thing that waits for room towards a peer.
+enum Item {
+    /// The first packet of a send.
+    Message(RequestId),
+    /// An answer.
+    Answer(Head, Args),
+}
+
+/// What waits to go out.
+#[derive(Default)]
+pub(super) struct Outbox {
+    /// By peer.
+    waiting: Vec<VecDeque<Item>>,
+    /// Peers with something in `waiting`.
+    busy: Vec<Peer>,
+    /// Sends whose bytes flow, taking turns.
+    streams: VecDeque<RequestId>,
+}
+
+impl Outbox {
+    /// Whether something waits for room towards `peer`.
+    pub fn is_waiting(&self, peer: Peer) -> bool {
+        self.waiting
+            .get(peer.index())
+            .is_some_and(|queue| !queue.is_empty())
+    }
+
+    /// Whether nothing waits at all.
+    pub fn is_empty(&self) -> bool {
+        self.busy.is_empty() && self.streams.is_empty()
+    }
+
+    pub fn push_message(&mut self, peer: Peer, id: RequestId) {
+        self.push(peer, Item::Message(id));
+    }
+
+    fn push(&mut self, peer: Peer, item: Item) {
+        if self.waiting.len() <= peer.index() {
+            self.waiting.resize_with(peer.index() + 1, VecDeque::new);
+        }
+        let queue = &mut self.waiting[peer.index()];
+        if queue.is_empty() {
+            self.busy.push(peer);
+        }
+        queue.push_back(item);
+    }
+
+    fn drop_peer(&mut self, peer: Peer) {
+        if let Some(queue) = self.waiting.get_mut(peer.index()) {
+            queue.clear();
+        }
+        self.busy.retain(|&busy| busy != peer);
+    }
+}
+
+/// Result of trying to send an item.
+enum Tried {
+    Sent,
+    Full,
+}
+
+impl<T: Transport> Engine<T> {
+    /// Takes in what has arrived and sends what waits. Returns whether anything moved.
+    #[inline]
+    pub fn progress(&mut self) -> bool {
+        let completions = self.requests.completions;
+        let mut moved = self.poll_transport();
+        if !self.outbox.is_empty() {
+            moved |= self.flush();
+        }
+        if !self.operations.is_empty() && self.requests.completions != self.advanced_at {
+            self.advance_operations();
+        }
+        moved | (self.requests.completions != completions)
+    }
+
+    /// Polls with the transport beside the rest of the engine.
+    fn poll_transport(&mut self) -> bool {
+        // The receiver needs the engine's other fields and, to pull large messages, the transport
+        // again: it notes those and they are handled when the poll is over.
+        let mut intake = Intake {
+            spaces: &mut self.spaces,
+            requests: &mut self.requests,
+            answers: &mut self.outbox,
+            matched: Vec::new(),
+            gone: Vec::new(),
+        };
+        let moved = self.transport.poll(&mut intake);
+        let Intake { matched, gone, .. } = intake;
+        for (id, key, message) in matched {
+            self.deliver_kept(id, key, message);
+        }
+        for peer in gone {
+            self.drop_peer(peer);
+        }
+        moved
+    }
+
+    /// Gives a kept or just announced message to the receive that matched it.
+    pub(super) fn deliver_kept(&mut self, id: RequestId, key: Key, message: Message) {
+        let envelope = message.envelope(key);
+        let Some(receive) = self.requests.receive(id) else {
+            return;
+        };
+        let any_size = receive.sink.is_none();
+        if any_size
+            && envelope.len <= receive.size_limit
+            && !matches!(message, Message::Whole { .. })
+        {
+            receive.sink = Some(Sink::with_capacity(envelope.len as usize));
+        }
+        match message {
+            Message::Whole { bytes, confirm, .. } => {
+                let sink = receive.sink.take();
+                let (sink, result) = fill(sink, bytes, envelope, receive.size_limit);
+                receive.sink = sink;
+                self.requests.complete_receive(id, result);
+                if let Some(token) = confirm {
+                    self.answer(key.source, Kind::Finish, [token, 0, 0, 0]);
+                }
+            }
+            Message::Own { send, .. } => self.deliver_own(id, send, envelope),
+            Message::Announced { token, address, .. } => {
+                self.fetch(id, envelope, token, address);
+            }
+        }
+    }
+
+    /// Copies a message of this task to itself.
+    fn deliver_own(&mut self, id: RequestId, send: RequestId, envelope: Envelope) {
+        let Some(receive) = self.requests.receive(id) else {
+            return;
+        };
+        let mut sink = receive.sink.take();
+        let limit = receive.size_limit;
+        if let (Some(sink), Some(send)) = (sink.as_mut(), self.requests.send(send)) {
+            let len = send.source.len().min(sink.capacity());
+            transfer(&send.source, 0, sink, 0, len);
+        }
+        if let Some(receive) = self.requests.receive(id) {
+            receive.sink = sink;
+        }
+        self.requests.complete_receive(id, checked(envelope, limit));
+        self.requests.complete_send(send, Ok(()));
+    }
+
+    /// Gets an announced message: reads the sender's memory, or asks for the bytes.
+    fn fetch(&mut self, id: RequestId, envelope: Envelope, token: u64, address: u64) {
+        let peer = envelope.source;
+        let Some(receive) = self.requests.receive(id) else {
+            return;
+        };
+        let capacity = receive.sink.as_ref().map_or(0, Sink::capacity);
+        let limit = receive.size_limit;
+        let end = (envelope.len.min(capacity as u64)) as usize;
+        let pulls = self.transport.pull_min(peer).is_some_and(|min| end >= min);
+        let pulled = pulls
+            && address != 0
+            && receive
+                .sink
+                .as_mut()
+                .is_some_and(|sink| self.transport.pull(peer, address, end, sink, 0).is_ok());
+        if end == 0 || pulled {
+            self.requests.complete_receive(id, checked(envelope, limit));
+            self.answer(peer, Kind::Finish, [token, 0, 0, 0]);
+            return;
+        }
+        receive.state = ReceiveState::Receiving {
+            envelope,
+            received: 0,
+            end,
+        };
+        self.answer(peer, Kind::Clear, [token, id.token(), end as u64, 0]);
+    }
+
+    fn answer(&mut self, to: Peer, kind: Kind, args: Args) {
+        let head = Head {
+            kind,
+            flags: 0,
+            context: 0,
+            tag: 0,
+            check: 0,
+        };
+        self.outbox.push(to, Item::Answer(head, args));
+        self.flush_peer(to);
+    }
+
+    /// Sends to oneself.
+    pub(super) fn send_to_self(&mut self, head: Head, source: Source, mode: Mode) -> RequestId {
+        let key = Key {
+            source: Peer::SELF,
+            tag: head.tag,
+        };
+        let len = source.len();
+        let state = SendState::Announced;
+        let send = Send {
+            to: Peer::SELF,
+            head,
+            source,
+            state,
+        };
+        let Some(space) = self
+            .spaces
+            .get_mut(head.context as usize)
+            .and_then(Option::as_mut)
+        else {
+            let error = EngineError::NoSuchContext(Context(head.context));
+            return self
+                .requests
+                .insert(Request::Done(send.into_outcome(Err(error))));
+        };
+        let posted = space.matcher.take_receive(key);
+        if posted.is_none() && len <= SELF_COPY_MAX && mode == Mode::Standard {
+            let bytes = send.source.to_vec(0, len);
+            space.matcher.keep(
+                key,
+                Message::Whole {
+                    bytes,
+                    check: head.check,
+                    confirm: None,
+                },
+            );
+            return self
+                .requests
+                .insert(Request::Done(send.into_outcome(Ok(()))));
+        }
+        let id = self.requests.insert(Request::Send(send));
+        let message = Message::Own {
+            send: id,
+            len: len as u64,
+            check: head.check,
+        };
+        match posted {
+            Some(receive) => self.deliver_kept(receive, key, message),
+            None => space.matcher.keep(key, message),
+        }
+        id
+    }
+
+    /// Sends what waits, to everybody.
+    fn flush(&mut self) -> bool {
+        let mut moved = false;
+        let mut at = 0;
+        while let Some(&peer) = self.outbox.busy.get(at) {
+            moved |= self.flush_peer(peer);
+            if self.outbox.busy.get(at) == Some(&peer) {
+                at += 1;
+            }
+        }
+        moved | self.stream()
+    }
+
+    /// Sends what waits towards one peer.
+    pub(super) fn flush_peer(&mut self, peer: Peer) -> bool {
+        let mut moved = false;
+        while let Some(item) = self
+            .outbox
+            .waiting
+            .get(peer.index())
+            .and_then(VecDeque::front)
+        {
+            let tried = match *item {
+                Item::Message(id) => self.try_message(id),
+                Item::Answer(head, args) => {
+                    match self.transport.send(peer, &head, Some(&args), None) {
+                        Err(SendError::Full) => Tried::Full,
+                        Ok(()) | Err(SendError::Gone) => Tried::Sent,
+                    }
+                }
+            };
+            if matches!(tried, Tried::Full) {
+                return moved;
+            }
+            moved = true;
+            if let Some(queue) = self.outbox.waiting.get_mut(peer.index()) {
+                queue.pop_front();
+            }
+        }
+        self.outbox.busy.retain(|&busy| busy != peer);
+        moved
+    }
+
+    /// Sends the first packet of a send.
+    fn try_message(&mut self, id: RequestId) -> Tried {
+        let Some(send) = self.requests.send(id) else {
+            return Tried::Sent;
+        };
+        let SendState::Queued { args } = send.state else {
+            return Tried::Sent;
+        };
+        let announced = send.head.kind == Kind::Ready;
+        let body = (!announced).then(|| Body::whole(&send.source));
+        let to = send.to;
+        match self.transport.send(to, &send.head, args.as_ref(), body) {
+            Err(SendError::Full) => return Tried::Full,
+            Err(SendError::Gone) => {
+                let error = EngineError::PeerGone(self.transport.task(to));
+                self.requests.complete_send(id, Err(error));
+            }
+            Ok(()) if announced => send.state = SendState::Announced,
+            Ok(()) if args.is_some() => send.state = SendState::Unconfirmed,
+            Ok(()) => self.requests.complete_send(id, Ok(())),
+        }
+        Tried::Sent
+    }
+
+    /// Lets every stream send as much as there is room for.
+    fn stream(&mut self) -> bool {
+        let mut moved = false;
+        for _ in 0..self.outbox.streams.len() {
+            let Some(id) = self.outbox.streams.pop_front() else {
+                break;
+            };
+            let (more, sent) = self.stream_one(id);
+            moved |= sent;
+            if more {
+                self.outbox.streams.push_back(id);
+            }
+        }
+        moved
+    }
+
+    /// Returns whether the stream goes on and whether bytes went out.
+    fn stream_one(&mut self, id: RequestId) -> (bool, bool) {
+        let mut sent = false;
+        loop {
+            let Some(send) = self.requests.send(id) else {
+                return (false, sent);
+            };
+            let SendState::Streaming { token, offset, end } = &mut send.state else {
+                return (false, sent);
+            };
+            if *offset == *end {
+                self.requests.complete_send(id, Ok(()));
+                return (false, true);
+            }
+            let len = self.transport.chunk(send.to).min(*end - *offset);
+            let args = [*token, *offset as u64, 0, 0];
+            let head = Head {
+                kind: Kind::Data,
+                ..send.head
+            };
+            let body = Body {
+                source: &send.source,
+                offset: *offset,
+                len,
+            };
+            match self.transport.send(send.to, &head, Some(&args), Some(body)) {
+                Ok(()) => {
+                    *offset += len;
+                    sent = true;
+                }
+                Err(SendError::Full) => return (true, sent),
+                Err(SendError::Gone) => {
+                    let error = EngineError::PeerGone(self.transport.task(send.to));
+                    self.requests.complete_send(id, Err(error));
+                    return (false, sent);
+                }
+            }
+        }
+    }
+
+    /// Fails everything that needs a peer that has ended.
+    fn drop_peer(&mut self, peer: Peer) {
+        if self.gone.len() <= peer.index() {
+            self.gone.resize(peer.index() + 1, false);
+        }
+        self.gone[peer.index()] = true;
+        self.outbox.drop_peer(peer);
+        let error = EngineError::PeerGone(self.task(peer));
+        for space in self.spaces.iter_mut().flatten() {
+            let is_lost = |message: &Message| matches!(message, Message::Announced { .. });
+            for id in space.matcher.drop_peer(peer, is_lost).0 {
+                self.requests.complete_receive(id, Err(error));
+            }
+        }
+        let sends = self
+            .requests
+            .select(|request| matches!(request, Request::Send(send) if send.to == peer));
+        for id in sends {
+            self.requests.complete_send(id, Err(error));
+        }
+        let receives = self.requests.select(|request| {
+            matches!(request, Request::Receive(receive)
+                if matches!(receive.state, ReceiveState::Receiving { envelope, .. }
+                    if envelope.source == peer))
+        });
+        for id in receives {
+            self.requests.complete_receive(id, Err(error));
+        }
+    }
+
+    /// Lets the operations go on until none of them has news.
+    fn advance_operations(&mut self) {
+        while self.requests.completions != self.advanced_at {
+            self.advanced_at = self.requests.completions;
+            let mut at = 0;
+            while let Some(&id) = self.operations.get(at) {
+                if self.advance(id) {
+                    self.operations.remove(at);
+                } else {
+                    at += 1;
+                }
+            }
+        }
+    }
+
+    /// Lets one operation go on; returns whether it is over.
+    fn advance(&mut self, id: RequestId) -> bool {
+        let Some(Request::Operation(slot)) = self.requests.get(id) else {
+            return true;
+        };
+        let Some(mut operation) = slot.take() else {
+            return true;
+        };
+        match operation.advance(self) {
+            Poll::Ready(result) => {
+                self.requests.complete(
+                    id,
+                    Outcome {
+                        result,
+                        sink: None,
+                        source: None,
+                    },
+                );
+                true
+            }
+            Poll::Pending => {
+                if let Some(Request::Operation(slot)) = self.requests.get(id) {
+                    *slot = Some(operation);
+                }
+                false
+            }
+        }
+    }
+}
+
+/// The envelope, or the error of a message larger than its room.
+fn checked(envelope: Envelope, capacity: u64) -> Result<Envelope, EngineError> {
+    if envelope.len > capacity {
+        return Err(EngineError::Truncated {
+            envelope,
+            len: envelope.len,
+            capacity,
+        });
+    }
+    Ok(envelope)
+}
+
+/// Puts whole bytes into a sink, or makes them one.
+fn fill(
+    sink: Option<Sink>,
+    mut bytes: Vec<u8>,
+    envelope: Envelope,
+    limit: u64,
+) -> (Option<Sink>, Result<Envelope, EngineError>) {
+    let result = checked(envelope, limit);
+    let sink = match sink {
+        Some(mut sink) => {
+            sink.write(0, &bytes);
+            sink
+        }
+        None => {
+            bytes.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+            Sink::from_vec(bytes)
+        }
+    };
+    (Some(sink), result)
+}
+
+/// Takes in what a poll shows.
+struct Intake<'a, O> {
+    spaces: &'a mut Vec<Option<super::Space>>,
+    requests: &'a mut super::Requests<O>,
+    answers: &'a mut Outbox,
+    /// Announced messages with their receives, to be fetched when the poll is over.
+    matched: Vec<(RequestId, Key, Message)>,
+    gone: Vec<Peer>,
+}
+
+impl<O> Receiver for Intake<'_, O> {
+    #[inline]
+    fn packet<A: Arrived>(&mut self, from: Peer, head: Head, args: Args, body: A) {
+        match head.kind {
+            Kind::Eager => self.eager(from, head, args, body),
+            Kind::Ready => self.ready(from, head, args),
+            Kind::Clear => self.clear(from, args),
+            Kind::Data => self.data(from, args, body),
+            Kind::Finish => self.finish(from, args),
+        }
+    }
+
+    fn gone(&mut self, peer: Peer) {
+        self.gone.push(peer);
+    }
+}
+
+impl<O> Intake<'_, O> {
+    fn matcher(&mut self, head: &Head) -> Option<&mut super::Matcher<RequestId, Message>> {
+        let space = self.spaces.get_mut(head.context as usize)?.as_mut()?;
+        Some(&mut space.matcher)
+    }
+
+    fn eager<A: Arrived>(&mut self, from: Peer, head: Head, args: Args, body: A) {
+        let confirm = (head.flags & FLAG_CONFIRM != 0).then_some(args[0]);
+        let key = Key {
+            source: from,
+            tag: head.tag,
+        };
+        let Some(matcher) = self.matcher(&head) else {
+            return;
+        };
+        let Some(id) = matcher.take_receive(key) else {
+            let message = Message::Whole {
+                bytes: body.to_vec(),
+                check: head.check,
+                confirm,
+            };
+            return matcher.keep(key, message);
+        };
+        let envelope = Envelope {
+            source: from,
+            tag: head.tag,
+            len: body.len() as u64,
+            check: head.check,
+        };
+        let Some(receive) = self.requests.receive(id) else {
+            return;
+        };
+        let limit = receive.size_limit;
+        let sink = receive.sink.get_or_insert_with(|| {
+            Sink::with_capacity(body.len().min(usize::try_from(limit).unwrap_or(usize::MAX)))
+        });
+        body.read_into(sink, 0);
+        self.requests.complete_receive(id, checked(envelope, limit));
+        if let Some(token) = confirm {
+            let head = Head {
+                kind: Kind::Finish,
+                flags: 0,
+                context: 0,
+                tag: 0,
+                check: 0,
+            };
+            self.answers
+                .push(from, Item::Answer(head, [token, 0, 0, 0]));
+        }
+    }
+
+    fn ready(&mut self, from: Peer, head: Head, args: Args) {
+        let [token, len, address, _] = args;
+        let key = Key {
+            source: from,
+            tag: head.tag,
+        };
+        let message = Message::Announced {
+            token,
+            len,
+            address,
+            check: head.check,
+        };
+        let Some(matcher) = self.matcher(&head) else {
+            return;
+        };
+        match matcher.take_receive(key) {
+            Some(id) => self.matched.push((id, key, message)),
+            None => matcher.keep(key, message),
+        }
+    }
+
+    fn clear(&mut self, from: Peer, args: Args) {
+        let id = RequestId::from_token(args[0]);
+        let Some(send) = self.requests.send(id) else {
+            return;
+        };
+        if send.to != from || !matches!(send.state, SendState::Announced) {
+            return;
+        }
+        let end = usize::try_from(args[2])
+            .unwrap_or(usize::MAX)
+            .min(send.source.len());
+        send.state = SendState::Streaming {
+            token: args[1],
+            offset: 0,
+            end,
+        };
+        self.answers.streams.push_back(id);
+    }
+
+    fn data<A: Arrived>(&mut self, from: Peer, args: Args, body: A) {
+        let id = RequestId::from_token(args[0]);
+        let Some(receive) = self.requests.receive(id) else {
+            return;
+        };
+        let ReceiveState::Receiving {
+            envelope,
+            received,
+            end,
+        } = &mut receive.state
+        else {
+            return;
+        };
+        let fits = *received as u64 == args[1] && body.len() <= *end - *received;
+        if envelope.source != from || !fits {
+            return;
+        }
+        if let Some(sink) = receive.sink.as_mut() {
+            body.read_into(sink, *received);
+        }
+        *received += body.len();
+        if *received == *end {
+            let result = checked(*envelope, receive.size_limit);
+            self.requests.complete_receive(id, result);
+        }
+    }
+
+    fn finish(&mut self, from: Peer, args: Args) {
+        let id = RequestId::from_token(args[0]);
+        let Some(send) = self.requests.send(id) else {
+            return;
+        };
+        if send.to == from && matches!(send.state, SendState::Announced | SendState::Unconfirmed) {
+            self.requests.complete_send(id, Ok(()));
+        }
+    }
+}

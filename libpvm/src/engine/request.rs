@@ -1,0 +1,327 @@
+//! Requests: what is under way, under numbers that detect staleness.
+
+use crate::datatype::{Sink, Source};
+use crate::ids::{Context, Tag, TaskId};
+use crate::transport::{Head, Peer};
+
+use super::matching::Selector;
+
+/// A request of one engine. A number that was finished never names another request.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct RequestId {
+    index: u32,
+    generation: u32,
+}
+
+impl RequestId {
+    /// As it travels in packets, to come back from the peer.
+    pub(super) fn token(self) -> u64 {
+        u64::from(self.generation) << 32 | u64::from(self.index)
+    }
+
+    pub(super) fn from_token(token: u64) -> Self {
+        Self {
+            index: token as u32,
+            generation: (token >> 32) as u32,
+        }
+    }
+}
+
+/// What is known of a message before its bytes are read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Envelope {
+    /// Who sent it.
+    pub source: Peer,
+    /// Its tag.
+    pub tag: Tag,
+    /// Length of the whole message in bytes.
+    pub len: u64,
+    /// Hash of the element type; 0: untyped.
+    pub check: u32,
+}
+
+/// Why a request failed. The engine goes on after every one of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// The peer ended before the message was through.
+    #[error("task {0} has ended")]
+    PeerGone(TaskId),
+    /// The message was longer than the room for it; the room is filled with its beginning.
+    #[error("a message of {len} bytes does not fit in {capacity}")]
+    Truncated {
+        /// What arrived; `len` is the whole message.
+        envelope: Envelope,
+        /// Length of the message.
+        len: u64,
+        /// Bytes of room.
+        capacity: u64,
+    },
+    /// The program took the request back.
+    #[error("the request was cancelled")]
+    Cancelled,
+    /// The context is not open in this task.
+    #[error("the communicator is closed")]
+    NoSuchContext(Context),
+    /// An operation reported something of its own.
+    #[error("the collective failed: {0}")]
+    Operation(&'static str),
+}
+
+/// How a request ended. The ends of the message come back with it.
+pub struct Outcome {
+    /// The message's envelope, or why there is none.
+    pub result: Result<Envelope, EngineError>,
+    /// The receiving end, of a receive.
+    pub sink: Option<Sink>,
+    /// The sending end, of a send.
+    pub source: Option<Source>,
+}
+
+/// Sends wait for these.
+pub(super) enum SendState {
+    /// Its first packet waits for room.
+    Queued { args: Option<[u64; 4]> },
+    /// The receiver was told; it answers Clear or Finish.
+    Announced,
+    /// Bytes flow.
+    Streaming {
+        token: u64,
+        offset: usize,
+        end: usize,
+    },
+    /// All bytes are out; the receiver confirms the match.
+    Unconfirmed,
+}
+
+pub(super) struct Send {
+    pub to: Peer,
+    pub head: Head,
+    pub source: Source,
+    pub state: SendState,
+}
+
+/// Receives wait for these.
+pub(super) enum ReceiveState {
+    Posted,
+    /// The sender streams into the sink.
+    Receiving {
+        envelope: Envelope,
+        received: usize,
+        end: usize,
+    },
+}
+
+pub(super) struct Receive {
+    pub selector: Selector,
+    /// Absent until the message is known, for receives of any size.
+    pub sink: Option<Sink>,
+    pub size_limit: u64,
+    pub state: ReceiveState,
+}
+
+pub(super) enum Request<O> {
+    Send(Send),
+    Receive(Receive),
+    /// A collective; taken out while it advances.
+    Operation(Option<O>),
+    Done(Outcome),
+}
+
+struct Slot<O> {
+    generation: u32,
+    /// The program does not want the outcome.
+    forgotten: bool,
+    request: Option<Request<O>>,
+}
+
+/// All requests of an engine.
+pub(super) struct Requests<O> {
+    slots: Vec<Slot<O>>,
+    free: Vec<u32>,
+    /// Counts completions, so that waiters see whether there is news.
+    pub completions: u64,
+}
+
+impl<O> Default for Requests<O> {
+    fn default() -> Self {
+        Self {
+            slots: Vec::new(),
+            free: Vec::new(),
+            completions: 0,
+        }
+    }
+}
+
+impl<O> Requests<O> {
+    pub fn insert(&mut self, request: Request<O>) -> RequestId {
+        if matches!(request, Request::Done(_)) {
+            self.completions += 1;
+        }
+        if let Some(index) = self.free.pop() {
+            let slot = &mut self.slots[index as usize];
+            slot.request = Some(request);
+            return RequestId {
+                index,
+                generation: slot.generation,
+            };
+        }
+        let index = self.slots.len() as u32;
+        self.slots.push(Slot {
+            generation: 1,
+            forgotten: false,
+            request: Some(request),
+        });
+        RequestId {
+            index,
+            generation: 1,
+        }
+    }
+
+    fn slot(&mut self, id: RequestId) -> Option<&mut Slot<O>> {
+        let slot = self.slots.get_mut(id.index as usize)?;
+        (slot.generation == id.generation).then_some(slot)
+    }
+
+    pub fn get(&mut self, id: RequestId) -> Option<&mut Request<O>> {
+        self.slot(id)?.request.as_mut()
+    }
+
+    pub fn is_done(&self, id: RequestId) -> bool {
+        self.slots.get(id.index as usize).is_some_and(|slot| {
+            slot.generation == id.generation && matches!(slot.request, Some(Request::Done(_)))
+        })
+    }
+
+    /// Takes a request out for good.
+    pub fn remove(&mut self, id: RequestId) -> Option<Request<O>> {
+        let slot = self.slot(id)?;
+        let request = slot.request.take()?;
+        slot.generation = slot.generation.wrapping_add(1);
+        slot.forgotten = false;
+        self.free.push(id.index);
+        Some(request)
+    }
+
+    /// Marks a request as ended.
+    pub fn complete(&mut self, id: RequestId, outcome: Outcome) {
+        let Some(slot) = self.slot(id) else { return };
+        let forgotten = slot.forgotten;
+        slot.request = Some(Request::Done(outcome));
+        self.completions += 1;
+        if forgotten {
+            self.remove(id);
+        }
+    }
+
+    /// Lets a request end by itself: nobody will ask for its outcome.
+    pub fn forget(&mut self, id: RequestId) {
+        if self.is_done(id) {
+            self.remove(id);
+        } else if let Some(slot) = self.slot(id) {
+            slot.forgotten = true;
+        }
+    }
+
+    /// The sending half of a request, if it is one.
+    pub fn send(&mut self, id: RequestId) -> Option<&mut Send> {
+        match self.get(id)? {
+            Request::Send(send) => Some(send),
+            _ => None,
+        }
+    }
+
+    /// The receiving half of a request, if it is one.
+    pub fn receive(&mut self, id: RequestId) -> Option<&mut Receive> {
+        match self.get(id)? {
+            Request::Receive(receive) => Some(receive),
+            _ => None,
+        }
+    }
+
+    /// Ends a send with its source given back.
+    pub fn complete_send(&mut self, id: RequestId, result: Result<(), EngineError>) {
+        let Some(Request::Send(_)) = self.get(id) else {
+            return;
+        };
+        let Some(slot) = self.slot(id) else { return };
+        let Some(Request::Send(send)) = slot.request.take() else {
+            return;
+        };
+        self.complete(id, send.into_outcome(result));
+    }
+
+    /// Ends a receive with its sink given back.
+    pub fn complete_receive(&mut self, id: RequestId, result: Result<Envelope, EngineError>) {
+        let Some(Request::Receive(_)) = self.get(id) else {
+            return;
+        };
+        let Some(slot) = self.slot(id) else { return };
+        let Some(Request::Receive(receive)) = slot.request.take() else {
+            return;
+        };
+        self.complete(
+            id,
+            Outcome {
+                result,
+                sink: receive.sink,
+                source: None,
+            },
+        );
+    }
+
+    /// Numbers of the requests that `accepts` names.
+    pub fn select(&self, accepts: impl Fn(&Request<O>) -> bool) -> Vec<RequestId> {
+        let named = self.slots.iter().zip(0u32..).filter_map(|(slot, index)| {
+            let accepted = slot.request.as_ref().is_some_and(&accepts);
+            accepted.then_some(RequestId {
+                index,
+                generation: slot.generation,
+            })
+        });
+        named.collect()
+    }
+}
+
+impl Send {
+    /// How the send ends; the envelope shows it from the receiver's side.
+    pub fn into_outcome(self, result: Result<(), EngineError>) -> Outcome {
+        let envelope = Envelope {
+            source: self.to,
+            tag: self.head.tag,
+            len: self.source.len() as u64,
+            check: self.head.check,
+        };
+        Outcome {
+            result: result.map(|()| envelope),
+            sink: None,
+            source: Some(self.source),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn done() -> Request<()> {
+        Request::Done(Outcome {
+            result: Err(EngineError::Cancelled),
+            sink: None,
+            source: None,
+        })
+    }
+
+    #[test]
+    fn finished_numbers_are_stale() {
+        let mut requests = Requests::default();
+        let first = requests.insert(done());
+        assert!(requests.is_done(first));
+        assert!(requests.remove(first).is_some());
+        let second = requests.insert(done());
+        assert_ne!(first, second);
+        assert!(!requests.is_done(first));
+        assert!(requests.remove(first).is_none());
+        assert_eq!(RequestId::from_token(second.token()), second);
+    }
+}

@@ -1,0 +1,348 @@
+//! The engine over the simulated network.
+
+use super::*;
+use crate::transport::sim::{Behaviour, Network, SimTransport};
+use proptest::prelude::*;
+
+type Sim = Engine<SimTransport>;
+
+fn task(number: u32) -> TaskId {
+    TaskId::new(1, 1, number).unwrap()
+}
+
+fn pair(behaviour: Behaviour) -> (Network, Sim, Sim) {
+    let network = Network::new(behaviour);
+    let engine = |number| Engine::new(network.transport(task(number)), task(number));
+    (network.clone(), engine(1), engine(2))
+}
+
+/// Progresses both until `done` says so.
+fn run(a: &mut Sim, b: &mut Sim, mut done: impl FnMut(&mut Sim, &mut Sim) -> bool) {
+    for _ in 0..100_000 {
+        if done(a, b) {
+            return;
+        }
+        a.progress();
+        b.progress();
+    }
+    panic!("nothing more happens");
+}
+
+fn from(source: Option<Peer>, tag: Option<Tag>) -> Selector {
+    Selector {
+        context: Context::WORLD,
+        source,
+        tag,
+    }
+}
+
+fn send(engine: &mut Sim, to: u32, tag: Tag, bytes: &[u8], mode: Mode) -> RequestId {
+    let peer = engine.peer(task(to));
+    engine.send(
+        peer,
+        Context::WORLD,
+        tag,
+        5,
+        Source::from_vec(bytes.to_vec()),
+        mode,
+    )
+}
+
+fn bytes(outcome: Outcome) -> Vec<u8> {
+    outcome.result.unwrap();
+    outcome.sink.and_then(Sink::into_vec).unwrap()
+}
+
+#[test]
+fn messages_of_every_size_arrive_posted_or_not() {
+    for len in [0, 1, 40, 64, 65, 1000, 10_000] {
+        for posted_first in [false, true] {
+            let (_, mut a, mut b) = pair(Behaviour::default());
+            let data: Vec<u8> = (0..len).map(|i| i as u8).collect();
+            let mut receive = None;
+            if posted_first {
+                receive = Some(b.receive(from(None, Some(3)), Sink::with_capacity(len)));
+            }
+            let sent = send(&mut a, 2, 3, &data, Mode::Standard);
+            for _ in 0..20 {
+                b.progress();
+            }
+            let receive =
+                receive.unwrap_or_else(|| b.receive(from(None, Some(3)), Sink::with_capacity(len)));
+            run(&mut a, &mut b, |a, b| {
+                a.is_complete(sent) && b.is_complete(receive)
+            });
+            let outcome = b.finish(receive).unwrap();
+            let envelope = outcome.result.unwrap();
+            assert_eq!(
+                (envelope.tag, envelope.len, envelope.check),
+                (3, len as u64, 5)
+            );
+            assert_eq!(bytes(outcome), data);
+            assert!(a.finish(sent).unwrap().result.is_ok());
+            assert!(a.finish(sent).is_none(), "a finished number is stale");
+        }
+    }
+}
+
+#[test]
+fn synchronous_sends_wait_for_the_match() {
+    for len in [8, 500] {
+        let (_, mut a, mut b) = pair(Behaviour::default());
+        let sent = send(&mut a, 2, 0, &vec![7; len], Mode::Synchronous);
+        for _ in 0..50 {
+            a.progress();
+            b.progress();
+        }
+        assert!(!a.is_complete(sent));
+        let receive = b.receive_any_size(from(None, None), 1 << 20);
+        run(&mut a, &mut b, |a, b| {
+            a.is_complete(sent) && b.is_complete(receive)
+        });
+        assert_eq!(bytes(b.finish(receive).unwrap()), vec![7; len]);
+    }
+}
+
+#[test]
+fn truncation_is_reported_and_keeps_the_beginning() {
+    for len in [20, 500] {
+        let (_, mut a, mut b) = pair(Behaviour::default());
+        let data: Vec<u8> = (0..len).map(|i| i as u8).collect();
+        let sent = send(&mut a, 2, 0, &data, Mode::Standard);
+        let receive = b.receive(from(None, None), Sink::with_capacity(10));
+        run(&mut a, &mut b, |a, b| {
+            a.is_complete(sent) && b.is_complete(receive)
+        });
+        let outcome = b.finish(receive).unwrap();
+        assert!(matches!(
+            outcome.result,
+            Err(EngineError::Truncated { len: l, capacity: 10, .. }) if l == len as u64
+        ));
+        assert_eq!(outcome.sink.and_then(Sink::into_vec).unwrap(), data[..10]);
+        // Nothing of the message is left behind.
+        assert!(b.probe(from(None, None)).is_none());
+    }
+}
+
+#[test]
+fn messages_to_oneself_match_like_others() {
+    let (_, mut a, _) = pair(Behaviour::default());
+    let first = a.send(
+        Peer::SELF,
+        Context::WORLD,
+        1,
+        0,
+        Source::from_vec(vec![1]),
+        Mode::Standard,
+    );
+    assert!(a.is_complete(first));
+    let large = Source::from_vec(vec![2; 100_000]);
+    let second = a.send(Peer::SELF, Context::WORLD, 2, 0, large, Mode::Standard);
+    assert!(!a.is_complete(second));
+    let receive = a.receive_any_size(from(Some(Peer::SELF), Some(2)), u64::MAX);
+    assert_eq!(bytes(a.finish(receive).unwrap()), vec![2; 100_000]);
+    assert!(a.is_complete(second));
+    let receive = a.receive(from(None, None), Sink::with_capacity(1));
+    assert_eq!(bytes(a.finish(receive).unwrap()), [1]);
+}
+
+#[test]
+fn cancelled_receives_take_nothing() {
+    let (_, mut a, mut b) = pair(Behaviour::default());
+    let receive = b.receive(from(None, None), Sink::with_capacity(4));
+    b.cancel(receive);
+    let outcome = b.finish(receive).unwrap();
+    assert_eq!(outcome.result, Err(EngineError::Cancelled));
+    assert!(outcome.sink.is_some());
+    send(&mut a, 2, 0, &[1, 2], Mode::Standard);
+    run(&mut a, &mut b, |_, b| b.probe(from(None, None)).is_some());
+}
+
+#[test]
+fn claimed_messages_are_for_one_receive() {
+    for len in [4usize, 400] {
+        let (_, mut a, mut b) = pair(Behaviour::default());
+        send(&mut a, 2, 9, &vec![3; len], Mode::Standard);
+        let mut claimed = None;
+        run(&mut a, &mut b, |_, b| {
+            claimed = b.claim(from(None, Some(9)));
+            claimed.is_some()
+        });
+        let (claim, envelope) = claimed.unwrap();
+        assert_eq!(envelope.len, len as u64);
+        assert!(b.probe(from(None, None)).is_none());
+        let receive = b.receive_claimed(claim, Sink::with_capacity(len));
+        run(&mut a, &mut b, |_, b| b.is_complete(receive));
+        assert_eq!(bytes(b.finish(receive).unwrap()), vec![3; len]);
+    }
+}
+
+#[test]
+fn the_end_of_a_peer_fails_what_needs_it() {
+    let (network, mut a, mut b) = pair(Behaviour::default());
+    let dead = b.peer(task(1));
+    let only_it = b.receive(from(Some(dead), Some(1)), Sink::with_capacity(4));
+    let anybody = b.receive(from(None, Some(1)), Sink::with_capacity(4));
+    let last_words = b.receive(from(Some(dead), Some(2)), Sink::with_capacity(4));
+    send(&mut a, 2, 2, &[9], Mode::Standard);
+    let large = send(&mut b, 1, 0, &[0; 1000], Mode::Standard);
+    network.kill(task(1));
+    for _ in 0..100 {
+        b.progress();
+    }
+    let gone = Err(EngineError::PeerGone(task(1)));
+    assert_eq!(b.finish(only_it).unwrap().result, gone);
+    assert_eq!(b.finish(large).unwrap().result, gone);
+    assert_eq!(b.finish(last_words).unwrap().result.unwrap().len, 1);
+    assert!(!b.is_complete(anybody));
+    let late = b.receive(from(Some(dead), None), Sink::with_capacity(4));
+    assert_eq!(b.finish(late).unwrap().result, gone);
+    let late = send(&mut b, 1, 0, &[1], Mode::Standard);
+    assert_eq!(b.finish(late).unwrap().result, gone);
+}
+
+#[test]
+fn closed_contexts_cancel_and_drop() {
+    let (_, mut a, mut b) = pair(Behaviour::default());
+    let context = b.open_context();
+    let selector = Selector {
+        context,
+        source: None,
+        tag: None,
+    };
+    let receive = b.receive(selector, Sink::with_capacity(1));
+    b.close_context(context);
+    assert_eq!(
+        b.finish(receive).unwrap().result,
+        Err(EngineError::Cancelled)
+    );
+    let receive = b.receive(selector, Sink::with_capacity(1));
+    let outcome = b.finish(receive).unwrap();
+    assert_eq!(outcome.result, Err(EngineError::NoSuchContext(context)));
+    let peer = a.peer(task(2));
+    a.send(
+        peer,
+        context,
+        0,
+        0,
+        Source::from_vec(vec![1]),
+        Mode::Standard,
+    );
+    for _ in 0..20 {
+        b.progress();
+    }
+    assert!(b.probe(selector).is_none());
+}
+
+#[test]
+fn packets_that_lie_are_ignored() {
+    let (network, mut a, mut b) = pair(Behaviour::default());
+    let mut liar = network.transport(task(3));
+    let to = liar.peer(task(2));
+    let receive = b.receive(from(None, None), Sink::with_capacity(100));
+    send(&mut a, 2, 0, &[1; 90], Mode::Standard);
+    for _ in 0..10 {
+        b.progress();
+    }
+    for kind in [Kind::Clear, Kind::Data, Kind::Finish] {
+        for token in [0u64, 1 << 32, u64::MAX] {
+            let head = Head {
+                kind,
+                flags: 0xff,
+                context: 9999,
+                tag: -1,
+                check: 0,
+            };
+            let source = Source::from_vec(vec![6; 30]);
+            let _ = liar.send(
+                to,
+                &head,
+                Some(&[token, token, token, 0]),
+                Some(Body::whole(&source)),
+            );
+            b.progress();
+        }
+    }
+    run(&mut a, &mut b, |_, b| b.is_complete(receive));
+    assert_eq!(
+        b.finish(receive)
+            .unwrap()
+            .sink
+            .and_then(Sink::into_vec)
+            .unwrap()[..90],
+        [1; 90]
+    );
+}
+
+/// Adds up its receives: the smallest operation that needs several requests.
+struct Sum {
+    waiting: Vec<RequestId>,
+    sum: u64,
+}
+
+impl Operation<SimTransport> for Sum {
+    fn advance(&mut self, engine: &mut Sim) -> Poll<Result<Envelope, EngineError>> {
+        self.waiting
+            .retain(|&request| match engine.finish(request) {
+                Some(outcome) => {
+                    self.sum += bytes(outcome)
+                        .iter()
+                        .map(|&byte| u64::from(byte))
+                        .sum::<u64>();
+                    false
+                }
+                None => true,
+            });
+        if !self.waiting.is_empty() {
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(Envelope {
+            source: Peer::SELF,
+            tag: 0,
+            len: self.sum,
+            check: 0,
+        }))
+    }
+}
+
+#[test]
+fn operations_end_when_their_requests_have() {
+    let (_, mut a, mut b) = pair(Behaviour::default());
+    let waiting = (0..5)
+        .map(|tag| b.receive(from(None, Some(tag)), Sink::with_capacity(1)))
+        .collect();
+    let sum = b.start(Box::new(Sum { waiting, sum: 0 }));
+    for tag in 0..5 {
+        send(&mut a, 2, tag, &[tag as u8], Mode::Standard);
+    }
+    run(&mut a, &mut b, |_, b| b.is_complete(sum));
+    assert_eq!(b.finish(sum).unwrap().result.unwrap().len, 10);
+}
+
+proptest! {
+    /// Whatever the network does, messages of one sender and tag arrive whole and in order.
+    #[test]
+    fn order_and_bytes_are_kept(
+        seed: u64, room in 1usize..5,
+        messages in proptest::collection::vec((0usize..300, 0i32..3, any::<bool>()), 1..40),
+    ) {
+        let (_, mut a, mut b) = pair(Behaviour { seed, room, ..Behaviour::default() });
+        let mut sends = Vec::new();
+        let mut receives = Vec::new();
+        for (number, (len, tag, synchronous)) in messages.iter().enumerate() {
+            let mode = if *synchronous { Mode::Synchronous } else { Mode::Standard };
+            sends.push(send(&mut a, 2, *tag, &vec![number as u8; *len], mode));
+            if number % 2 == 0 {
+                b.progress();
+            }
+            receives.push((number, b.receive_any_size(from(None, Some(*tag)), 1 << 20)));
+        }
+        run(&mut a, &mut b, |a, b| {
+            sends.iter().all(|&s| a.is_complete(s)) && receives.iter().all(|&(_, r)| b.is_complete(r))
+        });
+        for (number, receive) in receives {
+            let outcome = b.finish(receive).unwrap();
+            prop_assert_eq!(bytes(outcome), vec![number as u8; messages[number].0]);
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! Tasks that come, go and are watched; threads.
+
+use pvm::testing::{LocalVm, tasks};
+use pvm::{ANY, Command, Error, ExitStatus, Options, Threads, Vm};
+use std::time::{Duration, Instant};
+
+/// Spawns this test program so that it runs one of the `child_` tests below.
+fn child(test: &str) -> Command {
+    let program = std::env::current_exe().unwrap();
+    Command::new(program.to_str().unwrap()).args(["--exact", test, "--nocapture"])
+}
+
+/// This process, when it was spawned by one of the tests; in an ordinary run there is no child.
+fn as_child() -> Option<Vm> {
+    pvm::session::identity_from_environment().unwrap()?;
+    Some(Vm::attach().unwrap())
+}
+
+/// Handles may go to other threads.
+const _: () = {
+    const fn is_free<T: Send + Sync>() {}
+    is_free::<Vm>();
+    is_free::<pvm::Communicator>();
+};
+
+#[test]
+fn child_answers_its_parent() {
+    let Some(vm) = as_child() else { return };
+    let parent = vm.parent().unwrap();
+    let (number, _) = vm.recv_value::<u32>(parent, 1).unwrap();
+    let world = vm.world();
+    let total = world.allreduce(&[number], pvm::Sum).unwrap()[0];
+    vm.send_value(parent, 2, &(world.rank(), world.size(), total))
+        .unwrap();
+}
+
+#[test]
+fn child_waits_for_ever() {
+    let Some(vm) = as_child() else { return };
+    vm.send(vm.parent().unwrap(), 1, b"here").unwrap();
+    let _ = vm.recv::<u8>(ANY, 99);
+}
+
+#[test]
+fn spawned_tasks_talk_to_their_parent_and_each_other() {
+    tasks(1, |vm| {
+        let spawned = vm
+            .spawn(child("child_answers_its_parent").count(3))
+            .unwrap();
+        let children: Vec<_> = spawned.into_iter().map(Result::unwrap).collect();
+        assert_eq!(children.len(), 3);
+        let mut exits = vm.notify_exit(&children).unwrap();
+        for (i, &child) in children.iter().enumerate() {
+            vm.send_value(child, 1, &(i as u32 + 1)).unwrap();
+        }
+        for (i, &child) in children.iter().enumerate() {
+            let (answer, _) = vm.recv_value::<(usize, usize, u32)>(child, 2).unwrap();
+            assert_eq!(answer, (i, 3, 6));
+        }
+        for _ in 0..3 {
+            let exit = exits.wait_for(Duration::from_secs(20)).unwrap().unwrap();
+            assert!(
+                exit.status.is_success() && children.contains(&exit.task),
+                "{exit:?}"
+            );
+        }
+        assert_eq!(exits.wait().unwrap(), None);
+    });
+}
+
+#[test]
+fn a_killed_task_is_noticed_by_watchers_and_receivers() {
+    tasks(1, |vm| {
+        let spawned = vm.spawn(child("child_waits_for_ever").count(2)).unwrap();
+        let children: Vec<_> = spawned.into_iter().map(Result::unwrap).collect();
+        let mut exits = vm.notify_exit(&children).unwrap();
+        for &child in &children {
+            assert_eq!(vm.recv::<u8>(child, 1).unwrap().0, b"here");
+            assert!(
+                vm.tasks()
+                    .unwrap()
+                    .iter()
+                    .any(|info| info.task == child && info.attached)
+            );
+        }
+        assert_eq!(exits.poll().unwrap(), None);
+        let receive = vm.irecv(children[0], 5, vec![0u8; 8]).unwrap();
+        vm.signal(children[0], 9).unwrap();
+        assert!(matches!(receive.wait(), Err(Error::PeerGone(task)) if task == children[0]));
+        let exit = exits.wait().unwrap().unwrap();
+        assert_eq!(
+            (exit.task, exit.status),
+            (children[0], ExitStatus::Signal(9))
+        );
+        vm.kill(children[1]).unwrap();
+        let blocked = vm.recv::<u8>(children[1], 5);
+        assert!(matches!(blocked, Err(Error::PeerGone(task)) if task == children[1]));
+        let exit = exits.wait().unwrap().unwrap();
+        assert_eq!(
+            (exit.task, exit.status),
+            (children[1], ExitStatus::Signal(15))
+        );
+        let sent = vm.send(children[0], 1, &[0u8; 8]);
+        assert!(matches!(sent, Err(Error::PeerGone(_))), "{sent:?}");
+        assert!(vm.kill(children[0]).is_err());
+    });
+}
+
+#[test]
+fn programs_that_cannot_be_started_are_told_one_by_one() {
+    tasks(1, |vm| {
+        let results = vm.spawn(Command::new("/no/such/program").count(2)).unwrap();
+        assert_eq!(results.len(), 2);
+        for result in results {
+            let error = result.unwrap_err();
+            assert!(error.is_not_found());
+            assert!(error.to_string().contains("/no/such/program"), "{error}");
+        }
+        let results = vm.spawn(Command::new("true").count(0));
+        assert!(results.is_err() || results.unwrap().is_empty());
+    });
+}
+
+#[test]
+fn the_exit_of_a_task_that_never_was_is_unknown() {
+    tasks(1, |vm| {
+        let stranger = "t3ffff".parse().unwrap();
+        let mut exits = vm.notify_exit(&[stranger]).unwrap();
+        let exit = exits.wait_for(Duration::from_secs(20)).unwrap().unwrap();
+        assert_eq!((exit.task, exit.status), (stranger, ExitStatus::Unknown));
+    });
+}
+
+#[test]
+fn leaving_in_the_middle_of_a_receive_is_told() {
+    let results = tasks(3, |vm| {
+        let world = vm.world();
+        match world.rank() {
+            0 => world.recv::<u8>(1, 0).map(drop),
+            1 => Ok(()),
+            _ => world.barrier(),
+        }
+    });
+    assert!(matches!(results[0], Err(Error::PeerGone(_))), "{results:?}");
+    assert!(matches!(results[2], Err(Error::PeerGone(_))), "{results:?}");
+}
+
+#[test]
+fn the_virtual_machine_describes_itself() {
+    tasks(2, |vm| {
+        let world = vm.world();
+        world.barrier().unwrap();
+        let tasks = vm.tasks().unwrap();
+        for &task in world.tasks() {
+            let info = tasks.iter().find(|info| info.task == task).unwrap();
+            assert_eq!(Some(info.rank), world.rank_of(task));
+            assert_eq!((info.job, info.parent), (vm.job(), None));
+        }
+        let hosts = vm.hosts().unwrap();
+        assert_eq!(hosts.len(), 1);
+        assert!(hosts[0].cpus >= 1);
+        world.barrier().unwrap();
+    });
+}
+
+#[test]
+fn a_foreign_process_attaches_to_a_running_daemon() {
+    // The environment of the whole test process cannot be changed beside other tests, so the
+    // identity that a stranger is given is asked for.
+    let local = LocalVm::start().unwrap();
+    let error = Vm::attach_with(Options::new().identity(
+        local.socket().to_owned(),
+        "t40001".parse().unwrap(),
+        vec![0; 16],
+    ));
+    assert!(matches!(error, Err(Error::Refused(_))), "{:?}", error.err());
+}
+
+#[test]
+fn without_a_daemon_the_error_says_what_to_type() {
+    let nowhere = std::path::PathBuf::from("/nonexistent/pvm.sock");
+    let options = Options::new().identity(nowhere, "t40001".parse().unwrap(), vec![0; 16]);
+    let Err(error) = Vm::attach_with(options) else {
+        panic!("attached to nothing")
+    };
+    assert!(matches!(error, Error::NotInVm(_)));
+    assert!(error.to_string().contains("type: pvm run"), "{error}");
+}
+
+#[test]
+fn at_level_single_other_threads_are_turned_away() {
+    let local = LocalVm::start().unwrap();
+    let body = |vm: Vm| {
+        let world = vm.world();
+        world.send(0, 0, &[1u8]).unwrap();
+        let other = std::thread::scope(|s| s.spawn(|| world.recv::<u8>(0, 0)).join().unwrap());
+        assert!(matches!(other, Err(Error::Thread(_))), "{other:?}");
+        assert_eq!(world.recv::<u8>(0, 0).unwrap().0, [1]);
+    };
+    local.tasks_with(1, Threads::Single, body).unwrap();
+}
+
+#[test]
+fn many_threads_send_receive_and_probe() {
+    const THREADS: usize = 8;
+    tasks(2, |vm| {
+        let world = vm.world();
+        let other = 1 - world.rank();
+        let end = Instant::now() + Duration::from_secs(1);
+        std::thread::scope(|scope| {
+            for thread in 0..THREADS {
+                let world = &world;
+                scope.spawn(move || {
+                    // Thread i of one task talks with thread i of the other, on a tag of its own.
+                    let (go, tag) = (2 * thread as i32, 2 * thread as i32 + 1);
+                    for round in 0u64.. {
+                        let more = Instant::now() < end;
+                        let len = [1, 100, 50_000][round as usize % 3];
+                        let send = world.isend(other, tag, vec![round; len]).unwrap();
+                        let data = match round % 4 {
+                            0 => world.recv::<u64>(other, tag).unwrap().0,
+                            1 => world.wait_claim(other, tag).unwrap().recv().unwrap(),
+                            2 => {
+                                world
+                                    .irecv(other, tag, vec![0; 50_000])
+                                    .unwrap()
+                                    .wait()
+                                    .unwrap()
+                                    .0
+                            }
+                            _ => loop {
+                                if world.probe(other, tag).unwrap().is_some() {
+                                    break world.recv(other, tag).unwrap().0;
+                                }
+                            },
+                        };
+                        assert_eq!(data, vec![round; len]);
+                        send.wait().unwrap();
+                        let mut goes_on = [0u8];
+                        world
+                            .sendrecv((other, go), &[u8::from(more)], other, go, &mut goes_on)
+                            .unwrap();
+                        if !more || goes_on == [0] {
+                            break;
+                        }
+                    }
+                });
+            }
+        });
+    });
+}
+
+#[test]
+fn a_panicking_task_ends_the_local_machine_not_the_test_run() {
+    let local = LocalVm::start().unwrap();
+    let pid = local.daemon_pid();
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        local.tasks(2, |vm| {
+            assert_eq!(vm.world().rank(), 0, "rank 1 panics");
+            let _ = vm.world().recv::<u8>(1, 0);
+        })
+    }));
+    assert!(result.is_err());
+    drop(local);
+    assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists());
+}

@@ -1,0 +1,157 @@
+//! Lays the release out as a package does: `bin`, `lib`, `include`, `share` below a prefix.
+//!
+//! All C symbols live in one shared object, `libpvmcore.so.0`. At run time the names that programs
+//! ask for (`libpvm3.so.3` and its sisters) are links to it; what the linker finds as `libpvm3.so`
+//! is a stub (`stubs`) with the right name inside, so that a program linked here runs with any
+//! implementation of PVM.
+
+mod check;
+mod stubs;
+mod tree;
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+pub use check::check;
+
+use crate::shell::{self, Profile};
+use crate::vm::Scratch;
+use tree::Tree;
+
+/// The shared object that has everything.
+const CORE: &str = "libpvmcore.so.0";
+
+/// Where to install.
+#[derive(Args)]
+pub struct Options {
+    /// Directory that bin, lib, include and share are made in
+    #[arg(long, value_name = "DIR")]
+    prefix: PathBuf,
+    /// How the programs are compiled
+    #[arg(long, value_enum, default_value_t = Profile::Release)]
+    profile: Profile,
+}
+
+/// Builds and installs; DESTDIR, when set, goes in front of the prefix.
+pub fn run(options: &Options) -> Result<()> {
+    let prefix = std::path::absolute(&options.prefix).context("the prefix")?;
+    build(options.profile)?;
+    let destination = match env::var_os("DESTDIR").filter(|dir| !dir.is_empty()) {
+        None => prefix.clone(),
+        Some(dir) => {
+            let inside = prefix
+                .strip_prefix("/")
+                .expect("an absolute path starts with /");
+            std::path::absolute(dir).context("DESTDIR")?.join(inside)
+        }
+    };
+    lay_out(options.profile, &prefix, &destination)?;
+    println!("installed in {}", destination.display());
+    Ok(())
+}
+
+fn build(profile: Profile) -> Result<()> {
+    shell::run(
+        shell::cargo()
+            .args(["build", "--profile", profile.name()])
+            .args([
+                "--package=pvm-daemon",
+                "--package=pvm-bindings-c",
+                "--bins",
+                "--lib",
+            ]),
+    )
+}
+
+/// Copies what is built to its places; `prefix` is written into files, `destination` is where they
+/// go.
+fn lay_out(profile: Profile, prefix: &Path, destination: &Path) -> Result<()> {
+    let tree = Tree::new(destination);
+    programs(&tree, profile)?;
+    libraries(&tree, profile)?;
+    headers(&tree)?;
+    documents(&tree)?;
+    templates(&tree, prefix)
+}
+
+fn programs(tree: &Tree, profile: Profile) -> Result<()> {
+    for program in ["pvm", "pvmd"] {
+        tree.program(
+            &profile.directory().join(program),
+            &format!("bin/{program}"),
+        )?;
+    }
+    for other in ["bin/mpiexec", "bin/mpirun"] {
+        if !tree.link_unless_taken("pvm", other)? {
+            println!("{other} is there already, of another implementation: left as it is");
+        }
+    }
+    Ok(())
+}
+
+fn libraries(tree: &Tree, profile: Profile) -> Result<()> {
+    let core = profile.directory().join("libpvmcore.so");
+    tree.library(&core, &format!("lib/{CORE}"))?;
+    tree.link(CORE, "lib/libpvmcore.so")?;
+    let scratch = Scratch::new("stubs")?;
+    for stub in stubs::make(&core, scratch.path())? {
+        tree.link(CORE, &format!("lib/{}", stub.soname))?;
+        tree.library(&stub.file, &format!("lib/{}", stub.name))?;
+    }
+    Ok(())
+}
+
+fn headers(tree: &Tree) -> Result<()> {
+    let folder = shell::root().join("bindings-c/include");
+    let headers = tree::files(&folder)?;
+    if headers.is_empty() {
+        bail!("{} has no headers", folder.display());
+    }
+    headers
+        .iter()
+        .try_for_each(|file| tree.document(file, "include"))
+}
+
+fn documents(tree: &Tree) -> Result<()> {
+    for page in [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CHANGELOG.md",
+        "SECURITY.md",
+    ] {
+        tree.document(&shell::root().join(page), "share/doc/pvm")?;
+    }
+    for licence in ["LICENSE-MIT", "LICENSE-APACHE"] {
+        tree.document(&shell::root().join(licence), "share/licenses/pvm")?;
+    }
+    for page in tree::files(&shell::root().join("deploy/man"))? {
+        let section = page
+            .extension()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        tree.document(&page, &format!("share/man/man{section}"))?;
+    }
+    Ok(())
+}
+
+/// Files that name the prefix or the version.
+fn templates(tree: &Tree, prefix: &Path) -> Result<()> {
+    let prefix = prefix.to_str().context("the prefix is not valid UTF-8")?;
+    for (template, place) in [
+        ("systemd/pvmd.service.in", "lib/systemd/user/pvmd.service"),
+        ("pkgconfig/pvm3.pc.in", "lib/pkgconfig/pvm3.pc"),
+    ] {
+        let file = shell::root().join("deploy").join(template);
+        let text = std::fs::read_to_string(&file)
+            .with_context(|| format!("cannot read {}", file.display()))?;
+        let text = text
+            .replace("@prefix@", prefix)
+            .replace("@version@", env!("CARGO_PKG_VERSION"));
+        tree.text(&text, place)?;
+    }
+    Ok(())
+}

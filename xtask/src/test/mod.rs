@@ -1,0 +1,174 @@
+//! Every test: units and whole systems, the models under loom, then the demonstration and an
+//! installed package. Runs to the end whatever fails, then tells all failures and the sum.
+
+mod count;
+mod needs;
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use crate::shell::{self, Failures, Profile};
+use crate::{demo, install};
+use count::Count;
+
+/// How the tests are run.
+#[derive(Args)]
+pub struct Options {
+    /// Only report what is missing, do not install it
+    #[arg(long)]
+    no_install: bool,
+}
+
+/// One part of the run, for the summary.
+struct Part {
+    name: &'static str,
+    count: Count,
+}
+
+/// Runs everything.
+pub fn run(options: &Options) -> Result<()> {
+    let missing = needs::provide(!options.no_install);
+    let mut failures = Failures::default();
+    let mut parts = Vec::new();
+    // Programs, the shared object and the examples, where the tests of whole systems find them.
+    let built = shell::run(shell::cargo().args(["build", "--workspace", "--bins", "--lib"]));
+    if failures.take(built).is_some() {
+        parts.push(cargo_tests(&missing, &mut failures));
+        parts.extend(models(&mut failures));
+        parts.push(single("demonstration", &mut failures, demo_is_right));
+        parts.push(single("installed package", &mut failures, || {
+            install::check(Profile::Dev)
+        }));
+    }
+    report(&parts, &missing, failures)
+}
+
+fn demo_is_right() -> Result<()> {
+    demo::run(&demo::Options::quick(Profile::Dev))
+}
+
+/// `cargo test` for the whole workspace; tests of what this machine lacks are left out by name.
+fn cargo_tests(missing: &[&needs::Need], failures: &mut Failures) -> Part {
+    let mut tests = shell::cargo();
+    tests.args(["test", "--workspace", "--no-fail-fast", "--"]);
+    for need in missing {
+        tests.args(["--skip", need.tests]);
+    }
+    Part {
+        name: "cargo test",
+        count: counted(&mut tests, failures),
+    }
+}
+
+/// The model checks: libpvm compiled with loom's atomics, in a target folder of its own.
+fn models(failures: &mut Failures) -> Option<Part> {
+    let models = loom_tests();
+    if models.is_empty() {
+        return None;
+    }
+    let mut tests = shell::cargo();
+    tests.args(["test", "--package=libpvm", "--release", "--no-fail-fast"]);
+    for model in &models {
+        tests.args(["--test", model]);
+    }
+    tests
+        .env("RUSTFLAGS", shell::flags_with("RUSTFLAGS", "--cfg loom"))
+        .env("CARGO_TARGET_DIR", shell::target_dir().join("loom"))
+        // The models spend their time in loom, not in code that link-time optimisation improves.
+        .env("CARGO_PROFILE_RELEASE_LTO", "off");
+    Some(Part {
+        name: "loom models",
+        count: counted(&mut tests, failures),
+    })
+}
+
+/// Names of the test programs `libpvm/tests/loom*.rs`.
+fn loom_tests() -> Vec<String> {
+    let folder = std::fs::read_dir(shell::root().join("libpvm/tests"));
+    let files = folder
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path());
+    let mut names: Vec<String> = files
+        .filter(|path| path.extension().is_some_and(|end| end == "rs"))
+        .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
+        .filter(|name| name.starts_with("loom"))
+        .collect();
+    names.sort();
+    names
+}
+
+/// A check that is one test.
+fn single(name: &'static str, failures: &mut Failures, check: impl FnOnce() -> Result<()>) -> Part {
+    let outcome = check().with_context(|| format!("the {name}"));
+    let passed = failures.take(outcome).is_some();
+    Part {
+        name,
+        count: Count::one(passed),
+    }
+}
+
+/// Runs a `cargo test`, passes its output through and counts its tests.
+fn counted(tests: &mut Command, failures: &mut Failures) -> Count {
+    let mut count = Count::default();
+    let outcome = pass_through(tests, &mut count);
+    let passed = failures.take(outcome).is_some();
+    if !passed && count.failed == 0 {
+        // Something did not compile, or a test program died before it could tell.
+        count.failed = 1;
+    }
+    count
+}
+
+fn pass_through(tests: &mut Command, count: &mut Count) -> Result<()> {
+    let line = shell::shown(tests);
+    eprintln!("==> {line}");
+    let mut child = tests
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot run `{line}`"))?;
+    let stdout = child.stdout.take().context("the child has no stdout")?;
+    let mut ours = std::io::stdout().lock();
+    let mut reader = BufReader::new(stdout);
+    let mut bytes = Vec::new();
+    while reader.read_until(b'\n', &mut bytes)? > 0 {
+        ours.write_all(&bytes)?;
+        *count += Count::of_line(&String::from_utf8_lossy(&bytes));
+        bytes.clear();
+    }
+    drop(ours);
+    let status = child.wait()?;
+    if !status.success() {
+        bail!("`{line}` failed: {status}");
+    }
+    Ok(())
+}
+
+fn report(parts: &[Part], missing: &[&needs::Need], failures: Failures) -> Result<()> {
+    let mut sum = Count::default();
+    println!();
+    for part in parts {
+        println!("{:<20} {}", part.name, part.count);
+        sum += part.count;
+    }
+    for need in missing {
+        println!(
+            "{} is not installed: tests with '{}' in their name were skipped; {}",
+            need.program,
+            need.tests,
+            need.remedy()
+        );
+    }
+    let outcome = failures.into_result();
+    if let Err(error) = &outcome {
+        println!("{error:#}");
+        sum.failed = sum.failed.max(1);
+    }
+    println!("{sum}");
+    outcome
+}
