@@ -34,13 +34,13 @@ pub struct Ticket(u64);
 
 impl Ticket {
     /// A ticket of a stand-in for the daemon.
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(crate) fn fake(number: u64) -> Self {
         Self(number)
     }
 
     /// Its number.
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(crate) fn number(self) -> u64 {
         self.0
     }
@@ -427,7 +427,7 @@ impl AsFd for Link {
 }
 
 /// A connected socket to a daemon of this user.
-fn dial(path: &Path, limit: Duration) -> Result<OwnedFd, LinkError> {
+pub(super) fn dial(path: &Path, limit: Duration) -> Result<OwnedFd, LinkError> {
     let io = |error: Errno| LinkError::Io {
         path: path.to_owned(),
         error: error.into(),

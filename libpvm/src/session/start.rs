@@ -1,13 +1,13 @@
 //! Starting the daemon when none runs.
 
+use super::link::{LinkError, dial};
 use super::socket_path;
-use crate::limits::DAEMON_START_DEADLINE_MS;
+use crate::limits::{DAEMON_START_DEADLINE_MS, HELLO_DEADLINE_MS};
 use crate::settings;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::io::{self, Read};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -95,8 +95,10 @@ pub fn start_daemon(options: &DaemonOptions) -> Result<(), StartError> {
     }
 }
 
+/// Whether somebody listens there: even one of no use is for the link to tell about.
 fn accepts(socket: &Path) -> bool {
-    UnixStream::connect(socket).is_ok()
+    let limit = Duration::from_millis(HELLO_DEADLINE_MS);
+    !matches!(dial(socket, limit), Err(LinkError::NoDaemon { .. }))
 }
 
 fn spawn(options: &DaemonOptions, pvmd: &Path) -> io::Result<Child> {

@@ -140,7 +140,7 @@ pub(super) struct Channel {
     cursor: Cursor,
     out_bytes: Bytes,
     inbox: InboxBell,
-    /// Size of the body that found no room.
+    /// Size of the body in the arena of the packet that found no room.
     blocked: Option<usize>,
     into: Consumer<Direction>,
     in_bytes: Bytes,
@@ -193,7 +193,9 @@ impl Channel {
         if self.blocked.is_some() {
             return Ok(false);
         }
-        self.blocked = Some(body.map_or(0, |body| body.len));
+        let len = body.map_or(0, |body| body.len);
+        let inline = args.is_none() && len <= BODY_BYTES;
+        self.blocked = Some(if inline { 0 } else { len });
         self.out.announce();
         match self.has_room()? {
             true => self.send(head, args, body),

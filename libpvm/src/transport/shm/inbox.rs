@@ -1,9 +1,10 @@
 //! A task's inbox: the page by which others wake it, and see what it waits for.
 
-use super::doorbell::{self, ASLEEP, Board};
+use super::doorbell::{self, ASLEEP, Board, NOTIFIED};
 use super::layout;
 use super::segment::{MapError, Mapping, create};
 use crate::sync::atomic::{AtomicU32, Ordering, fence};
+use crate::sync::shared::Word;
 use crate::sync::{futex, shared};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -97,17 +98,7 @@ impl InboxBell {
     /// Wakes the task if it sleeps; it looks at everything once.
     pub fn wake(&self) {
         fence(Ordering::SeqCst);
-        self.map
-            .mode
-            .0
-            .mode
-            .compare_exchange(
-                ASLEEP,
-                doorbell::NOTIFIED,
-                Ordering::AcqRel,
-                Ordering::Relaxed,
-            )
-            .ok();
+        Word::replace(&self.map.mode.0.mode, ASLEEP, NOTIFIED, Ordering::AcqRel);
         self.map.wake();
     }
 
@@ -151,22 +142,54 @@ impl InboxBell {
 }
 
 /// Sleeps on the task's own inbox; usable while others hold the transport.
+///
+/// Several threads may sleep at a time, all on the one mode word. A thread that is between its
+/// `prepare_sleep` and the system call must not be missed by [`wake`](crate::transport::Sleeper::wake)
+/// because a third thread has announced its own sleep meanwhile: whoever was to be woken is *owed*,
+/// and nobody announces a sleep before all of those have come back.
 #[derive(Clone)]
 pub struct Sleeper {
     inbox: InboxBell,
-    /// Threads of this task that sleep or are about to.
-    sleeping: Arc<AtomicU32>,
+    threads: Arc<Threads>,
+}
+
+/// Threads of this task that have prepared to sleep and not finished.
+struct Threads {
+    prepared: AtomicU32,
+    /// How many of them have been woken and are not back yet.
+    owed: AtomicU32,
 }
 
 impl Sleeper {
     pub(super) fn new(inbox: InboxBell) -> Self {
-        let sleeping = Arc::new(AtomicU32::new(0));
-        Self { inbox, sleeping }
+        let threads = Arc::new(Threads {
+            prepared: AtomicU32::new(0),
+            owed: AtomicU32::new(0),
+        });
+        Self { inbox, threads }
+    }
+
+    /// Whether a thread may announce its sleep now.
+    pub(super) fn may_prepare(&self) -> bool {
+        self.threads.owed.load(Ordering::SeqCst) == 0
+    }
+
+    /// A thread has announced its sleep.
+    pub(super) fn prepared(&self) {
+        self.threads.prepared.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// It is back.
+    pub(super) fn finished(&self) {
+        self.threads.prepared.fetch_sub(1, Ordering::SeqCst);
+        let owed = self.threads.owed.load(Ordering::SeqCst);
+        let left = owed.saturating_sub(1);
+        self.threads.owed.store(left, Ordering::SeqCst);
     }
 
     /// After the mode has left `ASLEEP`: other threads must look and go to sleep again.
     pub(super) fn wake_others(&self) {
-        if self.sleeping.load(Ordering::SeqCst) != 0 {
+        if self.threads.prepared.load(Ordering::SeqCst) != 0 {
             self.inbox.map.wake();
         }
     }
@@ -176,13 +199,17 @@ impl crate::transport::Sleeper for Sleeper {
     fn sleep(&self, deadline: Option<Instant>) {
         let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
         let nap = left.map_or(NAP_MAX, |left| left.min(NAP_MAX));
-        self.sleeping.fetch_add(1, Ordering::SeqCst);
         futex::wait(&self.inbox.map.mode.0.mode, ASLEEP, Some(nap));
-        self.sleeping.fetch_sub(1, Ordering::SeqCst);
     }
 
     fn wake(&self) {
-        self.inbox.wake();
+        let prepared = self.threads.prepared.load(Ordering::SeqCst);
+        if prepared != 0 {
+            self.threads.owed.store(prepared, Ordering::SeqCst);
+            let mode = &self.inbox.map.mode.0.mode;
+            Word::replace(mode, ASLEEP, NOTIFIED, Ordering::SeqCst);
+            self.inbox.map.wake();
+        }
     }
 }
 
@@ -216,20 +243,29 @@ mod tests {
             doorbell::announce_sleep(&*inbox.map);
             let sleeper = Sleeper::new(inbox.clone());
             std::thread::scope(|scope| {
-                let start = Instant::now();
                 let thread = scope.spawn(|| sleeper.sleep(None));
-                while sleeper.sleeping.load(Ordering::SeqCst) == 0 && !thread.is_finished() {
-                    std::thread::yield_now();
-                }
                 if killed {
                     let mode = &inbox.map.mode.0.mode;
-                    mode.store(doorbell::NOTIFIED, Ordering::SeqCst);
+                    mode.store(NOTIFIED, Ordering::SeqCst);
                 }
                 inbox.ring_control();
                 thread.join().unwrap();
-                assert!(killed || start.elapsed() < NAP_MAX);
             });
             assert!(!inbox.is_asleep());
         }
+    }
+
+    #[test]
+    fn nobody_announces_a_sleep_while_a_wake_is_owed() {
+        let (_fd, inbox) = Inbox::create().unwrap();
+        let sleeper = Sleeper::new(inbox.clone());
+        sleeper.wake();
+        assert!(sleeper.may_prepare(), "nobody slept");
+        doorbell::announce_sleep(&*inbox.map);
+        sleeper.prepared();
+        sleeper.wake();
+        assert!(!inbox.is_asleep() && !sleeper.may_prepare());
+        sleeper.finished();
+        assert!(sleeper.may_prepare());
     }
 }

@@ -269,7 +269,10 @@ fn wait<R: Receiver>(shm: &mut Shm, log: &mut R, mut done: impl FnMut(&mut R) ->
         if step == Step::Yield {
             std::thread::yield_now();
         } else if step == Step::Sleep && shm.prepare_sleep() {
+            let slept = Instant::now();
             sleeper.sleep(None);
+            let timed_out = slept.elapsed() > Duration::from_millis(990);
+            assert!(!(timed_out && shm.has_something()), "slept through it");
             shm.finish_sleep();
         }
     }
@@ -493,7 +496,6 @@ fn a_sleeping_receiver_is_woken() {
             send(to_b, &mut a, 0, None, &[]).unwrap();
             wait(&mut a, &mut log, |log| !log.packets.is_empty());
         }
-        // A lost wake-up costs a second.
         assert!(start.elapsed() < Duration::from_secs(30));
     });
 }
@@ -647,7 +649,7 @@ fn vandalize(hub: &Hub, writes: &[(usize, u64)]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     /// Any mixture of sizes, sends and polls keeps order and bytes.
     #[test]

@@ -162,7 +162,7 @@ impl<I: Introducer> ShmTransport<I> {
     }
 
     /// Whether a poll would find anything.
-    fn has_something(&mut self) -> bool {
+    pub(super) fn has_something(&mut self) -> bool {
         let arrived = match self.by_bell {
             true => doorbell::is_rung(&*self.inbox.map) || !self.queue.is_empty(),
             false => self.channels.iter().any(Channel::is_ready),
@@ -647,16 +647,21 @@ impl<I: Introducer> Sleep for ShmTransport<I> {
     }
 
     fn prepare_sleep(&mut self) -> bool {
+        if !self.sleeper.may_prepare() {
+            return false;
+        }
         doorbell::announce_sleep(&*self.inbox.map);
         if self.has_something() {
             self.wake_up();
             return false;
         }
+        self.sleeper.prepared();
         self.host.falls_asleep();
         true
     }
 
     fn finish_sleep(&mut self) {
+        self.sleeper.finished();
         self.wake_up();
         self.host.woke_up();
         self.slept = true;
@@ -665,6 +670,12 @@ impl<I: Introducer> Sleep for ShmTransport<I> {
         }
     }
 }
+
+// A task's engine goes from thread to thread.
+const _: fn() = || {
+    fn is_send<T: Send>() {}
+    is_send::<ShmTransport<Link>>();
+};
 
 impl<I: Introducer> Drop for ShmTransport<I> {
     fn drop(&mut self) {
