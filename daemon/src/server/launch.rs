@@ -275,7 +275,6 @@ impl Hub {
 
     /// What a started task finds in its environment.
     fn variables(&self, id: TaskId, task: &Task) -> Vec<(String, String)> {
-        use settings::*;
         let hex: String = task
             .capability
             .iter()
@@ -284,20 +283,29 @@ impl Hub {
         let (rank, size) = (task.rank.to_string(), task.world.len().to_string());
         let job = task.job.map_or(0, |job| job.0).to_string();
         let mut variables = vec![
-            (TASK, format!("{:x}:{hex}", id.bits())),
-            (SOCKET, self.facts.socket.to_string_lossy().into_owned()),
-            (JOB, job),
-            (PVM_ARCH, facts::pvm_arch().to_owned()),
+            (settings::TASK, format!("{:x}:{hex}", id.bits())),
+            (
+                settings::SOCKET,
+                self.facts.socket.to_string_lossy().into_owned(),
+            ),
+            (settings::JOB, job),
+            (settings::PVM_ARCH, facts::pvm_arch().to_owned()),
         ];
         let ranks = [
-            RANK,
-            OMPI_RANK,
-            OMPI_LOCAL_RANK,
-            OMPI_NODE_RANK,
-            PMI_RANK,
-            MPI_LOCALRANKID,
+            settings::RANK,
+            settings::OMPI_RANK,
+            settings::OMPI_LOCAL_RANK,
+            settings::OMPI_NODE_RANK,
+            settings::PMI_RANK,
+            settings::MPI_LOCALRANKID,
         ];
-        let sizes = [SIZE, OMPI_SIZE, OMPI_LOCAL_SIZE, PMI_SIZE, MPI_LOCALNRANKS];
+        let sizes = [
+            settings::SIZE,
+            settings::OMPI_SIZE,
+            settings::OMPI_LOCAL_SIZE,
+            settings::PMI_SIZE,
+            settings::MPI_LOCALNRANKS,
+        ];
         variables.extend(ranks.map(|name| (name, rank.clone())));
         variables.extend(sizes.map(|name| (name, size.clone())));
         variables

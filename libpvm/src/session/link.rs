@@ -50,14 +50,16 @@ impl Ticket {
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
     /// The connection has ended.
-    #[error("the daemon has closed the connection: it was halted or killed; type: pvm up")]
+    #[error(
+        "the daemon has closed the connection: it was halted or killed; start the program again with: pvm run"
+    )]
     Lost,
     /// The daemon said no.
     #[error("{}", sentence(.0))]
     Refused(Failure),
     /// No answer in time.
     #[error(
-        "daemon at {}: no answer within {} s while {what}; is it stopped? type: pvm status",
+        "daemon at {}: no answer within {} s while {what}; is it stopped? look with: pvm conf",
         path.display(), after.as_secs()
     )]
     TimedOut {
@@ -69,7 +71,7 @@ pub enum LinkError {
         after: Duration,
     },
     /// Nobody listens there.
-    #[error("no daemon at {}; type: pvm up", path.display())]
+    #[error("no daemon at {}; start the program with: pvm run, or a daemon with: pvmd", path.display())]
     NoDaemon {
         /// The socket.
         path: PathBuf,

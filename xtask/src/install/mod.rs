@@ -97,7 +97,8 @@ fn libraries(tree: &Tree, profile: Profile) -> Result<()> {
     tree.library(&core, &format!("lib/{CORE}"))?;
     tree.link(CORE, "lib/libpvmcore.so")?;
     let scratch = Scratch::new("stubs")?;
-    for stub in stubs::make(&core, scratch.path())? {
+    let exports = std::fs::read_to_string(shell::root().join("bindings-c/exports.txt"))?;
+    for stub in stubs::make(&exports, scratch.path())? {
         tree.link(CORE, &format!("lib/{}", stub.soname))?;
         tree.library(&stub.file, &format!("lib/{}", stub.name))?;
     }

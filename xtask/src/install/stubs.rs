@@ -38,64 +38,34 @@ impl Library {
         }
     }
 
-    /// The library that has a symbol; none when it is not of PVM.
-    fn of(symbol: &str) -> Option<Self> {
-        if GROUP.contains(&symbol) {
-            Some(Self::Group)
-        } else if symbol.starts_with("pvm_") {
-            Some(Self::Core)
-        } else if symbol.to_ascii_lowercase().starts_with("pvm") {
-            Some(Self::Fortran)
-        } else {
-            None
+    /// As `bindings-c/exports.txt` calls it.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Core => "pvm3",
+            Self::Group => "gpvm3",
+            Self::Fortran => "fpvm3",
         }
     }
 }
 
-/// What PVM has in its group library.
-const GROUP: &[&str] = &[
-    "PvmMax",
-    "PvmMin",
-    "PvmProduct",
-    "PvmSum",
-    "pvm_barrier",
-    "pvm_bcast",
-    "pvm_freezegroup",
-    "pvm_gather",
-    "pvm_getinst",
-    "pvm_gettid",
-    "pvm_gsize",
-    "pvm_joingroup",
-    "pvm_lvgroup",
-    "pvm_reduce",
-    "pvm_scatter",
-];
-
 /// An exported symbol.
 #[derive(Debug, PartialEq, Eq)]
-struct Symbol {
-    name: String,
+struct Symbol<'a> {
+    name: &'a str,
     /// Bytes of a variable; none for a function.
     variable: Option<u64>,
 }
 
-/// Makes the stubs from the symbols that the core exports.
-pub fn make(core: &Path, folder: &Path) -> Result<Vec<Stub>> {
-    let listing = shell::output(
-        shell::command("nm")
-            .args(["-D", "--defined-only", "-P", "-t", "d"])
-            .arg(core),
-    )?;
-    let symbols: Vec<Symbol> = listing.lines().filter_map(symbol).collect();
+/// Makes the stubs from the table of exported symbols (`bindings-c/exports.txt`, which the tests
+/// compare with the library).
+pub fn make(exports: &str, folder: &Path) -> Result<Vec<Stub>> {
     let mut stubs = Vec::new();
     for library in Library::ALL {
-        let own = symbols
-            .iter()
-            .filter(|symbol| Library::of(&symbol.name) == Some(library));
+        let own = exports.lines().filter_map(|line| symbol(line, library));
         let (source, count) = source(own);
         let (name, soname) = library.names();
         if count == 0 {
-            bail!("{} exports no symbol of {name}", core.display());
+            bail!("bindings-c/exports.txt has no symbol of {name}");
         }
         let file = compile(folder, name, soname, &source)?;
         stubs.push(Stub { name, soname, file });
@@ -103,27 +73,19 @@ pub fn make(core: &Path, folder: &Path) -> Result<Vec<Stub>> {
     Ok(stubs)
 }
 
-/// Reads a line `name type value size` of nm.
-fn symbol(line: &str) -> Option<Symbol> {
+/// Reads a line `library name [size]` if it is about this library.
+fn symbol(line: &str, library: Library) -> Option<Symbol<'_>> {
     let mut words = line.split_whitespace();
-    let name = words.next()?.split('@').next()?.to_owned();
-    let kind = words.next()?;
-    let size = words.nth(1).and_then(|size| size.parse().ok());
-    match kind {
-        "T" | "W" => Some(Symbol {
-            name,
-            variable: None,
-        }),
-        "B" | "D" | "R" | "V" => Some(Symbol {
-            name,
-            variable: size,
-        }),
-        _ => None,
+    if words.next()? != library.word() {
+        return None;
     }
+    let name = words.next()?;
+    let variable = words.next().and_then(|size| size.parse().ok());
+    Some(Symbol { name, variable })
 }
 
 /// C that defines the symbols, and how many they are.
-fn source<'a>(symbols: impl Iterator<Item = &'a Symbol>) -> (String, usize) {
+fn source<'a>(symbols: impl Iterator<Item = Symbol<'a>>) -> (String, usize) {
     let mut text = String::new();
     let mut count = 0;
     for Symbol { name, variable } in symbols {
@@ -160,38 +122,28 @@ mod tests {
     use crate::vm::Scratch;
 
     #[test]
-    fn symbols_have_their_library() {
-        assert_eq!(Library::of("pvm_send"), Some(Library::Core));
-        assert_eq!(Library::of("pvm_barrier"), Some(Library::Group));
-        assert_eq!(Library::of("PvmSum"), Some(Library::Group));
-        assert_eq!(Library::of("pvmfsend_"), Some(Library::Fortran));
-        assert_eq!(Library::of("PVMFSEND"), Some(Library::Fortran));
-        assert_eq!(Library::of("rust_eh_personality"), None);
-    }
-
-    #[test]
-    fn lines_of_nm_are_read() {
+    fn lines_of_the_table_are_read() {
         let function = Symbol {
-            name: "pvm_send".into(),
+            name: "pvm_send",
             variable: None,
         };
         let variable = Symbol {
-            name: "pvm_errno".into(),
+            name: "pvm_errno",
             variable: Some(4),
         };
-        assert_eq!(symbol("pvm_send T 4096 17"), Some(function));
-        assert_eq!(symbol("pvm_errno@@X B 8192 4"), Some(variable));
-        assert_eq!(symbol("local t 1 2"), None);
-        assert_eq!(symbol(""), None);
+        assert_eq!(symbol("pvm3 pvm_send", Library::Core), Some(function));
+        assert_eq!(symbol("pvm3 pvm_errno 4", Library::Core), Some(variable));
+        assert_eq!(symbol("gpvm3 pvm_barrier", Library::Core), None);
+        assert_eq!(symbol("# library  symbol", Library::Core), None);
+        assert_eq!(symbol("", Library::Core), None);
     }
 
     #[test]
     fn a_program_linked_with_stubs_asks_for_the_right_names() {
         let scratch = Scratch::new("stub").unwrap();
-        let core =
-            "int pvm_errno; void pvm_send(void){} void pvm_barrier(void){} void pvmfsend_(void){}";
-        let core = compile(scratch.path(), "libcore.so", "libcore.so.0", core).unwrap();
-        assert_eq!(make(&core, scratch.path()).unwrap().len(), 3);
+        let exports =
+            "# table\npvm3 pvm_send\npvm3 pvm_errno 4\ngpvm3 pvm_barrier\nfpvm3 pvmfsend_";
+        assert_eq!(make(exports, scratch.path()).unwrap().len(), 3);
 
         let source = scratch.path().join("program.c");
         fs::write(

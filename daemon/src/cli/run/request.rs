@@ -2,9 +2,11 @@
 
 use super::feed;
 use crate::cli::high::{App, OnFailure, Plan, Stdin};
+use pvm::settings;
 use pvm::wire::control::{self, FailurePolicy, Launch, Run, StdinPolicy};
 use rustix::fs::Mode;
 use rustix::process::umask;
+use rustix::termios::tcgetwinsize;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -62,12 +64,17 @@ fn message(app: &App, here: &Path) -> control::App {
     }
 }
 
-/// Our whole environment; what is not text cannot travel and stays here.
+/// Our whole environment, and how wide our terminal is if stderr is one, for progress bars; what is
+/// not text cannot travel and stays here.
 fn environment() -> HashMap<String, String> {
+    let width = tcgetwinsize(std::io::stderr())
+        .ok()
+        .filter(|size| size.ws_col > 0);
+    let width = width.map(|size| (settings::TERMINAL.to_owned(), size.ws_col.to_string()));
     let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
         Some((name.into_string().ok()?, value.into_string().ok()?))
     };
-    std::env::vars_os().filter_map(text).collect()
+    std::env::vars_os().filter_map(text).chain(width).collect()
 }
 
 /// It can only be read by setting it.

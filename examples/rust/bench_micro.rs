@@ -1,0 +1,345 @@
+//! The micro-benchmark: what this machine can do, and what we make of it, side by side.
+//!
+//! Run by `cargo xtask bench micro`. Absolute times depend on the machine and on what else runs on
+//! it; the ratios to the raw limits, measured in the same seconds, are what to look at.
+
+use anyhow::{Context as _, bail};
+use pvm::sync::atomic::{AtomicU64, Ordering};
+use pvm::testing::LocalVm;
+use pvm::{Communicator, Vm};
+use std::hint::black_box;
+use std::process::{Command, ExitCode};
+use std::sync::OnceLock;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Rounds of every measurement; the best and the median are shown.
+const ROUNDS: usize = 9;
+const TAG: i32 = 1;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let done = match arguments.next().as_deref() {
+        None => drive(),
+        Some("--bare") => {
+            thread::sleep(Duration::from_secs(10));
+            Ok(())
+        }
+        Some("--task") => task(&arguments.next().unwrap_or_default()),
+        Some(other) => Err(anyhow::anyhow!(
+            "unknown argument '{other}'; this takes none"
+        )),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench_micro: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Starts a private virtual machine and runs every part on it.
+fn drive() -> anyhow::Result<()> {
+    let vm = LocalVm::start().context("cannot start a private virtual machine")?;
+    let me = std::env::current_exe()?.to_string_lossy().into_owned();
+    println!("{:<34} {:>12} {:>12} {:>9}", "", "ours", "limit", "ratio");
+    for (tasks, part) in [
+        (2, "latency"),
+        (2, "bandwidth"),
+        (2, "rate"),
+        (2, "barrier"),
+        (8, "barrier"),
+    ] {
+        let output = vm.run(tasks, &me, ["--task", part])?;
+        print!("{}", String::from_utf8_lossy(&output.stdout));
+        if !output.status.success() {
+            bail!(
+                "part '{part}' failed: {}",
+                String::from_utf8_lossy(&output.stderr).trim()
+            );
+        }
+    }
+    start_up(&vm)?;
+    memory(&vm, &me)
+}
+
+/// One rank of one part.
+fn task(part: &str) -> anyhow::Result<()> {
+    let vm = Vm::attach()?;
+    let world = vm.world();
+    match part {
+        "latency" => latency(&world),
+        "bandwidth" => [64 << 10, 1 << 20, 16 << 20]
+            .iter()
+            .try_for_each(|&n| bandwidth(&world, n)),
+        "rate" => rate(&world),
+        "barrier" => barrier(&world),
+        "idle" => idle(&vm, &world),
+        other => bail!("no part '{other}'"),
+    }
+}
+
+/// Binds the calling thread to one of the processors that this process could use at its start.
+fn pin(index: usize) -> anyhow::Result<()> {
+    static USABLE: OnceLock<Vec<usize>> = OnceLock::new();
+    if USABLE.get().is_none() {
+        let set = rustix::thread::sched_getaffinity(None)?;
+        let usable = (0..rustix::thread::CpuSet::MAX_CPU).filter(|&cpu| set.is_set(cpu));
+        let _ = USABLE.set(usable.collect());
+    }
+    let usable = USABLE.get().context("no processors")?;
+    let mut one = rustix::thread::CpuSet::new();
+    one.set(usable[index % usable.len()]);
+    Ok(rustix::thread::sched_setaffinity(None, &one)?)
+}
+
+/// A word alone on its cache lines.
+#[repr(align(256))]
+struct Line(AtomicU64);
+
+/// One-way time of a cache line between two processors, in nanoseconds.
+fn raw_ping_pong(trips: u64) -> anyhow::Result<f64> {
+    let (ping, pong) = (Line(AtomicU64::new(0)), Line(AtomicU64::new(0)));
+    thread::scope(|scope| {
+        let echo = scope.spawn(|| -> anyhow::Result<()> {
+            pin(1)?;
+            for trip in 1..=trips {
+                while ping.0.load(Ordering::Acquire) != trip {
+                    std::hint::spin_loop();
+                }
+                pong.0.store(trip, Ordering::Release);
+            }
+            Ok(())
+        });
+        pin(0)?;
+        let start = Instant::now();
+        for trip in 1..=trips {
+            ping.0.store(trip, Ordering::Release);
+            while pong.0.load(Ordering::Acquire) != trip {
+                std::hint::spin_loop();
+            }
+        }
+        let elapsed = start.elapsed();
+        echo.join()
+            .map_err(|_| anyhow::anyhow!("the echo thread panicked"))??;
+        Ok(elapsed.as_nanos() as f64 / trips as f64 / 2.0)
+    })
+}
+
+fn latency(world: &Communicator) -> anyhow::Result<()> {
+    const TRIPS: u64 = 20_000;
+    let (mut ours, mut raw) = (Vec::new(), Vec::new());
+    let mut word = [0u64];
+    for _ in 0..ROUNDS {
+        if world.rank() == 0 {
+            raw.push(raw_ping_pong(TRIPS)?);
+        }
+        pin(world.rank())?;
+        world.barrier()?;
+        let start = Instant::now();
+        for _ in 0..TRIPS {
+            if world.rank() == 0 {
+                world.send(1, TAG, &word)?;
+                world.recv_into(1, TAG, &mut word)?;
+            } else {
+                world.recv_into(0, TAG, &mut word)?;
+                world.send(0, TAG, &word)?;
+            }
+        }
+        ours.push(start.elapsed().as_nanos() as f64 / TRIPS as f64 / 2.0);
+    }
+    if world.rank() == 0 {
+        row("8 B one way, best", best(&ours), best(&raw), "ns");
+        row("8 B one way, median", median(&ours), median(&raw), "ns");
+    }
+    Ok(())
+}
+
+fn bandwidth(world: &Communicator, size: usize) -> anyhow::Result<()> {
+    let messages = ((256 << 20) / size).clamp(8, 2000);
+    pin(world.rank())?;
+    let mut buffer = vec![1u8; size];
+    let (mut ours, mut copy) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        world.barrier()?;
+        let start = Instant::now();
+        for _ in 0..messages {
+            if world.rank() == 0 {
+                world.send(1, TAG, &buffer)?;
+            } else {
+                world.recv_into(0, TAG, &mut buffer)?;
+            }
+        }
+        world.barrier()?;
+        ours.push((messages * size) as f64 / start.elapsed().as_secs_f64() / 1e9);
+        if world.rank() == 0 {
+            copy.push(memcpy(&buffer, messages));
+        }
+        world.barrier()?;
+    }
+    if world.rank() == 0 {
+        let name = format!("{} KiB messages, best", size >> 10);
+        row(&name, most(&ours), most(&copy), "GB/s");
+    }
+    Ok(())
+}
+
+/// Copy speed of one processor for this size, in GB/s.
+fn memcpy(from: &[u8], times: usize) -> f64 {
+    let mut to = vec![0u8; from.len()];
+    let start = Instant::now();
+    for _ in 0..times {
+        to.copy_from_slice(black_box(from));
+        black_box(&mut to);
+    }
+    (times * from.len()) as f64 / start.elapsed().as_secs_f64() / 1e9
+}
+
+fn rate(world: &Communicator) -> anyhow::Result<()> {
+    const MESSAGES: usize = 200_000;
+    pin(world.rank())?;
+    let mut word = [0u64];
+    let mut rates = Vec::new();
+    for _ in 0..ROUNDS {
+        world.barrier()?;
+        let start = Instant::now();
+        for _ in 0..MESSAGES {
+            if world.rank() == 0 {
+                world.send(1, TAG, &word)?;
+            } else {
+                world.recv_into(0, TAG, &mut word)?;
+            }
+        }
+        world.barrier()?;
+        rates.push(MESSAGES as f64 / start.elapsed().as_secs_f64() / 1e6);
+    }
+    if world.rank() == 0 {
+        row("8 B messages, best", most(&rates), f64::NAN, "M/s");
+    }
+    Ok(())
+}
+
+fn barrier(world: &Communicator) -> anyhow::Result<()> {
+    const TIMES: u32 = 2_000;
+    let mut times = Vec::new();
+    for _ in 0..ROUNDS {
+        world.barrier()?;
+        let start = Instant::now();
+        for _ in 0..TIMES {
+            world.barrier()?;
+        }
+        times.push(start.elapsed().as_nanos() as f64 / 1e3 / f64::from(TIMES));
+    }
+    if world.rank() == 0 {
+        row(
+            &format!("barrier of {}, best", world.size()),
+            best(&times),
+            f64::NAN,
+            "us",
+        );
+        row(
+            &format!("barrier of {}, median", world.size()),
+            median(&times),
+            f64::NAN,
+            "us",
+        );
+    }
+    Ok(())
+}
+
+/// Waits in a receive until rank 0 has measured the memory of all.
+fn idle(vm: &Vm, world: &Communicator) -> anyhow::Result<()> {
+    let mut word = [0u64];
+    if world.rank() > 0 {
+        world.recv_into(0, TAG, &mut word)?;
+        return Ok(());
+    }
+    // The first message of a pair opens its channel: an idle task has none.
+    thread::sleep(Duration::from_millis(300));
+    let mut own = Vec::new();
+    for task in vm.tasks()? {
+        if task.task != vm.task_id() {
+            own.push(private_kib(&format!("/proc/{}/smaps_rollup", task.pid))?);
+        }
+    }
+    let bare = bare_kib()?;
+    row("private memory of an idle task", median(&own), bare, "KiB");
+    for rank in 1..world.size() {
+        world.send(rank, TAG, &word)?;
+    }
+    Ok(())
+}
+
+/// Private memory of the same program that never attaches, asleep.
+fn bare_kib() -> anyhow::Result<f64> {
+    let mut child = Command::new(std::env::current_exe()?)
+        .arg("--bare")
+        .spawn()?;
+    thread::sleep(Duration::from_millis(100));
+    let kib = private_kib(&format!("/proc/{}/smaps_rollup", child.id()));
+    child.kill()?;
+    child.wait()?;
+    kib
+}
+
+/// Private memory of a process from its `smaps_rollup`.
+fn private_kib(path: &str) -> anyhow::Result<f64> {
+    let text = std::fs::read_to_string(path)?;
+    let lines = text.lines().filter(|line| line.starts_with("Private_"));
+    let kib = lines.filter_map(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok());
+    Ok(kib.sum())
+}
+
+fn memory(vm: &LocalVm, me: &str) -> anyhow::Result<()> {
+    let output = vm.run(8, me, ["--task", "idle"])?;
+    print!("{}", String::from_utf8_lossy(&output.stdout));
+    Ok(())
+}
+
+/// Starting 64 tasks, against starting 64 processes one after another from a shell-like parent.
+fn start_up(vm: &LocalVm) -> anyhow::Result<()> {
+    let (mut ours, mut bare) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let start = Instant::now();
+        vm.run(64, "true", [] as [&str; 0])?;
+        ours.push(start.elapsed().as_secs_f64() * 1e3);
+        let start = Instant::now();
+        let children: Vec<_> = (0..64)
+            .map(|_| Command::new("true").spawn())
+            .collect::<Result<_, _>>()?;
+        for mut child in children {
+            child.wait()?;
+        }
+        bare.push(start.elapsed().as_secs_f64() * 1e3);
+    }
+    row("run -n 64 true, best", best(&ours), best(&bare), "ms");
+    Ok(())
+}
+
+fn row(name: &str, ours: f64, limit: f64, unit: &str) {
+    let ours_text = format!("{ours:.2} {unit}");
+    if limit.is_nan() {
+        println!("{name:<34} {ours_text:>12}");
+    } else {
+        let limit_text = format!("{limit:.2} {unit}");
+        println!(
+            "{name:<34} {ours_text:>12} {limit_text:>12} {:>9.2}",
+            ours / limit
+        );
+    }
+}
+
+fn best(values: &[f64]) -> f64 {
+    values.iter().copied().fold(f64::INFINITY, f64::min)
+}
+
+fn most(values: &[f64]) -> f64 {
+    values.iter().copied().fold(0.0, f64::max)
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
+}
