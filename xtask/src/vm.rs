@@ -79,7 +79,7 @@ impl PrivateVm {
         let mut command = shell::command(&self.pvm);
         command
             .env_clear()
-            .env(RUNTIME_DIR, self.scratch.path())
+            .env(RUNTIME_DIR, self.runtime_dir())
             .env(IDLE, "60");
         for name in KEPT {
             if let Some(value) = env::var_os(name) {
@@ -89,16 +89,18 @@ impl PrivateVm {
         command
     }
 
+    /// Where the daemon's files are; the daemon removes it when it leaves.
+    fn runtime_dir(&self) -> PathBuf {
+        self.scratch.path().join("run")
+    }
+
     /// Ends the daemon and looks for what it may have left.
     pub fn halt(mut self) -> Result<()> {
         self.halted = true;
         shell::output(self.pvm().arg("halt"))?;
-        let left: Vec<String> = fs::read_dir(self.scratch.path())?
-            .filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()))
-            .filter(|name| name.ends_with(".sock"))
-            .collect();
-        if !left.is_empty() {
-            bail!("the daemon left {} after `pvm halt`", left.join(", "));
+        if let Ok(entries) = fs::read_dir(self.runtime_dir()) {
+            let names = entries.flatten().map(|entry| entry.file_name());
+            bail!("`pvm halt` left {:?} behind", names.collect::<Vec<_>>());
         }
         self.wait_until_empty()
     }
@@ -106,7 +108,7 @@ impl PrivateVm {
     /// Waits until no process of the machine is left.
     fn wait_until_empty(&self) -> Result<()> {
         let deadline = Instant::now() + LEAVING_MAX;
-        while let Some(left) = processes_with(self.scratch.path()).next() {
+        while let Some(left) = processes_with(&self.runtime_dir()).next() {
             if Instant::now() > deadline {
                 bail!(
                     "process {left} is left {} s after `pvm halt`",
