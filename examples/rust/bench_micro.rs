@@ -6,7 +6,7 @@
 use anyhow::{Context as _, bail};
 use pvm::sync::atomic::{AtomicU64, Ordering};
 use pvm::testing::LocalVm;
-use pvm::{Communicator, Vm};
+use pvm::{Communicator, Options, Threads, Vm};
 use std::hint::black_box;
 use std::process::{Command, ExitCode};
 use std::sync::OnceLock;
@@ -66,7 +66,7 @@ fn drive() -> anyhow::Result<()> {
 
 /// One rank of one part.
 fn task(part: &str) -> anyhow::Result<()> {
-    let vm = Vm::attach()?;
+    let vm = Vm::attach_with(Options::new().threads(Threads::Single))?;
     let world = vm.world();
     match part {
         "latency" => latency(&world),

@@ -7,7 +7,6 @@ use crate::collective::{self, Scratch, Tags, Topology};
 use crate::group::Group;
 use crate::ids::{Context, Rank, TaskId};
 use crate::transport::Peer;
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 /// Some tasks, numbered from 0, whose messages are apart from those of all other communicators.
@@ -37,7 +36,8 @@ pub(super) struct Shape {
     pub rank: Rank,
     /// By rank.
     pub members: Vec<Member>,
-    ranks: HashMap<Peer, Rank>,
+    /// By the peer's number; [`NOBODY`] for tasks that are not members.
+    ranks: Box<[u32]>,
     /// Where this task receives.
     pub context: Context,
     /// The ranks as collectives see them: their contexts are the next ones.
@@ -91,11 +91,7 @@ impl Communicator {
                 })
                 .collect()
         })?;
-        let ranks = members
-            .iter()
-            .enumerate()
-            .map(|(rank, member)| (member.peer, rank))
-            .collect();
+        let ranks = ranks_by_peer(&members);
         let collective_members = members.iter().map(Member::for_collectives).collect();
         let crowded = members.len() > shared.cpus;
         let topology = Topology::one_host(members.len(), crowded);
@@ -168,6 +164,18 @@ impl Member {
     }
 }
 
+/// Stands in the place of a rank for tasks that have none.
+const NOBODY: u32 = u32::MAX;
+
+fn ranks_by_peer(members: &[Member]) -> Box<[u32]> {
+    let numbers = members.iter().map(|member| member.peer.index() + 1);
+    let mut ranks = vec![NOBODY; numbers.max().unwrap_or(0)];
+    for (rank, member) in (0u32..).zip(members) {
+        ranks[member.peer.index()] = rank;
+    }
+    ranks.into()
+}
+
 impl Shape {
     /// Where this task receives the messages of collectives.
     pub fn collective_context(&self) -> Context {
@@ -183,7 +191,8 @@ impl Names for Communicator {
     }
 
     fn name(&self, peer: Peer) -> Option<Rank> {
-        self.shape.ranks.get(&peer).copied()
+        let rank = *self.shape.ranks.get(peer.index())?;
+        (rank != NOBODY).then_some(rank as Rank)
     }
 }
 

@@ -40,7 +40,7 @@ impl Default for HostFacts {
         Self {
             cpus: std::thread::available_parallelism().map_or(1, |n| n.get() as u32),
             eager_max: 16 << 10,
-            chunk: 32 << 10,
+            chunk: 16 << 10,
             pull_min: None,
             spin: Duration::from_micros(20),
         }
