@@ -1,5 +1,6 @@
 //! Tasks that come, go and are watched; threads.
 
+use pvm::sync::atomic::{AtomicUsize, Ordering};
 use pvm::testing::{LocalVm, tasks};
 use pvm::{ANY, Command, Error, ExitStatus, Options, Threads, Vm};
 use std::time::{Duration, Instant};
@@ -154,6 +155,117 @@ fn leaving_in_the_middle_of_a_receive_is_told() {
     });
     assert!(matches!(results[0], Err(Error::PeerGone(_))), "{results:?}");
     assert!(matches!(results[2], Err(Error::PeerGone(_))), "{results:?}");
+}
+
+#[test]
+fn a_task_that_leaves_has_confirmed_what_it_received() {
+    // More than the ring to the sender has room for; the sender looks when the receiver has left,
+    // or takes its time to leave.
+    const MESSAGES: usize = 300;
+    const UNDER_WAY: usize = 100;
+    let received = AtomicUsize::new(0);
+    let wait_for = |count| {
+        let start = Instant::now();
+        while received.load(Ordering::Acquire) < count {
+            if start.elapsed() > Duration::from_millis(200) && count > MESSAGES {
+                break;
+            }
+            std::thread::yield_now();
+        }
+    };
+    tasks(2, |vm| {
+        let world = vm.world();
+        if world.rank() == 1 {
+            for _ in 0..MESSAGES {
+                world.recv_into(0, 0, &mut [0u8; 10]).unwrap();
+                received.fetch_add(1, Ordering::Release);
+            }
+            drop((world, vm));
+            received.fetch_add(1, Ordering::Release);
+            return;
+        }
+        let send = |number: usize| {
+            wait_for(number.saturating_sub(UNDER_WAY));
+            world.isend_sync(1, 0, vec![1u8; 10]).unwrap()
+        };
+        let sends: Vec<_> = (0..MESSAGES).map(send).collect();
+        wait_for(MESSAGES + 1);
+        for send in sends {
+            send.wait().unwrap();
+        }
+    });
+}
+
+#[test]
+fn without_a_daemon_nobody_waits_for_ever() {
+    let local = LocalVm::start().unwrap();
+    let pid = i32::try_from(local.daemon_pid()).unwrap();
+    local
+        .tasks(2, |vm| {
+            let world = vm.world();
+            world.barrier().unwrap();
+            let posted = world.irecv(ANY, 5, vec![0u8; 4]).unwrap();
+            let exits = vm.notify_exit(world.tasks());
+            world.barrier().unwrap();
+            if world.rank() == 0 {
+                let pid = rustix::process::Pid::from_raw(pid).unwrap();
+                rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+            }
+            let claimed = world.recv::<u8>(ANY, 1);
+            assert!(matches!(claimed, Err(Error::LostDaemon)), "{claimed:?}");
+            let posted = posted.wait();
+            assert!(matches!(posted, Err(Error::LostDaemon)), "{posted:?}");
+            let late = world.recv_into(ANY, 1, &mut [0u8; 4]);
+            assert!(matches!(late, Err(Error::LostDaemon)), "{late:?}");
+            let exit = exits.unwrap().wait();
+            assert!(matches!(exit, Err(Error::LostDaemon)), "{exit:?}");
+        })
+        .unwrap();
+}
+
+#[test]
+fn a_task_that_never_attaches_holds_up_nobody() {
+    tasks(1, |vm| {
+        let spawned = vm.spawn(Command::new("sleep").arg("60").count(4)).unwrap();
+        let start = Instant::now();
+        for task in spawned.into_iter().map(Result::unwrap) {
+            let receive = vm.irecv(task, 1, vec![0u8]).unwrap();
+            let send = vm.isend(task, 1, vec![0u8]).unwrap();
+            vm.kill(task).unwrap();
+            assert!(matches!(receive.wait(), Err(Error::PeerGone(_))));
+            assert!(matches!(send.wait(), Err(Error::PeerGone(_))));
+        }
+        let took = start.elapsed();
+        assert!(took < Duration::from_millis(900), "{took:?}");
+    });
+}
+
+#[test]
+fn a_flood_holds_up_neither_deadlines_nor_other_threads() {
+    tasks(4, |vm| {
+        let world = vm.world();
+        if world.rank() != 0 {
+            while world.send(0, 1, &[0u8; 8]).is_ok() {}
+            return;
+        }
+        let mut exits = vm.notify_exit(world.tasks()).unwrap();
+        for other in 1..4 {
+            world.wait_message(other, 1).unwrap();
+        }
+        let start = Instant::now();
+        let exit = exits.wait_for(Duration::from_millis(50));
+        assert!(matches!(exit, Err(Error::TimedOut)), "{exit:?}");
+        assert!(start.elapsed() < Duration::from_millis(900));
+        std::thread::scope(|scope| {
+            scope.spawn(|| world.recv::<u8>(0, 3).unwrap());
+            for _ in 0..100 {
+                let start = Instant::now();
+                world.probe(1, 9).unwrap();
+                assert!(start.elapsed() < Duration::from_millis(900));
+            }
+            world.send(0, 3, &[1u8]).unwrap();
+        });
+    });
 }
 
 #[test]

@@ -167,6 +167,7 @@ impl From<EngineError> for Error {
             EngineError::Truncated { len, capacity, .. } => Error::Truncated { len, capacity },
             EngineError::Cancelled => Error::Cancelled,
             EngineError::NoSuchContext(_) => Error::Closed,
+            EngineError::Lost => Error::LostDaemon,
             EngineError::Operation(what) => Error::Collective(what),
         }
     }

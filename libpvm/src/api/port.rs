@@ -332,13 +332,16 @@ fn claim_now(
         .map(|(claim, envelope)| Ok(Claimed { claim, envelope }))
 }
 
-/// The error of a wait for a peer that has ended.
+/// The error of a wait for a peer that has ended, or for anybody when nobody is left.
 fn peer_gone<R>(
     engine: &mut ShmEngine,
     from: Selector,
 ) -> Option<std::result::Result<R, EngineError>> {
-    let peer = from.source.filter(|&peer| engine.is_gone(peer))?;
-    Some(Err(EngineError::PeerGone(engine.task(peer))))
+    match from.source {
+        Some(peer) if engine.is_gone(peer) => Some(Err(EngineError::PeerGone(engine.task(peer)))),
+        None if engine.is_lost() => Some(Err(EngineError::Lost)),
+        _ => None,
+    }
 }
 
 fn check<T>(envelope: &Envelope, hash: u32) -> Result<()> {

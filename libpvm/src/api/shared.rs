@@ -39,7 +39,8 @@ struct Mail {
     orphans: Vec<RequestId>,
 }
 
-/// Longest that leaving waits for sends whose requests were dropped.
+/// Longest that leaving waits for what peers still need of this task: sends whose requests were
+/// dropped, confirmations of what it has received.
 const LEAVE_DEADLINE: Duration = Duration::from_secs(10);
 
 impl Shared {
@@ -161,14 +162,12 @@ impl Shared {
         self.mail.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Leaves the virtual machine: sends that are under way go out first.
+    /// Leaves the virtual machine: sends and confirmations that are under way go out first.
     fn leave(&self) {
-        let mut orphans = std::mem::take(&mut self.mail().orphans);
         let deadline = Some(Instant::now() + LEAVE_DEADLINE);
-        let flushed = self.core.wait(deadline, |engine| {
-            orphans.retain(|&id| !is_over(engine, id));
-            orphans.is_empty().then_some(())
-        });
+        let flushed = self
+            .core
+            .wait(deadline, |engine| engine.is_quiet().then_some(()));
         if flushed.is_ok() {
             let _ = self.ask(to_daemon::Body::Detach(Detach {}));
         }

@@ -7,9 +7,10 @@
 //! it waits for from running. The transport knows the host and makes the [`Ladder`].
 //!
 //! # Several threads
-//! All threads sleep on the task's one bell; a ring wakes all of them. A thread that completes
-//! requests while others sleep rings the bell itself: the completed request may be theirs. It sees
-//! the sleepers, because both counting them and completing happen inside the gate.
+//! All threads sleep on the task's one bell; a ring wakes all of them. A thread that takes in news
+//! ([`Engine::news`]) while others sleep rings the bell itself: the completed request, or the
+//! message that was looked for, may be theirs. It sees the sleepers, because both counting them and
+//! taking in happen inside the gate.
 
 use super::Engine;
 use crate::sync::{Gate, GateError, Ladder, Level, Step};
@@ -40,9 +41,9 @@ struct Inside<T: Sleep> {
 }
 
 impl<T: Sleep> Inside<T> {
-    /// Rings for the other threads if requests have ended since `before`.
+    /// Rings for the other threads if there is news since `before`.
     fn ring_if_news(&mut self, before: u64, sleeper: &T::Sleeper) {
-        if self.sleeping > 0 && self.engine.completions() != before {
+        if self.sleeping > 0 && self.engine.news() != before {
             sleeper.wake();
         }
     }
@@ -78,7 +79,7 @@ impl<T: Sleep> Core<T> {
     #[inline]
     pub fn with<R>(&self, action: impl FnOnce(&mut Engine<T>) -> R) -> Result<R, GateError> {
         let mut inside = self.gate.enter()?;
-        let before = inside.engine.completions();
+        let before = inside.engine.news();
         let result = action(&mut inside.engine);
         inside.ring_if_news(before, &self.sleeper);
         Ok(result)
@@ -94,18 +95,31 @@ impl<T: Sleep> Core<T> {
         deadline: Option<Instant>,
         mut ready: impl FnMut(&mut Engine<T>) -> Option<R>,
     ) -> Result<R, WaitError> {
+        let is_over = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
         let mut ladder: Option<Ladder> = None;
+        let mut late = false;
         let mut inside = self.gate.enter()?;
         loop {
-            let before = inside.engine.completions();
+            let before = inside.engine.news();
             let found = ready(&mut inside.engine);
             let moved = found.is_none() && inside.engine.progress();
             inside.ring_if_news(before, &self.sleeper);
             if let Some(result) = found {
                 return Ok(result);
             }
+            if late {
+                return Err(WaitError::TimedOut);
+            }
             if moved {
+                // Messages for others may come without end: neither the deadline nor other threads
+                // wait for a pause.
+                late = is_over();
                 ladder = None;
+                if self.gate.is_wanted() {
+                    drop(inside);
+                    std::thread::yield_now();
+                    inside = self.gate.enter()?;
+                }
                 continue;
             }
             let step = match &mut ladder {
@@ -116,7 +130,7 @@ impl<T: Sleep> Core<T> {
                 std::hint::spin_loop();
                 continue;
             }
-            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            if is_over() {
                 return Err(WaitError::TimedOut);
             }
             let sleeps = step == Step::Sleep && inside.engine.transport().prepare_sleep();
@@ -134,5 +148,126 @@ impl<T: Sleep> Core<T> {
                 ladder = None;
             }
         }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::datatype::Sink;
+    use crate::ids::TaskId;
+    use crate::sync::WaitPolicy;
+    use crate::transport::{Args, Body, Head, Peer, PullError, Receiver, SendError, Transport};
+    use std::time::Duration;
+
+    /// A transport on which something arrives all the time.
+    struct Flood;
+
+    impl Transport for Flood {
+        fn peer(&mut self, _: TaskId) -> Peer {
+            Peer(1)
+        }
+
+        fn task(&self, _: Peer) -> TaskId {
+            unreachable!("there is no other task")
+        }
+
+        fn send(
+            &mut self,
+            _: Peer,
+            _: &Head,
+            _: Option<&Args>,
+            _: Option<Body<'_>>,
+        ) -> Result<(), SendError> {
+            Err(SendError::Full)
+        }
+
+        fn poll<R: Receiver>(&mut self, _: &mut R) -> bool {
+            true
+        }
+
+        fn watch(&mut self, _: Peer) {}
+
+        fn eager_max(&self, _: Peer) -> usize {
+            64
+        }
+
+        fn chunk(&self, _: Peer) -> usize {
+            64
+        }
+
+        fn pull_min(&self, _: Peer) -> Option<usize> {
+            None
+        }
+
+        fn pull(
+            &mut self,
+            _: Peer,
+            _: u64,
+            _: usize,
+            _: &mut Sink,
+            _: usize,
+        ) -> Result<(), PullError> {
+            Err(PullError)
+        }
+    }
+
+    impl Sleep for Flood {
+        type Sleeper = Awake;
+
+        fn sleeper(&self) -> Awake {
+            Awake
+        }
+
+        fn prepare_sleep(&mut self) -> bool {
+            false
+        }
+
+        fn finish_sleep(&mut self) {}
+
+        fn ladder(&mut self) -> Ladder {
+            Ladder::new(WaitPolicy::Adaptive, Duration::ZERO)
+        }
+    }
+
+    #[derive(Clone)]
+    struct Awake;
+
+    impl Sleeper for Awake {
+        fn sleep(&self, _: Option<Instant>) {}
+
+        fn wake(&self) {}
+    }
+
+    /// Far more than anything here takes.
+    const LONG: Duration = Duration::from_secs(5);
+
+    fn flooded() -> Core<Flood> {
+        let me = TaskId::new(1, 1, 1).expect("a task");
+        Core::new(Engine::new(Flood, me), Level::Multiple)
+    }
+
+    #[test]
+    fn a_deadline_holds_while_messages_for_others_come() {
+        let start = Instant::now();
+        let deadline = start + Duration::from_millis(5);
+        let waited = flooded().wait(Some(deadline), |_| (start.elapsed() > LONG).then_some(()));
+        assert_eq!(waited, Err(WaitError::TimedOut));
+    }
+
+    #[test]
+    fn other_threads_come_in_while_messages_come() {
+        let core = flooded();
+        let start = Instant::now();
+        let mut entered = false;
+        std::thread::scope(|scope| {
+            let other = scope.spawn(|| core.with(|_| ()));
+            let waited = core.wait(None, |_| {
+                entered |= other.is_finished();
+                (entered || start.elapsed() > LONG).then_some(())
+            });
+            assert_eq!(waited, Ok(()));
+        });
+        assert!(entered, "it waited until the flood was over");
     }
 }

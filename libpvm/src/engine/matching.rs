@@ -139,7 +139,7 @@ impl<R: Copy + PartialEq, M> Matcher<R, M> {
     }
 
     /// Takes out everything, for a context that is closed.
-    pub fn drain(&mut self) -> (Vec<R>, Vec<M>) {
+    pub fn drain(&mut self) -> (Vec<R>, Vec<(Key, M)>) {
         let mut receives: Vec<R> = self
             .exact
             .drain_where(|_, _| true)
@@ -147,7 +147,23 @@ impl<R: Copy + PartialEq, M> Matcher<R, M> {
             .map(|(_, r)| r)
             .collect();
         receives.extend(self.wild.drain(..).map(|(_, _, receive)| receive));
-        (receives, self.unexpected.drain_where(|_, _| true))
+        let anything = std::iter::from_fn(|| {
+            let place = self.unexpected.find_where(|_| true)?;
+            self.unexpected.remove(place)
+        });
+        (receives, anything.collect())
+    }
+
+    /// Takes out the receives that wait for anybody.
+    pub fn drain_any_source(&mut self) -> Vec<R> {
+        let mut receives = Vec::new();
+        self.wild.retain(|&(_, selector, receive)| {
+            if selector.source.is_none() {
+                receives.push(receive);
+            }
+            selector.source.is_some()
+        });
+        receives
     }
 }
 

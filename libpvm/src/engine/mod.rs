@@ -21,15 +21,16 @@ mod matching;
 mod progress;
 mod queue;
 mod request;
+mod space;
 
 pub use self::core::{Core, WaitError};
 pub use self::matching::Selector;
 pub use self::request::{EngineError, Envelope, Outcome, RequestId};
 
-use self::matching::Matcher;
 use self::progress::{Message, Outbox};
 use self::queue::Key;
 use self::request::{Receive, ReceiveState, Request, Requests, Send, SendState};
+use self::space::{Space, Spaces};
 use crate::datatype::{Sink, Source};
 use crate::ids::{Context, Tag, TaskId};
 use crate::transport::{Body, Head, Kind, Peer, SendError, Transport};
@@ -59,17 +60,11 @@ pub struct Claim {
     message: Message,
 }
 
-/// An open matching space.
-struct Space {
-    matcher: Matcher<RequestId, Message>,
-}
-
 /// The engine of one task over a transport.
 pub struct Engine<T: Transport> {
     transport: T,
     me: TaskId,
-    /// Indexed by context number; `None`: closed or not yet given out.
-    spaces: Vec<Option<Space>>,
+    spaces: Spaces,
     requests: Requests<Boxed<T>>,
     outbox: Outbox,
     /// Peers that have ended.
@@ -77,23 +72,26 @@ pub struct Engine<T: Transport> {
     operations: Vec<RequestId>,
     /// Completions when the operations last advanced.
     advanced_at: u64,
+    /// Counts what is no completion and somebody may wait for.
+    other_news: u64,
+    /// The transport is lost, and everything that waited for it has failed.
+    lost: bool,
 }
 
 impl<T: Transport> Engine<T> {
     /// An engine for the task `me`, with the well-known contexts open.
     pub fn new(transport: T, me: TaskId) -> Self {
-        let spaces = (0..Context::FIRST_FREE.0)
-            .map(|_| Some(Space::new()))
-            .collect();
         Self {
             transport,
             me,
-            spaces,
+            spaces: Spaces::new(),
             requests: Requests::default(),
             outbox: Outbox::default(),
             gone: Vec::new(),
             operations: Vec::new(),
             advanced_at: 0,
+            other_news: 0,
+            lost: false,
         }
     }
 
@@ -130,25 +128,28 @@ impl<T: Transport> Engine<T> {
         self.gone.get(peer.index()).copied().unwrap_or(false)
     }
 
+    /// Whether the daemon has gone, and all peers with it.
+    pub fn is_lost(&self) -> bool {
+        self.lost
+    }
+
     /// Opens two contexts, for messages and (the next number) for collectives.
     pub fn open_context(&mut self) -> Context {
-        let number = self.spaces.len() as u32;
-        self.spaces.push(Some(Space::new()));
-        self.spaces.push(Some(Space::new()));
-        Context(number)
+        self.spaces.open()
     }
 
     /// Closes the two contexts that [`Engine::open_context`] opened: receives in them are
-    /// cancelled, messages for them dropped.
+    /// cancelled, messages for them dropped, also those that come later. Their senders are told
+    /// what a receive would tell them.
     pub fn close_context(&mut self, context: Context) {
-        for number in [context.0, context.0 + 1] {
-            let slot = self.spaces.get_mut(number as usize);
-            let Some(mut space) = slot.and_then(Option::take) else {
-                continue;
-            };
-            for request in space.matcher.drain().0 {
+        for mut matcher in self.spaces.close(context) {
+            let (receives, messages) = matcher.drain();
+            for request in receives {
                 self.requests
                     .complete_receive(request, Err(EngineError::Cancelled));
+            }
+            for (key, message) in messages {
+                self.drop_message(key.source, &message);
             }
         }
     }
@@ -315,13 +316,20 @@ impl<T: Transport> Engine<T> {
         id
     }
 
-    /// How many requests have ended so far: unchanged means no news.
-    pub fn completions(&self) -> u64 {
-        self.requests.completions
+    /// Changes with everything that a thread may wait for: requests that have ended, messages that
+    /// a probe would find, peers that have ended, words of the daemon.
+    pub fn news(&self) -> u64 {
+        self.requests.completions.wrapping_add(self.other_news)
+    }
+
+    /// Whether no peer waits for this task, as far as it knows: nothing is to be sent, streamed or
+    /// confirmed. A task that leaves before makes its peers' requests fail.
+    pub fn is_quiet(&self) -> bool {
+        self.outbox.is_empty() && self.operations.is_empty() && !self.requests.any(Request::is_due)
     }
 
     fn space(&mut self, context: Context) -> Option<&mut Space> {
-        self.spaces.get_mut(context.0 as usize)?.as_mut()
+        self.spaces.get(context.0)
     }
 
     fn start_send(&mut self, mut send: Send, mode: Mode) -> RequestId {
@@ -379,6 +387,7 @@ impl<T: Transport> Engine<T> {
                 let error = EngineError::PeerGone(self.task(source));
                 self.requests.complete_receive(id, Err(error));
             }
+            None if self.lost => self.requests.complete_receive(id, Err(EngineError::Lost)),
             source => {
                 if let Some(space) = self.space(selector.context) {
                     space.matcher.post(selector, id);
@@ -389,14 +398,6 @@ impl<T: Transport> Engine<T> {
             }
         }
         id
-    }
-}
-
-impl Space {
-    fn new() -> Self {
-        Self {
-            matcher: Matcher::default(),
-        }
     }
 }
 

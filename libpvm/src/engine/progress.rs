@@ -1,5 +1,6 @@
 //! What arrives, and what waits to go out.
 
+use super::matching::Matcher;
 use super::queue::Key;
 use super::request::{
     EngineError, Envelope, Outcome, ReceiveState, Request, RequestId, Send, SendState,
@@ -13,6 +14,10 @@ use std::task::Poll;
 
 /// The receiver of this packet shall confirm the match.
 pub(super) const FLAG_CONFIRM: u8 = 1;
+
+/// Packets of one stream in a row: a peer that takes them as fast as they come must not keep this
+/// task from everything else.
+const TURN: usize = 64;
 
 /// Largest message to oneself that is copied when no receive is posted.
 const SELF_COPY_MAX: usize = 64 << 10;
@@ -104,6 +109,17 @@ impl Outbox {
         self.push(peer, Item::Message(id));
     }
 
+    fn push_answer(&mut self, peer: Peer, kind: Kind, args: Args) {
+        let head = Head {
+            kind,
+            flags: 0,
+            context: 0,
+            tag: 0,
+            check: 0,
+        };
+        self.push(peer, Item::Answer(head, args));
+    }
+
     fn push(&mut self, peer: Peer, item: Item) {
         if self.waiting.len() <= peer.index() {
             self.waiting.resize_with(peer.index() + 1, VecDeque::new);
@@ -152,6 +168,7 @@ impl<T: Transport> Engine<T> {
             spaces: &mut self.spaces,
             requests: &mut self.requests,
             answers: &mut self.outbox,
+            news: &mut self.other_news,
             matched: Vec::new(),
             gone: Vec::new(),
         };
@@ -163,7 +180,22 @@ impl<T: Transport> Engine<T> {
         for peer in gone {
             self.drop_peer(peer);
         }
-        moved
+        moved | self.is_newly_lost()
+    }
+
+    /// Without a daemon nobody can come whom a receive from anybody waits for.
+    fn is_newly_lost(&mut self) -> bool {
+        if self.lost || !self.transport.is_lost() {
+            return false;
+        }
+        self.lost = true;
+        self.other_news += 1;
+        for space in self.spaces.iter_mut() {
+            for id in space.matcher.drain_any_source() {
+                self.requests.complete_receive(id, Err(EngineError::Lost));
+            }
+        }
+        true
     }
 
     /// Gives a kept or just announced message to the receive that matched it.
@@ -217,6 +249,11 @@ impl<T: Transport> Engine<T> {
     /// Gets an announced message: reads the sender's memory, or asks for the bytes.
     fn fetch(&mut self, id: RequestId, envelope: Envelope, token: u64, address: u64) {
         let peer = envelope.source;
+        if self.is_gone(peer) {
+            // It was claimed before its sender ended.
+            let error = EngineError::PeerGone(self.task(peer));
+            return self.requests.complete_receive(id, Err(error));
+        }
         let Some(receive) = self.requests.receive(id) else {
             return;
         };
@@ -244,15 +281,21 @@ impl<T: Transport> Engine<T> {
     }
 
     fn answer(&mut self, to: Peer, kind: Kind, args: Args) {
-        let head = Head {
-            kind,
-            flags: 0,
-            context: 0,
-            tag: 0,
-            check: 0,
-        };
-        self.outbox.push(to, Item::Answer(head, args));
+        self.outbox.push_answer(to, kind, args);
         self.flush_peer(to);
+    }
+
+    /// Lets the sender of a message go on that nobody will receive.
+    pub(super) fn drop_message(&mut self, from: Peer, message: &Message) {
+        match *message {
+            Message::Own { send, .. } => self.requests.complete_send(send, Ok(())),
+            Message::Whole { confirm: None, .. } => {}
+            Message::Announced { token, .. }
+            | Message::Whole {
+                confirm: Some(token),
+                ..
+            } => self.answer(from, Kind::Finish, [token, 0, 0, 0]),
+        }
     }
 
     /// Sends to oneself.
@@ -269,11 +312,7 @@ impl<T: Transport> Engine<T> {
             source,
             state,
         };
-        let Some(space) = self
-            .spaces
-            .get_mut(head.context as usize)
-            .and_then(Option::as_mut)
-        else {
+        let Some(space) = self.spaces.get(head.context) else {
             let error = EngineError::NoSuchContext(Context(head.context));
             return self
                 .requests
@@ -282,6 +321,7 @@ impl<T: Transport> Engine<T> {
         let posted = space.matcher.take_receive(key);
         if posted.is_none() && len <= SELF_COPY_MAX && mode == Mode::Standard {
             let bytes = send.source.to_vec(0, len);
+            self.other_news += 1;
             space.matcher.keep(
                 key,
                 Message::Whole {
@@ -302,7 +342,10 @@ impl<T: Transport> Engine<T> {
         };
         match posted {
             Some(receive) => self.deliver_kept(receive, key, message),
-            None => space.matcher.keep(key, message),
+            None => {
+                self.other_news += 1;
+                space.matcher.keep(key, message);
+            }
         }
         id
     }
@@ -374,7 +417,7 @@ impl<T: Transport> Engine<T> {
         Tried::Sent
     }
 
-    /// Lets every stream send as much as there is room for.
+    /// Lets every stream send what there is room for, at most [`TURN`] packets.
     fn stream(&mut self) -> bool {
         let mut moved = false;
         for _ in 0..self.outbox.streams.len() {
@@ -387,13 +430,17 @@ impl<T: Transport> Engine<T> {
                 self.outbox.streams.push_back(id);
             }
         }
+        // Another one is first when there is room again.
+        if self.outbox.streams.len() > 1 {
+            self.outbox.streams.rotate_left(1);
+        }
         moved
     }
 
     /// Returns whether the stream goes on and whether bytes went out.
     fn stream_one(&mut self, id: RequestId) -> (bool, bool) {
         let mut sent = false;
-        loop {
+        for _ in 0..TURN {
             let Some(send) = self.requests.send(id) else {
                 return (false, sent);
             };
@@ -428,6 +475,7 @@ impl<T: Transport> Engine<T> {
                 }
             }
         }
+        (true, sent)
     }
 
     /// Fails everything that needs a peer that has ended.
@@ -436,9 +484,10 @@ impl<T: Transport> Engine<T> {
             self.gone.resize(peer.index() + 1, false);
         }
         self.gone[peer.index()] = true;
+        self.other_news += 1;
         self.outbox.drop_peer(peer);
         let error = EngineError::PeerGone(self.task(peer));
-        for space in self.spaces.iter_mut().flatten() {
+        for space in self.spaces.iter_mut() {
             let is_lost = |message: &Message| matches!(message, Message::Announced { .. });
             for id in space.matcher.drop_peer(peer, is_lost).0 {
                 self.requests.complete_receive(id, Err(error));
@@ -481,6 +530,13 @@ impl<T: Transport> Engine<T> {
             return true;
         };
         let Some(mut operation) = slot.take() else {
+            // Its last step never came back: a callback of the program has panicked.
+            let outcome = Outcome {
+                result: Err(EngineError::Operation("a callback has panicked")),
+                sink: None,
+                source: None,
+            };
+            self.requests.complete(id, outcome);
             return true;
         };
         match operation.advance(self) {
@@ -540,9 +596,11 @@ fn fill(
 
 /// Takes in what a poll shows.
 struct Intake<'a, O> {
-    spaces: &'a mut Vec<Option<super::Space>>,
+    spaces: &'a mut super::Spaces,
     requests: &'a mut super::Requests<O>,
     answers: &'a mut Outbox,
+    /// Counts what is no completion and somebody may wait for.
+    news: &'a mut u64,
     /// Announced messages with their receives, to be fetched when the poll is over.
     matched: Vec<(RequestId, Key, Message)>,
     gone: Vec<Peer>,
@@ -563,12 +621,20 @@ impl<O> Receiver for Intake<'_, O> {
     fn gone(&mut self, peer: Peer) {
         self.gone.push(peer);
     }
+
+    fn news(&mut self) {
+        *self.news += 1;
+    }
 }
 
 impl<O> Intake<'_, O> {
-    fn matcher(&mut self, head: &Head) -> Option<&mut super::Matcher<RequestId, Message>> {
-        let space = self.spaces.get_mut(head.context as usize)?.as_mut()?;
-        Some(&mut space.matcher)
+    fn matcher(&mut self, head: &Head) -> Option<&mut Matcher<RequestId, Message>> {
+        Some(&mut self.spaces.get(head.context)?.matcher)
+    }
+
+    /// Tells the sender that its message has found its end.
+    fn confirm(&mut self, to: Peer, token: u64) {
+        self.answers.push_answer(to, Kind::Finish, [token, 0, 0, 0]);
     }
 
     fn eager<A: Arrived>(&mut self, from: Peer, head: Head, args: Args, body: A) {
@@ -578,7 +644,10 @@ impl<O> Intake<'_, O> {
             tag: head.tag,
         };
         let Some(matcher) = self.matcher(&head) else {
-            return;
+            // The context is closed: the message is dropped.
+            return confirm
+                .into_iter()
+                .for_each(|token| self.confirm(from, token));
         };
         let Some(id) = matcher.take_receive(key) else {
             let message = Message::Whole {
@@ -586,7 +655,8 @@ impl<O> Intake<'_, O> {
                 check: head.check,
                 confirm,
             };
-            return matcher.keep(key, message);
+            matcher.keep(key, message);
+            return self.news();
         };
         let envelope = Envelope {
             source: from,
@@ -604,15 +674,7 @@ impl<O> Intake<'_, O> {
         body.read_into(sink, 0);
         self.requests.complete_receive(id, checked(envelope, limit));
         if let Some(token) = confirm {
-            let head = Head {
-                kind: Kind::Finish,
-                flags: 0,
-                context: 0,
-                tag: 0,
-                check: 0,
-            };
-            self.answers
-                .push(from, Item::Answer(head, [token, 0, 0, 0]));
+            self.confirm(from, token);
         }
     }
 
@@ -629,11 +691,14 @@ impl<O> Intake<'_, O> {
             check: head.check,
         };
         let Some(matcher) = self.matcher(&head) else {
-            return;
+            return self.confirm(from, token);
         };
         match matcher.take_receive(key) {
             Some(id) => self.matched.push((id, key, message)),
-            None => matcher.keep(key, message),
+            None => {
+                matcher.keep(key, message);
+                self.news();
+            }
         }
     }
 

@@ -6,7 +6,8 @@ use crate::transport::{Head, Peer};
 
 use super::matching::Selector;
 
-/// A request of one engine. A number that was finished never names another request.
+/// A request of one engine. A number that was finished names another request only after its place
+/// was used four thousand million times.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct RequestId {
     index: u32,
@@ -60,6 +61,9 @@ pub enum EngineError {
     /// The program took the request back.
     #[error("the request was cancelled")]
     Cancelled,
+    /// The daemon has ended: with it went all peers, and nobody new can come.
+    #[error("the daemon has gone, and with it the virtual machine")]
+    Lost,
     /// The context is not open in this task.
     #[error("the communicator is closed")]
     NoSuchContext(Context),
@@ -126,6 +130,17 @@ pub(super) enum Request<O> {
     /// A collective; taken out while it advances.
     Operation(Option<O>),
     Done(Outcome),
+}
+
+impl<O> Request<O> {
+    /// Whether this task still has to do something for its peer in it.
+    pub fn is_due(&self) -> bool {
+        match self {
+            Request::Send(send) => send.to != Peer::SELF,
+            Request::Receive(receive) => matches!(receive.state, ReceiveState::Receiving { .. }),
+            Request::Operation(_) | Request::Done(_) => false,
+        }
+    }
 }
 
 struct Slot<O> {
@@ -268,6 +283,12 @@ impl<O> Requests<O> {
                 source: None,
             },
         );
+    }
+
+    /// Whether there is a request that `accepts` names.
+    pub fn any(&self, accepts: impl Fn(&Request<O>) -> bool) -> bool {
+        let mut slots = self.slots.iter();
+        slots.any(|slot| slot.request.as_ref().is_some_and(&accepts))
     }
 
     /// Numbers of the requests that `accepts` names.

@@ -28,6 +28,13 @@ fn run(a: &mut Sim, b: &mut Sim, mut done: impl FnMut(&mut Sim, &mut Sim) -> boo
     panic!("nothing more happens");
 }
 
+/// Lets one engine go on a few times.
+fn turns(engine: &mut Sim, count: usize) {
+    for _ in 0..count {
+        engine.progress();
+    }
+}
+
 fn from(source: Option<Peer>, tag: Option<Tag>) -> Selector {
     Selector {
         context: Context::WORLD,
@@ -232,6 +239,165 @@ fn closed_contexts_cancel_and_drop() {
         b.progress();
     }
     assert!(b.probe(selector).is_none());
+}
+
+#[test]
+fn a_claimed_message_whose_sender_ends_is_an_error_not_a_wait() {
+    for killed_first in [false, true] {
+        let (network, mut a, mut b) = pair(Behaviour::default());
+        send(&mut a, 2, 9, &[3; 400], Mode::Standard);
+        let mut claimed = None;
+        run(&mut a, &mut b, |_, b| {
+            claimed = b.claim(from(None, Some(9)));
+            claimed.is_some()
+        });
+        network.kill(task(1));
+        if killed_first {
+            turns(&mut b, 10);
+        }
+        let receive = b.receive_claimed(claimed.unwrap().0, Sink::with_capacity(400));
+        turns(&mut b, 10);
+        let outcome = b.finish(receive).expect("it waits for a dead task");
+        assert_eq!(outcome.result, Err(EngineError::PeerGone(task(1))));
+    }
+}
+
+#[test]
+fn senders_to_a_closed_context_are_let_go() {
+    for (closed_first, len) in [(false, 10), (false, 400), (true, 10), (true, 400)] {
+        let (_, mut a, mut b) = pair(Behaviour::default());
+        let context = b.open_context();
+        let (to_b, to_itself) = (a.peer(task(2)), Peer::SELF);
+        let start = |engine: &mut Sim, peer| {
+            let source = Source::from_vec(vec![1; len]);
+            engine.send(peer, context, 0, 0, source, Mode::Synchronous)
+        };
+        if closed_first {
+            b.close_context(context);
+        }
+        let sent = start(&mut a, to_b);
+        let own = start(&mut b, to_itself);
+        for _ in 0..20 {
+            a.progress();
+            b.progress();
+        }
+        b.close_context(context);
+        run(&mut a, &mut b, |a, b| {
+            a.is_complete(sent) && b.is_complete(own)
+        });
+    }
+}
+
+#[test]
+fn contexts_that_are_closed_make_room_for_others() {
+    let (_, mut a, _) = pair(Behaviour::default());
+    let first = a.open_context();
+    a.close_context(first);
+    let mut seen = std::collections::HashSet::from([first]);
+    for _ in 0..50_000 {
+        let context = a.open_context();
+        assert!(seen.insert(context), "{context:?} came back too soon");
+        a.close_context(context);
+    }
+    assert!(a.spaces.len() < 4096, "{} spaces", a.spaces.len());
+    let stale = Selector {
+        context: first,
+        source: None,
+        tag: None,
+    };
+    let receive = a.receive(stale, Sink::with_capacity(1));
+    let error = EngineError::NoSuchContext(first);
+    assert_eq!(a.finish(receive).unwrap().result, Err(error));
+}
+
+#[test]
+fn streams_to_one_peer_take_turns() {
+    let (_, mut a, mut b) = pair(Behaviour::default());
+    let large = send(&mut a, 2, 1, &vec![1; 100_000], Mode::Standard);
+    let small = send(&mut a, 2, 2, &[2; 500], Mode::Standard);
+    for tag in [1, 2] {
+        b.receive_any_size(from(None, Some(tag)), 1 << 20);
+    }
+    run(&mut a, &mut b, |a, _| a.is_complete(small));
+    assert!(!a.is_complete(large), "the first stream went alone");
+}
+
+#[test]
+fn an_engine_is_quiet_when_nobody_waits_for_it() {
+    let (_, mut a, mut b) = pair(Behaviour::default());
+    assert!(a.is_quiet());
+    // A lane that is full keeps the answer back.
+    let eager: Vec<_> = (0..9)
+        .map(|_| send(&mut b, 1, 1, &[1], Mode::Standard))
+        .collect();
+    let sent = send(&mut a, 2, 2, &[2], Mode::Synchronous);
+    assert!(!a.is_quiet(), "it is to be confirmed");
+    let receive = b.receive(from(None, Some(2)), Sink::with_capacity(1));
+    for _ in 0..100 {
+        b.progress();
+    }
+    assert!(b.is_complete(receive) && !b.is_quiet(), "it has to confirm");
+    run(&mut a, &mut b, |_, b| b.is_quiet());
+    assert!(eager.iter().all(|&send| b.is_complete(send)));
+    run(&mut a, &mut b, |a, _| a.is_complete(sent));
+    assert!(a.is_quiet());
+}
+
+#[test]
+fn everything_that_a_thread_may_wait_for_is_news() {
+    let (network, mut a, mut b) = pair(Behaviour::default());
+    let dead = a.peer(task(2));
+    let before = a.news();
+    let own = a.send(
+        Peer::SELF,
+        Context::WORLD,
+        1,
+        0,
+        Source::from_vec(vec![1]),
+        Mode::Synchronous,
+    );
+    assert!(
+        !a.is_complete(own) && a.news() != before,
+        "a message to oneself"
+    );
+    let before = a.news();
+    send(&mut b, 1, 1, &[1], Mode::Standard);
+    turns(&mut a, 20);
+    assert!(a.news() != before, "a message that nobody has asked for");
+    let before = a.news();
+    network.kill(task(2));
+    turns(&mut a, 20);
+    assert!(a.is_gone(dead) && a.news() != before, "the end of a peer");
+}
+
+/// Panics when it is to go on.
+struct Fragile {
+    steps: usize,
+}
+
+impl Operation<SimTransport> for Fragile {
+    fn advance(&mut self, _: &mut Sim) -> Poll<Result<Envelope, EngineError>> {
+        self.steps += 1;
+        assert!(self.steps < 2, "a callback of the program");
+        Poll::Pending
+    }
+}
+
+#[test]
+fn an_operation_that_panics_has_failed() {
+    let (_, mut a, _) = pair(Behaviour::default());
+    let fragile = a.start(Box::new(Fragile { steps: 0 }));
+    let own = a.receive(from(None, Some(1)), Sink::with_capacity(1));
+    a.cancel(own);
+    let advance = std::panic::AssertUnwindSafe(|| a.progress());
+    assert!(std::panic::catch_unwind(advance).is_err());
+    let other = a.receive(from(None, Some(1)), Sink::with_capacity(1));
+    a.cancel(other);
+    a.progress();
+    assert!(matches!(
+        a.finish(fragile).expect("it never ends").result,
+        Err(EngineError::Operation(_))
+    ));
 }
 
 #[test]

@@ -210,6 +210,12 @@ impl Machine for Attached {
             done.then_some(())
         });
         let limit = Duration::from_millis(CALL_DEADLINE_MS);
+        // What was received is confirmed first; what still comes is not asked for any more.
+        let deadline = Some(Instant::now() + limit);
+        let _ = self.core.wait(deadline, |engine| {
+            let done = engine.is_quiet() || engine.transport().is_daemon_lost();
+            done.then_some(())
+        });
         let _ = self.ask(to_daemon::Body::Detach(Detach {}), Some(limit));
     }
 }

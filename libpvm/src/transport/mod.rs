@@ -137,6 +137,9 @@ pub trait Receiver {
 
     /// The peer has ended; all its packets have been shown.
     fn gone(&mut self, peer: Peer);
+
+    /// Something else has happened that a thread may wait for, such as an answer of the daemon.
+    fn news(&mut self) {}
 }
 
 /// A way to exchange packets with peers.
@@ -162,6 +165,11 @@ pub trait Transport {
 
     /// Makes sure that the end of this peer will be shown: a receive waits for it alone.
     fn watch(&mut self, peer: Peer);
+
+    /// Whether all peers are gone and no new one can come.
+    fn is_lost(&self) -> bool {
+        false
+    }
 
     /// Largest message that is sent without asking.
     fn eager_max(&self, peer: Peer) -> usize;

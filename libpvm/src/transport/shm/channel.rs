@@ -140,7 +140,7 @@ pub(super) struct Channel {
     cursor: Cursor,
     out_bytes: Bytes,
     inbox: InboxBell,
-    /// Size of the body in the arena of the packet that found no room.
+    /// Size of the smallest body in the arena of the packets that found no room.
     blocked: Option<usize>,
     into: Consumer<Direction>,
     in_bytes: Bytes,
@@ -184,21 +184,25 @@ impl Channel {
         body: Option<Body<'_>>,
     ) -> Result<bool, Nonsense> {
         if self.publish(head, args, body)? {
-            if self.blocked.is_some() {
-                self.unblock();
-            }
+            // A packet that is blocked stays so: this one may just be smaller.
             doorbell::ring(&*self.inbox.map, self.peer_bell);
             return Ok(true);
         }
-        if self.blocked.is_some() {
-            return Ok(false);
-        }
         let len = body.map_or(0, |body| body.len);
         let inline = args.is_none() && len <= BODY_BYTES;
-        self.blocked = Some(if inline { 0 } else { len });
+        let need = if inline { 0 } else { len };
+        if let Some(other) = self.blocked {
+            // Whoever sleeps looks for room once more, for the smallest that waits.
+            self.blocked = Some(other.min(need));
+            return Ok(false);
+        }
+        self.blocked = Some(need);
         self.out.announce();
         match self.has_room()? {
-            true => self.send(head, args, body),
+            true => {
+                self.unblock();
+                self.send(head, args, body)
+            }
             false => Ok(false),
         }
     }

@@ -174,17 +174,18 @@ impl Sleeper {
         self.threads.owed.load(Ordering::SeqCst) == 0
     }
 
-    /// A thread has announced its sleep.
-    pub(super) fn prepared(&self) {
-        self.threads.prepared.fetch_add(1, Ordering::SeqCst);
+    /// A thread has announced its sleep. Returns whether it is the only one.
+    pub(super) fn prepared(&self) -> bool {
+        self.threads.prepared.fetch_add(1, Ordering::SeqCst) == 0
     }
 
-    /// It is back.
-    pub(super) fn finished(&self) {
-        self.threads.prepared.fetch_sub(1, Ordering::SeqCst);
+    /// It is back. Returns whether no other has announced one.
+    pub(super) fn finished(&self) -> bool {
+        let before = self.threads.prepared.fetch_sub(1, Ordering::SeqCst);
         let owed = self.threads.owed.load(Ordering::SeqCst);
         let left = owed.saturating_sub(1);
         self.threads.owed.store(left, Ordering::SeqCst);
+        before == 1
     }
 
     /// After the mode has left `ASLEEP`: other threads must look and go to sleep again.

@@ -103,8 +103,12 @@ impl State {
 
 impl Hub {
     fn task(&self, local: u32) -> Shm {
-        let (inbox, bell) = Inbox::create().unwrap();
         let (host, _) = HostPage::create(&HostFacts::default()).unwrap();
+        self.task_of_host(local, host)
+    }
+
+    fn task_of_host(&self, local: u32, host: OwnedFd) -> Shm {
+        let (inbox, bell) = Inbox::create().unwrap();
         let me = id(local);
         let mine = InboxBell::map(&inbox).unwrap();
         let desk = Desk {
@@ -127,6 +131,12 @@ impl Hub {
         ShmTransport::new(link, me, mine, host, WaitPolicy::Adaptive)
     }
 
+    /// Says whether a task has attached.
+    fn attach(&self, local: u32, attached: bool) {
+        let mut state = self.0.lock().unwrap();
+        state.desks.get_mut(&id(local).bits()).unwrap().attached = attached;
+    }
+
     /// Says that a task has ended.
     fn end(&self, local: u32) {
         let mut state = self.0.lock().unwrap();
@@ -140,6 +150,12 @@ impl Hub {
             });
             state.post(task, body, Vec::new());
         }
+    }
+
+    fn is_asleep(&self, local: u32) -> bool {
+        self.0.lock().unwrap().desks[&id(local).bits()]
+            .bell
+            .is_asleep()
     }
 
     fn closed(&self, local: u32) -> Vec<u64> {
@@ -344,20 +360,11 @@ fn tasks_that_never_were_are_gone() {
 fn tasks_that_start_late_are_waited_for() {
     let hub = Hub::default();
     let (mut a, mut b) = (hub.task(1), hub.task(2));
-    let set = |attached| {
-        hub.0
-            .lock()
-            .unwrap()
-            .desks
-            .get_mut(&id(2).bits())
-            .unwrap()
-            .attached = attached
-    };
-    set(false);
+    hub.attach(2, false);
     let to_b = a.peer(id(2));
     assert_eq!(send(to_b, &mut a, 0, None, &[]), Err(SendError::Full));
     assert_eq!(send(to_b, &mut a, 0, None, &[]), Err(SendError::Full));
-    set(true);
+    hub.attach(2, true);
     hub.0.lock().unwrap().desks[&id(1).bits()]
         .bell
         .ring_control();
@@ -365,6 +372,91 @@ fn tasks_that_start_late_are_waited_for() {
     assert!(a.poll(&mut log), "there is room now");
     send(to_b, &mut a, 0, None, &[]).unwrap();
     wait(&mut b, &mut log, |log| log.packets.len() == 1);
+}
+
+#[test]
+fn a_task_that_ends_before_its_channel_is_known_is_heard_and_told_gone_once() {
+    let hub = Hub::default();
+    let (mut a, mut b) = (hub.task(1), hub.task(2));
+    let (to_b, to_a) = (a.peer(id(2)), b.peer(id(1)));
+    let dead = id(2).bits();
+    hub.attach(2, false);
+    assert_eq!(send(to_b, &mut a, 0, None, &[]), Err(SendError::Full));
+    // The answer comes, a message, and the news of the end, all before the next poll.
+    let answer = hub.0.lock().unwrap().introduce(id(1).bits(), dead);
+    a.link().answers.insert(dead, Ok(answer));
+    wait(&mut b, &mut Log::default(), |_| true);
+    send(to_a, &mut b, 7, None, b"last words").unwrap();
+    hub.end(2);
+    let mut log = Log::default();
+    wait(&mut a, &mut log, |log| !log.gone.is_empty());
+    for _ in 0..10 {
+        a.poll(&mut log);
+    }
+    assert_eq!((log.packets.len(), log.gone), (1, vec![to_b]));
+    assert_eq!(send(to_b, &mut a, 0, None, &[]), Err(SendError::Gone));
+}
+
+#[test]
+fn a_refusal_does_not_hide_the_channel_that_the_dead_had_opened() {
+    for polled_first in [false, true] {
+        let hub = Hub::default();
+        let (mut a, mut b) = (hub.task(1), hub.task(2));
+        let (to_b, to_a) = (a.peer(id(2)), b.peer(id(1)));
+        wait(&mut a, &mut Log::default(), |_| true);
+        if polled_first {
+            // It has asked before, and has had no answer yet.
+            let dead = id(2).bits();
+            hub.attach(2, false);
+            assert_eq!(send(to_b, &mut a, 0, None, &[]), Err(SendError::Full));
+            hub.attach(2, true);
+            let refused = Err(LinkError::Refused(Failure::default()));
+            a.link().answers.insert(dead, refused);
+        }
+        send(to_a, &mut b, 7, None, b"last words").unwrap();
+        hub.end(2);
+        if !polled_first {
+            a.link().read();
+            assert!(send(to_b, &mut a, 0, None, &[]).is_err());
+        }
+        let mut log = Log::default();
+        wait(&mut a, &mut log, |log| !log.gone.is_empty());
+        assert_eq!((log.packets.len(), log.gone), (1, vec![to_b]));
+    }
+}
+
+#[test]
+fn a_small_packet_does_not_take_back_the_wait_of_a_large_one() {
+    let hub = Hub::default();
+    let (mut a, to_b, mut b, _) = pair(&hub);
+    let large = pattern(1, 16 << 10);
+    wait(&mut a, &mut Log::default(), |_| true);
+    while send(to_b, &mut a, 1, None, &large).is_ok() {}
+    send(to_b, &mut a, 2, None, b"small").unwrap();
+    assert!(a.prepare_sleep(), "there is no room");
+    let mut log = Log::default();
+    while b.poll(&mut log) {}
+    assert!(!hub.is_asleep(1), "there is room, and nobody said so");
+    a.finish_sleep();
+    assert!(a.poll(&mut log));
+    send(to_b, &mut a, 1, None, &large).unwrap();
+}
+
+#[test]
+fn a_sleeping_task_counts_once_however_many_threads_it_has() {
+    let hub = Hub::default();
+    let (host, page) = HostPage::create(&HostFacts::default()).unwrap();
+    let mut tasks = [1, 2].map(|local| hub.task_of_host(local, copy(&host)));
+    tasks
+        .iter_mut()
+        .for_each(|task| wait(task, &mut Log::default(), |_| true));
+    assert_eq!(page.awake(), 2);
+    for _ in 0..3 {
+        assert!((0..3).all(|_| tasks[0].prepare_sleep()));
+        assert_eq!(page.awake(), 1);
+        (0..3).for_each(|_| tasks[0].finish_sleep());
+        assert_eq!(page.awake(), 2);
+    }
 }
 
 #[test]

@@ -21,9 +21,10 @@ use std::time::{Duration, Instant};
 const POLLED_MAX: usize = 16;
 /// No more than this: all are polled again.
 const POLLED_AGAIN: usize = 8;
-/// How long the first packet to a task waits for the introduction. A task that takes longer to
-/// start is waited for in later polls.
-const INTRODUCTION_PATIENCE: Duration = Duration::from_secs(1);
+/// How long the first packet to a task waits for the introduction: a daemon that is not busy needs
+/// less. A task that takes longer to start is waited for in later polls, which other messages and
+/// other threads do not have to wait for.
+const INTRODUCTION_PATIENCE: Duration = Duration::from_millis(10);
 /// How often a task looks whether its daemon is still there.
 const DAEMON_CHECK: Duration = Duration::from_secs(1);
 /// Polls in vain after which a task that never sleeps looks too.
@@ -70,6 +71,8 @@ pub struct ShmTransport<I: Introducer = Link> {
     gone: Vec<Peer>,
     /// Answers that will come, and whom they are about.
     asked: Vec<(Peer, Ticket)>,
+    /// Peers that were refused; an event that was told before may say more.
+    refused: Vec<Peer>,
     /// Some channel has a packet that found no room.
     any_blocked: bool,
     /// Some channel is not open any more.
@@ -109,6 +112,7 @@ impl<I: Introducer> ShmTransport<I> {
             queue: VecDeque::new(),
             gone: Vec::new(),
             asked: Vec::new(),
+            refused: Vec::new(),
             any_blocked: false,
             any_ending: false,
             // The daemon may have spoken before this task listened.
@@ -182,6 +186,7 @@ impl<I: Introducer> ShmTransport<I> {
         self.inbox.map.control().load(Ordering::Relaxed) != 0
             || self.check_daemon
             || !self.gone.is_empty()
+            || !self.refused.is_empty()
             || self.link.has_event()
     }
 
@@ -193,15 +198,20 @@ impl<I: Introducer> ShmTransport<I> {
             self.last_check = Instant::now();
             self.daemon_lost = !self.link.read();
         }
-        // What was read may be the answer that an upper layer waits for.
-        let mut any = rung;
+        // What was read may be the answer that an upper layer waits for. A channel is given out
+        // before the end of its peer is told; it is refused after a channel that the peer has
+        // asked for.
+        let mut any = rung | self.take_answers();
         while let Some(event) = self.link.next_event() {
             any = true;
             self.event(event);
         }
-        any |= self.take_answers();
+        self.lose_refused();
         if self.daemon_lost {
             self.lose_all();
+        }
+        if any {
+            receiver.news();
         }
         for peer in std::mem::take(&mut self.gone) {
             any = true;
@@ -240,6 +250,10 @@ impl<I: Introducer> ShmTransport<I> {
         let peer = self.peer(task);
         if matches!(self.peers[peer.index()].route, Route::Open(_)) || peer == Peer::SELF {
             return;
+        }
+        if matches!(self.peers[peer.index()].route, Route::Gone) {
+            // It was told to be gone, and stays so.
+            return self.link.close(opened.peer);
         }
         let opening = Opening {
             peer,
@@ -336,7 +350,7 @@ impl<I: Introducer> ShmTransport<I> {
 
     /// Asks for a channel, and waits a little for it.
     #[cold]
-    fn introduce(&mut self, to: Peer) -> Result<(), SendError> {
+    fn introduce(&mut self, to: Peer, patience: Duration) -> Result<(), SendError> {
         let task = self.peers[to.index()].task;
         let ticket = match self.link.ask(task.bits()) {
             Ok(ticket) if !self.daemon_lost => ticket,
@@ -347,8 +361,11 @@ impl<I: Introducer> ShmTransport<I> {
             }
         };
         self.peers[to.index()].route = Route::Asked;
-        if !self.take_answer(to, ticket, INTRODUCTION_PATIENCE) {
+        if !self.take_answer(to, ticket, patience) {
             self.asked.push((to, ticket));
+        }
+        if !self.link.has_event() {
+            self.lose_refused();
         }
         match self.peers[to.index()].route {
             Route::Open(_) => Ok(()),
@@ -372,9 +389,18 @@ impl<I: Introducer> ShmTransport<I> {
             Err(_) => self.check_daemon = true,
         }
         if matches!(self.peers[peer.index()].route, Route::Asked) {
-            self.lose(peer);
+            self.refused.push(peer);
         }
         true
+    }
+
+    /// No event has brought a channel to these peers either.
+    fn lose_refused(&mut self) {
+        for peer in std::mem::take(&mut self.refused) {
+            if matches!(self.peers[peer.index()].route, Route::Asked) {
+                self.lose(peer);
+            }
+        }
     }
 
     fn take_answers(&mut self) -> bool {
@@ -515,7 +541,7 @@ impl<I: Introducer> ShmTransport<I> {
         match self.peers[to.index()].route {
             Route::Gone => return Err(SendError::Gone),
             Route::Asked => return Err(SendError::Full),
-            Route::Unknown => self.introduce(to)?,
+            Route::Unknown => self.introduce(to, INTRODUCTION_PATIENCE)?,
             Route::Open(_) => {}
         }
         match self.peers[to.index()].route {
@@ -592,9 +618,13 @@ impl<I: Introducer> Transport for ShmTransport<I> {
 
     fn watch(&mut self, peer: Peer) {
         if matches!(self.peers[peer.index()].route, Route::Unknown) {
-            // Without success it is introduced later, or told to be gone.
-            let _ = self.introduce(peer);
+            // It is introduced later, or told to be gone.
+            let _ = self.introduce(peer, Duration::ZERO);
         }
+    }
+
+    fn is_lost(&self) -> bool {
+        self.daemon_lost && self.channels.is_empty() && self.gone.is_empty()
     }
 
     fn eager_max(&self, _peer: Peer) -> usize {
@@ -655,15 +685,17 @@ impl<I: Introducer> Sleep for ShmTransport<I> {
             self.wake_up();
             return false;
         }
-        self.sleeper.prepared();
-        self.host.falls_asleep();
+        if self.sleeper.prepared() {
+            self.host.falls_asleep();
+        }
         true
     }
 
     fn finish_sleep(&mut self) {
-        self.sleeper.finished();
+        if self.sleeper.finished() {
+            self.host.woke_up();
+        }
         self.wake_up();
-        self.host.woke_up();
         self.slept = true;
         if self.last_check.elapsed() >= DAEMON_CHECK {
             self.check_daemon = true;
