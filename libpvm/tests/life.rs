@@ -276,6 +276,30 @@ fn a_panicking_task_ends_the_local_machine_not_the_test_run() {
     assert!(!runs(pid), "the daemon is still there");
 }
 
+#[test]
+fn a_killed_daemon_is_noticed_by_tasks_that_sleep() {
+    let local = LocalVm::start().unwrap();
+    let pid = rustix::process::Pid::from_raw(local.daemon_pid() as i32).unwrap();
+    let waited = local.tasks(2, |vm| {
+        let world = vm.world();
+        world.barrier().unwrap();
+        if world.rank() == 0 {
+            std::thread::sleep(Duration::from_millis(100));
+            rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        }
+        let start = Instant::now();
+        let received = world.recv::<u8>(1 - world.rank(), 5);
+        assert!(
+            matches!(received, Err(Error::PeerGone(_) | Error::LostDaemon)),
+            "{received:?}"
+        );
+        start.elapsed()
+    });
+    for waited in waited.unwrap() {
+        assert!(waited < Duration::from_secs(3), "{waited:?}");
+    }
+}
+
 /// Whether a process runs; one that has ended and nobody has collected yet does not.
 fn runs(pid: u32) -> bool {
     let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else {
