@@ -1,5 +1,7 @@
 //! Whole-system tests: the real programs, each test with a virtual machine of its own.
 
+pub mod footprint;
+
 use pvm::settings;
 use std::collections::BTreeSet;
 use std::io::Read;
