@@ -207,6 +207,16 @@ impl Machine {
         hosts[0]["daemon_pid"].as_i64().map(|pid| pid as i32)
     }
 
+    /// Process id of the task with this rank, of the only job.
+    #[track_caller]
+    pub fn task(&self, rank: u64) -> i32 {
+        let list = self.pvm(&["ps", "--json"]).out;
+        let list: Vec<serde_json::Value> = serde_json::from_slice(&list).expect("a list of tasks");
+        let task = list.iter().find(|task| task["rank"].as_u64() == Some(rank));
+        let pid = task.and_then(|task| task["pid"].as_i64());
+        pid.unwrap_or_else(|| panic!("no rank {rank} in {list:?}")) as i32
+    }
+
     /// Processes that were started inside this machine, by their environment; the daemon too, and
     /// its keepers, once they have been seen.
     pub fn processes(&self) -> Vec<(i32, String)> {
