@@ -47,6 +47,12 @@ fn of_many_starters_one_wins_and_all_succeed() {
 }
 
 #[test]
+fn an_idle_time_beyond_all_time_is_for_ever() {
+    let daemon = Daemon::start_with(&["--idle", &u64::MAX.to_string()]);
+    assert_eq!(daemon.tool().run(run(1, "true", &[])).end.first_cause, None);
+}
+
+#[test]
 fn a_dead_daemons_socket_is_replaced() {
     let daemon = Daemon::start();
     common::kill(daemon.pid());

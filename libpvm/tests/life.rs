@@ -58,8 +58,12 @@ fn spawned_tasks_talk_to_their_parent_and_each_other() {
             let (answer, _) = vm.recv_value::<(usize, usize, u32)>(child, 2).unwrap();
             assert_eq!(answer, (i, 3, 6));
         }
-        for _ in 0..3 {
-            let exit = exits.wait_for(Duration::from_secs(20)).unwrap().unwrap();
+        for limit in [
+            Duration::from_secs(20),
+            Duration::from_secs(20),
+            Duration::MAX,
+        ] {
+            let exit = exits.wait_for(limit).unwrap().unwrap();
             assert!(
                 exit.status.is_success() && children.contains(&exit.task),
                 "{exit:?}"
@@ -386,6 +390,30 @@ fn a_panicking_task_ends_the_local_machine_not_the_test_run() {
     assert!(result.is_err());
     drop(local);
     assert!(!runs(pid), "the daemon is still there");
+}
+
+#[test]
+fn a_killed_daemon_is_noticed_by_tasks_that_sleep() {
+    let local = LocalVm::start().unwrap();
+    let pid = rustix::process::Pid::from_raw(local.daemon_pid() as i32).unwrap();
+    let waited = local.tasks(2, |vm| {
+        let world = vm.world();
+        world.barrier().unwrap();
+        if world.rank() == 0 {
+            std::thread::sleep(Duration::from_millis(100));
+            rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        }
+        let start = Instant::now();
+        let received = world.recv::<u8>(1 - world.rank(), 5);
+        assert!(
+            matches!(received, Err(Error::PeerGone(_) | Error::LostDaemon)),
+            "{received:?}"
+        );
+        start.elapsed()
+    });
+    for waited in waited.unwrap() {
+        assert!(waited < Duration::from_secs(3), "{waited:?}");
+    }
 }
 
 /// Whether a process runs; one that has ended and nobody has collected yet does not.

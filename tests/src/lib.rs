@@ -1,5 +1,7 @@
 //! Whole-system tests: the real programs, each test with a virtual machine of its own.
 
+pub mod footprint;
+
 use pvm::settings;
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -203,6 +205,16 @@ impl Machine {
         let conf = self.pvm(&["conf", "--json"]);
         let hosts: serde_json::Value = serde_json::from_slice(&conf.out).ok()?;
         hosts[0]["daemon_pid"].as_i64().map(|pid| pid as i32)
+    }
+
+    /// Process id of the task with this rank, of the only job.
+    #[track_caller]
+    pub fn task(&self, rank: u64) -> i32 {
+        let list = self.pvm(&["ps", "--json"]).out;
+        let list: Vec<serde_json::Value> = serde_json::from_slice(&list).expect("a list of tasks");
+        let task = list.iter().find(|task| task["rank"].as_u64() == Some(rank));
+        let pid = task.and_then(|task| task["pid"].as_i64());
+        pid.unwrap_or_else(|| panic!("no rank {rank} in {list:?}")) as i32
     }
 
     /// Processes that were started inside this machine, by their environment; the daemon too, and

@@ -153,6 +153,21 @@ fn two_interrupts_kill() {
 }
 
 #[test]
+fn two_interrupts_kill_also_what_hides_and_is_deaf() {
+    let machine = Machine::new();
+    let traps = "trap '' TERM INT HUP; (setsid sh -c 'while :; do sleep 60; done' &); ";
+    let running = begun(&machine, 2, traps, "while :; do sleep 60; done");
+    running.signal(libc::SIGINT);
+    std::thread::sleep(Duration::from_millis(300));
+    running.signal(libc::SIGINT);
+    let run = running.finish();
+    assert_eq!(run.code, 130);
+    assert_golden("interrupt_twice", &run.err);
+    machine.assert_gone("pvmd");
+    machine.assert_alive();
+}
+
+#[test]
 fn termination_has_its_own_code() {
     let machine = Machine::new();
     let running = begun(&machine, 2, "", "exec sleep 60");
@@ -238,6 +253,19 @@ fn a_killed_keeper_leaves_nothing() {
     let run = running.finish();
     assert_eq!(run.code, 125, "{}", run.err);
     assert_golden("keeper_killed", &run.err);
+    machine.assert_gone("pvmd");
+    machine.assert_alive();
+}
+
+#[test]
+fn a_killed_parent_of_hidden_grandchildren_leaves_none() {
+    let machine = Machine::new();
+    let running = begun(&machine, 2, "", WITH_GRANDCHILDREN);
+    let parent = machine.task(1);
+    kill(parent, libc::SIGKILL);
+    let run = running.finish();
+    assert_eq!(run.code, 137);
+    assert_golden("kill", &run.err);
     machine.assert_gone("pvmd");
     machine.assert_alive();
 }

@@ -159,7 +159,9 @@ impl Server<'_> {
             if !is_idle {
                 idle_since = Instant::now();
             }
-            let leave_at = self.idle.filter(|_| is_idle).map(|idle| idle_since + idle);
+            // `None` also when that is beyond all time.
+            let idle = self.idle.filter(|_| is_idle);
+            let leave_at = idle.and_then(|idle| idle_since.checked_add(idle));
             let [terminate, interrupt] = &mut self.ends;
             tokio::select! {
                 accepted = accept(self.listener.as_ref()) => self.welcome(accepted).await,

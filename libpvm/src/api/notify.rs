@@ -110,7 +110,8 @@ impl ExitWatch {
     /// # Errors
     /// [`Error::TimedOut`] when it took longer; [`Error::LostDaemon`].
     pub fn wait_for(&mut self, limit: Duration) -> Result<Option<Exit>> {
-        self.wait_until(Some(Instant::now() + limit))
+        // `None` when that is beyond all time.
+        self.wait_until(Instant::now().checked_add(limit))
     }
 
     fn wait_until(&mut self, deadline: Option<Instant>) -> Result<Option<Exit>> {

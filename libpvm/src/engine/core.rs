@@ -145,7 +145,8 @@ impl<T: Sleep> Core<T> {
             if sleeps {
                 inside.sleeping -= 1;
                 inside.engine.transport().finish_sleep();
-                ladder = None;
+                // The ladder stays where it is: who was woken for nothing goes straight back to
+                // sleep.
             }
         }
     }

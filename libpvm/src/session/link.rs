@@ -17,6 +17,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 /// What the daemon said, with the descriptors that came beside it.
@@ -141,7 +142,7 @@ fn descriptors(body: &from_daemon::Body) -> usize {
 
 /// One connection to the daemon of this host.
 pub struct Link {
-    socket: OwnedFd,
+    socket: Arc<OwnedFd>,
     path: PathBuf,
     decoder: Decoder,
     /// Descriptors whose frames are not whole yet, oldest first.
@@ -184,7 +185,7 @@ impl Link {
     /// A link over a connected socket.
     fn over(socket: OwnedFd, path: &Path) -> Result<Self, LinkError> {
         let link = Self {
-            socket,
+            socket: Arc::new(socket),
             path: path.to_owned(),
             decoder: Decoder::default(),
             fds: VecDeque::new(),
@@ -318,6 +319,11 @@ impl Link {
         Ok(any)
     }
 
+    /// The line of this link.
+    pub fn line(&self) -> Line {
+        Line(Arc::downgrade(&self.socket))
+    }
+
     /// The oldest event that was read and not taken.
     pub fn next_event(&mut self) -> Option<Answer> {
         self.events.pop_front()
@@ -425,6 +431,22 @@ impl Link {
 impl AsFd for Link {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
+    }
+}
+
+/// The other end of a link may be looked at from any thread, while another has the link itself. It
+/// does not keep the link open.
+#[derive(Clone)]
+pub struct Line(Weak<OwnedFd>);
+
+impl Line {
+    /// Whether the daemon has said nothing that the link has not read, and is still there.
+    pub fn is_quiet(&self) -> bool {
+        let Some(socket) = self.0.upgrade() else {
+            return false;
+        };
+        let mut fds = [PollFd::new(&socket, PollFlags::IN)];
+        matches!(poll(&mut fds, Some(&Timespec::default())), Ok(0))
     }
 }
 

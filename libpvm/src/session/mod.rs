@@ -17,6 +17,6 @@ mod place;
 mod start;
 
 pub use identity::{IdentityError, identity_from_environment};
-pub use link::{Answer, Link, LinkError, Ticket, hello_tool};
+pub use link::{Answer, Line, Link, LinkError, Ticket, hello_tool};
 pub use place::{PlaceError, daemon_name, runtime_dir, socket_path};
 pub use start::{DaemonOptions, StartError, start_daemon};

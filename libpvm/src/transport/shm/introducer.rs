@@ -1,6 +1,6 @@
 //! What the transport needs of the daemon: to be introduced to other tasks.
 
-use crate::session::{Answer, Link, LinkError, Ticket};
+use crate::session::{Answer, Line, Link, LinkError, Ticket};
 use crate::wire::control::{CloseChannel, OpenChannel, to_daemon};
 use std::time::Duration;
 
@@ -26,6 +26,9 @@ pub trait Introducer {
 
     /// Whether there is one.
     fn has_event(&self) -> bool;
+
+    /// What a sleeping thread looks at from time to time; `None`: it wakes up instead.
+    fn line(&self) -> Option<Line>;
 }
 
 impl Introducer for Link {
@@ -58,5 +61,9 @@ impl Introducer for Link {
 
     fn has_event(&self) -> bool {
         Link::has_event(self)
+    }
+
+    fn line(&self) -> Option<Line> {
+        Some(Link::line(self))
     }
 }

@@ -4,7 +4,7 @@ use super::introducer::Introducer;
 use super::*;
 use crate::datatype::{Sink, Source};
 use crate::ids::TaskId;
-use crate::session::{Answer, LinkError, Ticket};
+use crate::session::{Answer, Line, LinkError, Ticket};
 use crate::sync::Step;
 use crate::transport::{Args, Arrived, Body, Head, Kind, Peer, Receiver, SendError, Transport};
 use crate::transport::{Sleep as _, Sleeper as _};
@@ -218,6 +218,10 @@ impl Introducer for Desktop {
 
     fn has_event(&self) -> bool {
         !self.events.is_empty()
+    }
+
+    fn line(&self) -> Option<Line> {
+        None
     }
 }
 

@@ -98,8 +98,8 @@ impl<I: Introducer> ShmTransport<I> {
             route: Route::Gone,
         };
         Self {
+            sleeper: Sleeper::new(inbox.clone(), link.line()),
             link,
-            sleeper: Sleeper::new(inbox.clone()),
             inbox,
             facts: host.facts(),
             host,
