@@ -31,24 +31,25 @@ pub(crate) unsafe fn bytes_of<'a>(text: *const c_char) -> Option<&'a [u8]> {
     Some(unsafe { CStr::from_ptr(text) }.to_bytes())
 }
 
-/// A NULL-terminated array of strings; none for NULL.
+/// A NULL-terminated array of strings, which need not be text; none for NULL.
 ///
 /// # Safety
 /// `list` is NULL or leads to such an array.
-pub(crate) unsafe fn texts(list: *const *const c_char) -> Result<Vec<String>> {
+pub(crate) unsafe fn strings(list: *const *const c_char) -> Vec<Vec<u8>> {
     let mut found = Vec::new();
     if list.is_null() {
-        return Ok(found);
+        return found;
     }
     loop {
         // SAFETY: the entries before and including the NULL one are readable, as promised; this
         // is at most the NULL one.
         let entry = unsafe { list.add(found.len()).read() };
         if entry.is_null() {
-            return Ok(found);
+            return found;
         }
         // SAFETY: every entry but the last is a string, as promised.
-        found.push(unsafe { text(entry) }?.to_owned());
+        let string = unsafe { bytes_of(entry) };
+        found.push(string.unwrap_or_default().to_vec());
     }
 }
 

@@ -71,7 +71,8 @@ pub unsafe extern "C" fn pvm_spawn(
                 true => "",
                 false => memory::text(place)?,
             };
-            spawn_request(memory::text(file)?, memory::texts(argv)?, flags, place, n)
+            let program = memory::bytes_of(file).ok_or(Error::BadParam)?;
+            spawn_request(program, memory::strings(argv), flags, place, n)
         }?;
         let started = task.spawn(request)?;
         let mut count = 0;
@@ -89,8 +90,8 @@ pub unsafe extern "C" fn pvm_spawn(
 
 /// The arguments of a spawn, checked.
 pub(crate) fn spawn_request(
-    program: &str,
-    arguments: Vec<String>,
+    program: &[u8],
+    arguments: Vec<Vec<u8>>,
     flags: c_int,
     place: &str,
     n: c_int,
@@ -99,7 +100,7 @@ pub(crate) fn spawn_request(
         return Err(Error::BadParam);
     }
     Ok(SpawnRequest {
-        program: program.to_owned(),
+        program: program.to_vec(),
         arguments,
         flags,
         place: SpawnPlace::parse(place),

@@ -8,9 +8,11 @@ use pvm::wire::control::{
     App, EndReason, FailureCode, FailurePolicy, Launch, Run, StdinData, StdinPolicy, Stream,
     Terminate, from_daemon, to_daemon,
 };
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::AsFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::time::{Duration, Instant};
 
 #[test]
@@ -56,12 +58,12 @@ fn environment_directory_and_ranks_are_as_asked() {
         count,
         program: "sh".into(),
         arguments: vec!["-c".into(), script.into()],
-        extra_environment: [("B".to_owned(), extra.to_owned())].into(),
+        extra_environment: vec![format!("B={extra}").into_bytes()],
         directory: directory.into(),
     };
     let mut launch = launch(0, "", &[]);
     launch.apps = vec![app(1, "x", ""), app(2, "y", "/usr")];
-    launch.environment.insert("A".into(), "a".into());
+    launch.environment.push(b"A=a".to_vec());
     launch.umask = 0o027;
     let launch = Some(launch);
     let story = daemon.tool().run(Run {
@@ -70,6 +72,42 @@ fn environment_directory_and_ranks_are_as_asked() {
     });
     assert_eq!(story.stdout(0), "0/3 0 3 a x / 0027 sh\n");
     assert_eq!(story.stdout(2), "2/3 2 3 a y /usr 0027 sh\n");
+}
+
+#[test]
+fn arguments_variables_and_directories_need_not_be_text() {
+    let daemon = Daemon::start();
+    let base = tempfile::tempdir().unwrap();
+    let directory = base.path().join(OsStr::from_bytes(b"d\xff"));
+    std::fs::create_dir(&directory).unwrap();
+    let mut launch = launch(1, "sh", &["-c", "printf %s: \"$A\" \"$0\" \"${PWD##*/}\""]);
+    launch.apps[0].arguments.push(b"0\xfe".to_vec());
+    launch.environment.push(b"A=old".to_vec());
+    launch.environment.push(b"A=\xfd=\n".to_vec());
+    launch.directory = directory.into_os_string().into_vec();
+    let launch = Some(launch);
+    let story = daemon.tool().run(Run {
+        launch,
+        ..Run::default()
+    });
+    assert_eq!(
+        story.output[&(0, Stream::Stdout as i32)],
+        b"\xfd=\n:0\xfe:d\xff:"
+    );
+}
+
+#[test]
+fn a_variable_without_a_name_is_refused() {
+    let daemon = Daemon::start();
+    let mut launch = launch(1, "true", &[]);
+    launch.environment.push(b"nonsense".to_vec());
+    let launch = Some(launch);
+    let run = to_daemon::Body::Run(Run {
+        launch,
+        ..Run::default()
+    });
+    let failure = daemon.tool().refusal(run);
+    assert_eq!(failure.why, "'nonsense' is no variable");
 }
 
 #[test]

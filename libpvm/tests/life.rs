@@ -73,6 +73,36 @@ fn spawned_tasks_talk_to_their_parent_and_each_other() {
     });
 }
 
+/// The other half of the next test: a program that nobody launched.
+#[test]
+fn by_hand_spawns_a_child_with_its_own_surroundings() {
+    if std::env::var_os("BY_HAND").is_none() {
+        return;
+    }
+    let vm = Vm::attach().unwrap();
+    let script = r#"test "$BY_HAND" = yes && test "$(pwd)" = /usr"#;
+    let spawned = vm.spawn(Command::new("sh").arg("-c").arg(script)).unwrap();
+    let child = spawned.into_iter().next().unwrap().unwrap();
+    let exit = vm.notify_exit(&[child]).unwrap().wait().unwrap().unwrap();
+    assert!(exit.status.is_success(), "{exit:?}");
+    let missing = vm.spawn(Command::new("./no-such-program")).unwrap();
+    assert!(missing[0].as_ref().unwrap_err().is_not_found());
+}
+
+#[test]
+fn a_task_by_hand_passes_on_its_surroundings() {
+    let vm = LocalVm::start().unwrap();
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "by_hand_spawns_a_child_with_its_own_surroundings"])
+        .envs(vm.environment())
+        .env("BY_HAND", "yes")
+        .current_dir("/usr")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}");
+}
+
 #[test]
 fn a_killed_task_is_noticed_by_watchers_and_receivers() {
     tasks(1, |vm| {

@@ -41,13 +41,13 @@ pub struct App {
     /// Number of tasks.
     pub count: u32,
     /// As typed.
-    pub program: String,
+    pub program: OsString,
     /// Its arguments.
-    pub arguments: Vec<String>,
-    /// Variables set for it, over the environment that all get.
-    pub environment: Vec<(String, String)>,
+    pub arguments: Vec<OsString>,
+    /// Variables set for it, over the environment that all get: `NAME=value`.
+    pub environment: Vec<OsString>,
     /// Working directory, if it has its own; may be relative to ours.
-    pub directory: Option<String>,
+    pub directory: Option<OsString>,
 }
 
 /// Who reads our standard input.
@@ -112,14 +112,6 @@ pub enum MeaningError {
     /// More tasks than can be started.
     #[error("{0} tasks are asked for, a job has at most {TASKS_PER_LAUNCH_MAX}")]
     TooMany(u64),
-    /// Control messages carry text.
-    #[error("{what} is not valid UTF-8: '{shown}'")]
-    NotText {
-        /// What it is.
-        what: String,
-        /// As far as it can be shown.
-        shown: String,
-    },
     /// An option that is for the whole job.
     #[error("{0} is for the whole job: write it before the first program")]
     Global(&'static str),
@@ -201,34 +193,20 @@ fn refuse_global(part: &low::Run) -> Result<(), MeaningError> {
 }
 
 fn app(part: &low::Run, number: Option<usize>) -> Result<App, MeaningError> {
-    let mut words = part.command.iter();
+    // First, because `-n prog` takes the program for the number.
+    let count = part.count.as_deref().map_or(Ok(1), count)?;
+    let mut words = part.command.iter().cloned();
     let program = words
         .next()
         .filter(|word| !word.is_empty())
         .ok_or(MeaningError::NoProgram(number))?;
-    let program = text(program, || "the program's name".into())?;
-    let named = |(index, word): (usize, &OsString)| {
-        text(word, || format!("argument {} of {program}", index + 1))
-    };
     Ok(App {
-        count: part.count.as_deref().map_or(Ok(1), count)?,
-        arguments: words.enumerate().map(named).collect::<Result<_, _>>()?,
-        environment: environment(&part.environment)?,
-        directory: part
-            .directory
-            .as_deref()
-            .map(|dir| text(dir, || "the working directory".into()))
-            .transpose()?,
+        count,
         program,
+        arguments: words.collect(),
+        environment: environment(&part.environment)?,
+        directory: part.directory.clone(),
     })
-}
-
-fn text(word: &OsStr, what: impl FnOnce() -> String) -> Result<String, MeaningError> {
-    let not_text = || MeaningError::NotText {
-        what: what(),
-        shown: word.to_string_lossy().into_owned(),
-    };
-    word.to_str().map(str::to_owned).ok_or_else(not_text)
 }
 
 fn bad(option: &'static str, value: &OsStr, expected: impl Into<String>) -> MeaningError {
@@ -248,21 +226,19 @@ fn count(value: &OsStr) -> Result<u32, MeaningError> {
         _ => Err(bad(
             "-n",
             value,
-            "a job has 1 task or more, for example -n 4",
+            format!("a job has 1 to {TASKS_PER_LAUNCH_MAX} tasks, for example -n 4"),
         )),
     }
 }
 
-fn environment(words: &[OsString]) -> Result<Vec<(String, String)>, MeaningError> {
+fn environment(words: &[OsString]) -> Result<Vec<OsString>, MeaningError> {
     let mut set = Vec::with_capacity(words.len());
     for word in words {
-        let word_text = text(word, || "a variable of -x".into())?;
-        match word_text.split_once('=') {
-            Some(("", _)) => return Err(bad("-x", word, "NAME or NAME=VALUE")),
-            Some((name, value)) => set.push((name.to_owned(), value.to_owned())),
+        match word.as_encoded_bytes() {
+            [] | [b'=', ..] => return Err(bad("-x", word, "NAME or NAME=VALUE")),
+            bytes if bytes.contains(&b'=') => set.push(word.clone()),
             // NAME alone: the whole environment travels, it is in there if it is set.
-            None if word_text.is_empty() => return Err(bad("-x", word, "NAME or NAME=VALUE")),
-            None => {}
+            _ => {}
         }
     }
     Ok(set)
@@ -384,9 +360,12 @@ mod tests {
         let plan =
             read("-n 4 -l -x A=b=c -x HOME -wdir /tmp --timeout=2m --stdin 3 prog -n 9").unwrap();
         let app = &plan.apps[0];
-        assert_eq!((app.count, app.arguments.join(" ")), (4, "-n 9".into()));
-        assert_eq!(app.environment, [("A".into(), "b=c".into())]);
-        assert_eq!(app.directory.as_deref(), Some("/tmp"));
+        assert_eq!(
+            (app.count, app.arguments.join(OsStr::new(" "))),
+            (4, "-n 9".into())
+        );
+        assert_eq!(app.environment, ["A=b=c"]);
+        assert_eq!(app.directory.as_deref(), Some(OsStr::new("/tmp")));
         assert_eq!(plan.timeout, Some(Duration::from_secs(120)));
         assert_eq!(
             (plan.stdin, plan.output),
@@ -400,7 +379,7 @@ mod tests {
         let shape: Vec<_> = plan
             .apps
             .iter()
-            .map(|app| (app.count, app.program.as_str()))
+            .map(|app| (app.count, app.program.to_str().unwrap()))
             .collect();
         assert_eq!(shape, [(1, "master"), (3, "worker"), (1, "last")]);
         let plan = read("-n 2 -- sh : -n 3").unwrap();
@@ -412,15 +391,15 @@ mod tests {
         let cases = [
             (
                 "-n 0 x",
-                "'0' is not a value of -n: a job has 1 task or more, for example -n 4",
+                "'0' is not a value of -n: a job has 1 to 100000 tasks, for example -n 4",
             ),
             (
                 "-n -3 x",
-                "'-3' is not a value of -n: a job has 1 task or more, for example -n 4",
+                "'-3' is not a value of -n: a job has 1 to 100000 tasks, for example -n 4",
             ),
             (
                 "-n four x",
-                "'four' is not a value of -n: a job has 1 task or more, for example -n 4",
+                "'four' is not a value of -n: a job has 1 to 100000 tasks, for example -n 4",
             ),
             (
                 "-n 99999999 x",

@@ -4,9 +4,11 @@
 use super::elf::{self, Kind};
 use pvm::settings;
 use pvm::wire::control::{Failure, FailureCode};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
@@ -115,11 +117,11 @@ impl ProgramError {
 /// # Errors
 /// The reason why starting it would fail.
 pub fn find(
-    program: &str,
+    program: &OsStr,
     directory: &Path,
-    environment: &HashMap<String, String>,
+    environment: &BTreeMap<Vec<u8>, Vec<u8>>,
 ) -> Result<PathBuf, ProgramError> {
-    let path = match program.contains('/') {
+    let path = match program.as_bytes().contains(&b'/') {
         true => directory.join(program),
         false => search(program, directory, environment)?,
     };
@@ -128,17 +130,17 @@ pub fn find(
 }
 
 fn search(
-    program: &str,
+    program: &OsStr,
     directory: &Path,
-    environment: &HashMap<String, String>,
+    environment: &BTreeMap<Vec<u8>, Vec<u8>>,
 ) -> Result<PathBuf, ProgramError> {
     let path = environment
-        .get(settings::PATH)
-        .map_or("/usr/local/bin:/usr/bin:/bin", |p| p);
+        .get(settings::PATH.as_bytes())
+        .map_or(&b"/usr/local/bin:/usr/bin:/bin"[..], |path| path);
     let mut second_best = None;
     if !program.is_empty() {
-        for folder in path.split(':') {
-            let candidate = directory.join(folder).join(program);
+        for folder in path.split(|byte| *byte == b':') {
+            let candidate = directory.join(OsStr::from_bytes(folder)).join(program);
             match check_file(&candidate) {
                 Ok(()) => return Ok(candidate),
                 Err(ProgramError::NotExecutable(_)) => second_best = Some(candidate),
@@ -147,7 +149,7 @@ fn search(
         }
     }
     second_best.ok_or_else(|| ProgramError::NotInPath {
-        path: path.to_owned(),
+        path: String::from_utf8_lossy(path).into_owned(),
         is_here: !program.is_empty() && check_file(&directory.join(program)).is_ok(),
     })
 }
@@ -258,8 +260,8 @@ mod tests {
     }
 
     fn code(program: &str, dir: &Path) -> FailureCode {
-        let environment = HashMap::from([("PATH".to_owned(), "/usr/bin:/bin".to_owned())]);
-        let error = find(program, dir, &environment).unwrap_err();
+        let environment = BTreeMap::from([(b"PATH".to_vec(), b"/usr/bin:/bin".to_vec())]);
+        let error = find(program.as_ref(), dir, &environment).unwrap_err();
         error.failure(program).code()
     }
 
@@ -267,8 +269,8 @@ mod tests {
     fn programs_are_found_in_path_or_relative_to_the_directory() {
         let dir = tempfile::tempdir().unwrap();
         file(dir.path(), "mine", 0o755, b"#!/bin/sh\n");
-        let environment = HashMap::from([("PATH".to_owned(), "/nowhere:/usr/bin:/bin".to_owned())]);
-        let find = |program| find(program, dir.path(), &environment);
+        let environment = BTreeMap::from([(b"PATH".to_vec(), b"/nowhere:/usr/bin:/bin".to_vec())]);
+        let find = |program: &str| find(program.as_ref(), dir.path(), &environment);
         assert!(find("sh").unwrap().is_absolute());
         assert_eq!(find("./mine").unwrap(), dir.path().join("./mine"));
         let here = find("mine").unwrap_err();

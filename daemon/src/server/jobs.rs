@@ -12,9 +12,8 @@ use pvm::wire::control::{
     EndReason, ExitStatus, Failure, JobEnded, JobNews, JobStarted, KeeperEnd, SpawnResult, Spawned,
     StartedTask, Stream, TaskEnded, ToKeeper, from_daemon, to_keeper,
 };
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// A job's keeper as the daemon holds it.
@@ -31,10 +30,10 @@ pub struct Keeper {
 
 /// How the job's tasks are started when nothing else is said.
 pub struct Template {
-    /// Environment of the launch.
-    pub environment: HashMap<String, String>,
+    /// Environment of the launch: `NAME=value`.
+    pub environment: Vec<Vec<u8>>,
     /// Working directory of the launch.
-    pub directory: PathBuf,
+    pub directory: Vec<u8>,
     /// Its umask.
     pub umask: u32,
 }

@@ -7,14 +7,17 @@ use super::tasks::{CAPABILITY, Link, Origin, Task};
 use crate::host::{facts, program};
 use crate::job::life::{Job, Rules};
 use pvm::ids::{JobId, TaskId};
+use pvm::session::split_variable;
 use pvm::settings;
 use pvm::wire::control::{
     App, Failure, FailureCode, KeeperStart, Launch, SpawnResult, ToKeeper, to_keeper,
 };
 use rustix::pipe::{PipeFlags, pipe_with};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -26,11 +29,14 @@ pub struct Ready {
     /// How many.
     pub count: u32,
     path: PathBuf,
-    arguments: Vec<String>,
-    environment: BTreeMap<String, String>,
-    directory: String,
+    arguments: Vec<Vec<u8>>,
+    environment: Environment,
+    directory: PathBuf,
     umask: u32,
 }
+
+/// Variables by name; what a task is given is in their order.
+pub type Environment = BTreeMap<Vec<u8>, Vec<u8>>;
 
 /// What one task reads from.
 pub type Stdin = Rc<OwnedFd>;
@@ -41,38 +47,57 @@ pub type Stdin = Rc<OwnedFd>;
 /// Why it cannot be started.
 pub fn prepare(app: &App, launch: &Launch) -> Result<Ready, Failure> {
     let directory = match app.directory.is_empty() {
-        true => PathBuf::from(&launch.directory),
-        false => PathBuf::from(&launch.directory).join(&app.directory),
+        true => PathBuf::from(path(&launch.directory)),
+        false => path(&launch.directory).join(path(&app.directory)),
     };
     program::check_directory(&directory)?;
-    let mut environment = launch.environment.clone();
-    environment.extend(app.extra_environment.clone());
-    let path = program::find(&app.program, &directory, &environment);
-    let path = path.map_err(|error| error.failure(&app.program))?;
+    let shown = String::from_utf8_lossy(&app.program);
+    let environment = environment(&shown, launch, app)?;
+    let found = program::find(path(&app.program).as_os_str(), &directory, &environment);
+    let found = found.map_err(|error| error.failure(&shown))?;
     let mut arguments = vec![app.program.clone()];
     arguments.extend(app.arguments.iter().cloned());
-    check_texts(&app.program, &arguments, &environment)?;
+    check_sizes(&shown, &arguments, &environment)?;
     Ok(Ready {
         count: app.count,
-        path,
+        path: found,
         arguments,
-        environment: environment.into_iter().collect(),
-        directory: directory.to_string_lossy().into_owned(),
+        environment,
+        directory,
         umask: launch.umask,
     })
 }
 
-fn check_texts(
+fn path(bytes: &[u8]) -> &Path {
+    Path::new(OsStr::from_bytes(bytes))
+}
+
+/// The environment of an app's tasks: that of the launch, and over it the app's own.
+fn environment(program: &str, launch: &Launch, app: &App) -> Result<Environment, Failure> {
+    let mut environment = Environment::new();
+    for variable in launch.environment.iter().chain(&app.extra_environment) {
+        let Some((name, value)) = split_variable(variable) else {
+            let what = format!("cannot start '{program}'");
+            let why = format!("'{}' is no variable", String::from_utf8_lossy(variable));
+            let next = "write NAME=VALUE";
+            return Err(failure(FailureCode::FailureMalformed, what, why, next));
+        };
+        environment.insert(name.to_vec(), value.to_vec());
+    }
+    Ok(environment)
+}
+
+fn check_sizes(
     program: &str,
-    arguments: &[String],
-    environment: &HashMap<String, String>,
+    arguments: &[Vec<u8>],
+    environment: &Environment,
 ) -> Result<(), Failure> {
     let what = format!("cannot start '{program}'");
     let pairs = environment.iter().flat_map(|(name, value)| [name, value]);
     let mut bytes = 0;
     for text in arguments.iter().chain(pairs) {
         bytes += text.len() + 1;
-        if text.contains('\0') {
+        if text.contains(&0) {
             let why = "an argument or variable holds a zero byte";
             return Err(failure(
                 FailureCode::FailureMalformed,
@@ -98,7 +123,8 @@ fn check_texts(
 pub fn command_line(apps: &[App]) -> String {
     let app = |app: &App| {
         let words = std::iter::once(&app.program).chain(&app.arguments);
-        words.map(String::as_str).collect::<Vec<_>>().join(" ")
+        let words: Vec<_> = words.map(|word| String::from_utf8_lossy(word)).collect();
+        words.join(" ")
     };
     apps.iter().map(app).collect::<Vec<_>>().join(" : ")
 }
@@ -230,7 +256,9 @@ impl Hub {
         stdin: &dyn Fn(u32) -> Stdin,
     ) -> Result<Rc<[TaskId]>, Failure> {
         let per_task = || apps.iter().flat_map(|app| (0..app.count).map(move |_| app));
-        let programs: Vec<_> = per_task().map(|app| app.arguments[0].clone()).collect();
+        let programs: Vec<_> = per_task()
+            .map(|app| String::from_utf8_lossy(&app.arguments[0]).into_owned())
+            .collect();
         let outputs = outputs(programs.len())?;
         let world = self.enter_tasks(birth, &programs)?;
         for ((id, app), outputs) in world.iter().zip(per_task()).zip(outputs) {
@@ -262,19 +290,19 @@ impl Hub {
         environment.extend(self.variables(id, task));
         let pairs = environment
             .into_iter()
-            .map(|(name, value)| format!("{name}={value}"));
+            .map(|(name, value)| [name, value].join(&b'='));
         KeeperStart {
             task: id.bits(),
-            path: app.path.to_string_lossy().into_owned(),
+            path: app.path.as_os_str().as_bytes().to_vec(),
             arguments: app.arguments.clone(),
             environment: pairs.collect(),
-            directory: app.directory.clone(),
+            directory: app.directory.as_os_str().as_bytes().to_vec(),
             umask: app.umask,
         }
     }
 
     /// What a started task finds in its environment.
-    fn variables(&self, id: TaskId, task: &Task) -> Vec<(String, String)> {
+    fn variables(&self, id: TaskId, task: &Task) -> Vec<(Vec<u8>, Vec<u8>)> {
         let hex: String = task
             .capability
             .iter()
@@ -283,13 +311,16 @@ impl Hub {
         let (rank, size) = (task.rank.to_string(), task.world.len().to_string());
         let job = task.job.map_or(0, |job| job.0).to_string();
         let mut variables = vec![
-            (settings::TASK, format!("{:x}:{hex}", id.bits())),
+            (
+                settings::TASK,
+                format!("{:x}:{hex}", id.bits()).into_bytes(),
+            ),
             (
                 settings::SOCKET,
-                self.facts.socket.to_string_lossy().into_owned(),
+                self.facts.socket.as_os_str().as_bytes().to_vec(),
             ),
-            (settings::JOB, job),
-            (settings::PVM_ARCH, facts::pvm_arch().to_owned()),
+            (settings::JOB, job.into_bytes()),
+            (settings::PVM_ARCH, facts::pvm_arch().into()),
         ];
         let ranks = [
             settings::RANK,
@@ -306,11 +337,11 @@ impl Hub {
             settings::PMI_SIZE,
             settings::MPI_LOCALNRANKS,
         ];
-        variables.extend(ranks.map(|name| (name, rank.clone())));
-        variables.extend(sizes.map(|name| (name, size.clone())));
+        variables.extend(ranks.map(|name| (name, rank.clone().into_bytes())));
+        variables.extend(sizes.map(|name| (name, size.clone().into_bytes())));
         variables
             .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
+            .map(|(name, value)| (name.into(), value))
             .collect()
     }
 

@@ -205,7 +205,7 @@ pub fn launch(count: u32, program: &str, arguments: &[&str]) -> Launch {
             arguments: arguments.iter().map(|a| (*a).into()).collect(),
             ..App::default()
         }],
-        environment: [("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin".to_owned())].into(),
+        environment: vec![b"PATH=/usr/local/bin:/usr/bin:/bin".to_vec()],
         directory: "/".into(),
         umask: 0o022,
     }

@@ -3,8 +3,10 @@
 use super::error::{Error, Result, said};
 use super::vm::{Vm, unexpected};
 use crate::ids::TaskId;
-use crate::wire::control::{App, Failure, FailureCode, Launch, Spawn, from_daemon, to_daemon};
-use std::collections::HashMap;
+use crate::session::{spawn_launch, variable};
+use crate::wire::control::{App, Failure, FailureCode, Spawn, from_daemon, to_daemon};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 /// What to spawn: a program, its arguments and surroundings, and how often.
@@ -23,40 +25,40 @@ use std::path::PathBuf;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Command {
-    program: String,
-    arguments: Vec<String>,
-    environment: HashMap<String, String>,
+    program: OsString,
+    arguments: Vec<OsString>,
+    environment: Vec<Vec<u8>>,
     directory: Option<PathBuf>,
     count: u32,
 }
 
 impl Command {
     /// One task of a program: a path, or a name that is looked up in `PATH`.
-    pub fn new(program: impl Into<String>) -> Self {
+    pub fn new(program: impl Into<OsString>) -> Self {
         Self {
             program: program.into(),
             arguments: Vec::new(),
-            environment: HashMap::new(),
+            environment: Vec::new(),
             directory: None,
             count: 1,
         }
     }
 
     /// One more argument.
-    pub fn arg(mut self, argument: impl Into<String>) -> Self {
+    pub fn arg(mut self, argument: impl Into<OsString>) -> Self {
         self.arguments.push(argument.into());
         self
     }
 
     /// More arguments.
-    pub fn args(mut self, arguments: impl IntoIterator<Item = impl Into<String>>) -> Self {
+    pub fn args(mut self, arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
         self.arguments.extend(arguments.into_iter().map(Into::into));
         self
     }
 
     /// An environment variable, besides those of the job.
-    pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.environment.insert(name.into(), value.into());
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.environment.push(variable(name, value));
         self
     }
 
@@ -75,12 +77,12 @@ impl Command {
     fn into_app(self) -> App {
         App {
             count: self.count,
-            program: self.program,
-            arguments: self.arguments,
+            program: self.program.into_vec(),
+            arguments: self.arguments.into_iter().map(OsString::into_vec).collect(),
             extra_environment: self.environment,
             directory: self
                 .directory
-                .map_or_else(String::new, |dir| dir.display().to_string()),
+                .map_or_else(Vec::new, |dir| dir.into_os_string().into_vec()),
         }
     }
 }
@@ -122,10 +124,7 @@ impl Vm {
     /// # Errors
     /// When the daemon could not even try; what went wrong with one task is in its result.
     pub fn spawn(&self, command: Command) -> Result<Vec<std::result::Result<TaskId, SpawnError>>> {
-        let launch = Launch {
-            apps: vec![command.into_app()],
-            ..Launch::default()
-        };
+        let launch = spawn_launch(command.into_app(), self.shared.job.0 != 0);
         let spawn = Spawn {
             launch: Some(launch),
             inherit: true,

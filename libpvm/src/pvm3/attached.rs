@@ -257,5 +257,6 @@ fn standing(welcome: &Welcome) -> Option<Standing> {
         world: world.collect::<Option<_>>()?,
         host: welcome.host.clone(),
         host_index: welcome.host_index,
+        has_job: welcome.job != 0,
     })
 }

@@ -42,6 +42,8 @@ pub struct Standing {
     pub host: String,
     /// Index of the host.
     pub host_index: u32,
+    /// It was started with a job, not by hand.
+    pub has_job: bool,
 }
 
 /// Something that has happened.

@@ -3,9 +3,9 @@
 use super::encoding::ARCHITECTURE;
 use super::machine::Machine;
 use super::{Error, Pvm, Result, tid};
+use crate::session::{spawn_launch, variable};
 use crate::settings;
-use crate::wire::control::{App, Kill, Launch, ListTasks, Spawn, from_daemon, to_daemon};
-use std::collections::HashMap;
+use crate::wire::control::{App, Kill, ListTasks, Spawn, from_daemon, to_daemon};
 
 /// `PvmTaskHost`: the place is a host.
 pub const TASK_HOST: i32 = 1;
@@ -42,9 +42,9 @@ impl SpawnPlace {
 #[derive(Debug, Clone, Default)]
 pub struct SpawnRequest {
     /// The program.
-    pub program: String,
+    pub program: Vec<u8>,
     /// Its arguments, without the name.
-    pub arguments: Vec<String>,
+    pub arguments: Vec<Vec<u8>>,
     /// Spawn flags.
     pub flags: i32,
     /// Where.
@@ -106,12 +106,9 @@ impl<M: Machine> Pvm<M> {
             program: request.program,
             arguments: request.arguments,
             extra_environment: environment_of_children(request.flags, context),
-            directory: request.place.directory,
+            directory: request.place.directory.into_bytes(),
         };
-        let launch = Launch {
-            apps: vec![app],
-            ..Launch::default()
-        };
+        let launch = spawn_launch(app, self.machine()?.standing().has_job);
         let answer = self.call(to_daemon::Body::Spawn(Spawn {
             launch: Some(launch),
             inherit: true,
@@ -232,16 +229,16 @@ fn flags_from_environment() -> i32 {
 }
 
 /// The exported variables, the context and what the flags say.
-fn environment_of_children(flags: i32, context: i32) -> HashMap<String, String> {
+fn environment_of_children(flags: i32, context: i32) -> Vec<Vec<u8>> {
     let exported = std::env::var(settings::PVM_EXPORT).unwrap_or_default();
     let names = exported.split(':').chain([settings::PVM_EXPORT]);
-    let mut environment: HashMap<String, String> = names
+    let mut environment: Vec<Vec<u8>> = names
         .filter(|name| !name.is_empty())
-        .filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?)))
+        .filter_map(|name| Some(variable(name, std::env::var_os(name)?)))
         .collect();
-    environment.insert(settings::PVM_CONTEXT.to_owned(), context.to_string());
+    environment.push(variable(settings::PVM_CONTEXT, context.to_string()));
     if flags & NO_SPAWN_PARENT != 0 {
-        environment.insert(settings::PVM_NO_PARENT.to_owned(), "1".to_owned());
+        environment.push(variable(settings::PVM_NO_PARENT, "1"));
     }
     environment
 }

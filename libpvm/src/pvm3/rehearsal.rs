@@ -104,8 +104,8 @@ impl Rehearsed {
     fn spawn(&self, launch: crate::wire::control::Launch) -> from_daemon::Body {
         let mut stage = self.stage();
         let app = &launch.apps[0];
-        let start = |_| match app.program.as_str() {
-            "missing" => SpawnResult {
+        let start = |_| match app.program.as_slice() {
+            b"missing" => SpawnResult {
                 task: 0,
                 failure: Some(failure(FailureCode::FailureProgramNotFound)),
             },
@@ -183,6 +183,7 @@ impl Machine for Rehearsed {
             world: vec![me],
             host: "here".to_owned(),
             host_index: 1,
+            has_job: true,
         };
         Ok(Self { shared, standing })
     }
@@ -396,7 +397,7 @@ fn private_receives_leave_the_buffer_alone() {
 fn spawning_tells_what_did_not_start() {
     alone(|pvm| {
         let mut request = SpawnRequest {
-            program: "act".to_owned(),
+            program: b"act".to_vec(),
             count: 3,
             ..SpawnRequest::default()
         };
@@ -406,7 +407,7 @@ fn spawning_tells_what_did_not_start() {
         let nowhere = pvm.spawn(request.clone()).unwrap();
         assert_eq!(nowhere, [Err(Error::NoHost); 3]);
         request.place = SpawnPlace::parse("here:/tmp");
-        request.program = "missing".to_owned();
+        request.program = b"missing".to_vec();
         let missing = pvm.spawn(request.clone()).unwrap();
         assert_eq!(missing, [Err(Error::NoFile); 3]);
         request.flags = 1 + 32;

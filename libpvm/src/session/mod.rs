@@ -4,7 +4,8 @@
 //! - [`passing`]: bytes with file descriptors beside them;
 //! - [`runtime_dir`], [`socket_path`]: where the socket is;
 //! - [`start_daemon`]: starts the daemon when none runs;
-//! - [`identity_from_environment`]: who the daemon says this process is.
+//! - [`identity_from_environment`]: who the daemon says this process is;
+//! - [`own_environment`], [`own_directory`]: what a launch passes on.
 //!
 //! No thread and no runtime: a link reads only when it is told to. The socket's directory belongs to
 //! the user alone, and a link trusts only a daemon of the same user; its messages are checked all
@@ -15,8 +16,12 @@ mod link;
 pub mod passing;
 mod place;
 mod start;
+mod surroundings;
 
 pub use identity::{IdentityError, identity_from_environment};
 pub use link::{Answer, Line, Link, LinkError, Ticket, hello_tool};
 pub use place::{PlaceError, daemon_name, runtime_dir, socket_path};
 pub use start::{DaemonOptions, StartError, start_daemon};
+pub use surroundings::{
+    own_directory, own_environment, own_umask, spawn_launch, split_variable, variable,
+};

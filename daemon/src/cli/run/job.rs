@@ -4,6 +4,7 @@ use super::verdict;
 use crate::cli::high::App;
 use crate::ui::text;
 use pvm::wire::control::{ExitStatus, TaskEnded, exit_status::How};
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// The job as seen from here.
@@ -50,15 +51,15 @@ fn is_failure(task: &TaskEnded) -> bool {
 }
 
 /// Program of a rank; tasks that were spawned later have the ranks after those of the launch.
-pub fn program(apps: &[App], rank: u32) -> &str {
+pub fn program(apps: &[App], rank: u32) -> Cow<'_, str> {
     let mut first = 0;
     for app in apps {
         first += app.count;
         if rank < first {
-            return &app.program;
+            return app.program.to_string_lossy();
         }
     }
-    "spawned"
+    Cow::Borrowed("spawned")
 }
 
 #[cfg(test)]
@@ -78,7 +79,7 @@ mod tests {
     #[test]
     fn ranks_go_through_the_programs() {
         let apps = [app(1, "a"), app(3, "b")];
-        let names: Vec<&str> = (0..5).map(|rank| program(&apps, rank)).collect();
+        let names: Vec<_> = (0..5).map(|rank| program(&apps, rank)).collect();
         assert_eq!(names, ["a", "b", "b", "b", "spawned"]);
     }
 

@@ -2,12 +2,12 @@
 
 use super::feed;
 use crate::cli::high::{App, OnFailure, Plan, Stdin};
+use pvm::session::{own_environment, own_umask, variable};
 use pvm::settings;
 use pvm::wire::control::{self, FailurePolicy, Launch, Run, StdinPolicy};
-use rustix::fs::Mode;
-use rustix::process::umask;
 use rustix::termios::tcgetwinsize;
-use std::collections::HashMap;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 
 /// Why a job cannot be asked for.
@@ -16,9 +16,6 @@ pub enum RequestError {
     /// The current directory has no name.
     #[error("cannot tell the current directory: {0}; go to one that exists: cd")]
     Here(std::io::Error),
-    /// Paths travel as text.
-    #[error("the current directory '{0}' is not valid UTF-8; start from another one")]
-    NotText(String),
 }
 
 /// The request for a plan.
@@ -27,8 +24,6 @@ pub enum RequestError {
 /// When the current directory cannot be told.
 pub fn request(plan: &Plan) -> Result<Run, RequestError> {
     let here = std::env::current_dir().map_err(RequestError::Here)?;
-    let not_text = || RequestError::NotText(here.to_string_lossy().into_owned());
-    let directory = here.to_str().ok_or_else(not_text)?.to_owned();
     let (stdin, stdin_rank) = match feed::effective(plan.stdin) {
         Stdin::None => (StdinPolicy::StdinNone, 0),
         Stdin::Rank(rank) => (StdinPolicy::StdinOne, rank),
@@ -42,8 +37,8 @@ pub fn request(plan: &Plan) -> Result<Run, RequestError> {
         launch: Some(Launch {
             apps: plan.apps.iter().map(|app| message(app, &here)).collect(),
             environment: environment(),
-            directory,
-            umask: current_umask(),
+            directory: here.into_os_string().into_vec(),
+            umask: own_umask(),
         }),
         stdin: stdin.into(),
         stdin_rank,
@@ -53,33 +48,31 @@ pub fn request(plan: &Plan) -> Result<Run, RequestError> {
 }
 
 fn message(app: &App, here: &Path) -> control::App {
-    // Both are text, so is the joined path.
-    let absolute = |dir: &String| here.join(dir).to_string_lossy().into_owned();
+    let absolute = |dir: &OsString| here.join(dir).into_os_string().into_vec();
     control::App {
         count: app.count,
-        program: app.program.clone(),
-        arguments: app.arguments.clone(),
-        extra_environment: app.environment.iter().cloned().collect(),
+        program: app.program.clone().into_vec(),
+        arguments: app
+            .arguments
+            .iter()
+            .cloned()
+            .map(OsString::into_vec)
+            .collect(),
+        extra_environment: app
+            .environment
+            .iter()
+            .cloned()
+            .map(OsString::into_vec)
+            .collect(),
         directory: app.directory.as_ref().map(absolute).unwrap_or_default(),
     }
 }
 
-/// Our whole environment, and how wide our terminal is if stderr is one, for progress bars; what is
-/// not text cannot travel and stays here.
-fn environment() -> HashMap<String, String> {
+/// Our whole environment, and how wide our terminal is if stderr is one, for progress bars.
+fn environment() -> Vec<Vec<u8>> {
     let width = tcgetwinsize(std::io::stderr())
         .ok()
         .filter(|size| size.ws_col > 0);
-    let width = width.map(|size| (settings::TERMINAL.to_owned(), size.ws_col.to_string()));
-    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-        Some((name.into_string().ok()?, value.into_string().ok()?))
-    };
-    std::env::vars_os().filter_map(text).chain(width).collect()
-}
-
-/// It can only be read by setting it.
-fn current_umask() -> u32 {
-    let mask = umask(Mode::empty());
-    umask(mask);
-    mask.bits()
+    let width = width.map(|size| variable(settings::TERMINAL, size.ws_col.to_string()));
+    own_environment().into_iter().chain(width).collect()
 }

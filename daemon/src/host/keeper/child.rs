@@ -151,11 +151,11 @@ fn limit_of_tasks(soft: u64) -> Option<libc::rlimit> {
     })
 }
 
-fn c_string(text: &str) -> Result<CString, StartError> {
+fn c_string(text: &[u8]) -> Result<CString, StartError> {
     CString::new(text).map_err(|_| ("a zero byte in a text", libc::EINVAL))
 }
 
-fn c_strings(texts: &[String]) -> Result<Vec<CString>, StartError> {
+fn c_strings(texts: &[Vec<u8>]) -> Result<Vec<CString>, StartError> {
     texts.iter().map(|text| c_string(text)).collect()
 }
 

@@ -8,7 +8,6 @@ use crate::server::jobs::Template;
 use crate::server::launch::{self, Birth};
 use crate::server::tasks::Origin;
 use pvm::wire::control::{Adopted, AdoptedTask, FailurePolicy, from_daemon};
-use std::collections::HashMap;
 
 impl Hub {
     pub(super) fn adopt(&mut self, asked: Asked, count: u32) -> Reply {
@@ -21,7 +20,7 @@ impl Hub {
             has_keeper: false,
         };
         let template = Template {
-            environment: HashMap::new(),
+            environment: Vec::new(),
             directory: "/".into(),
             umask: 0o022,
         };

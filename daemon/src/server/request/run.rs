@@ -26,7 +26,10 @@ impl Hub {
         limits::check_count(count)?;
         if let Some(app) = launch.apps.iter().find(|app| app.count == 0) {
             limits::check_count(0).map_err(|f| Failure {
-                what: format!("cannot start 0 tasks of '{}'", app.program),
+                what: format!(
+                    "cannot start 0 tasks of '{}'",
+                    String::from_utf8_lossy(&app.program)
+                ),
                 ..f
             })?;
         }
@@ -116,7 +119,7 @@ impl Hub {
 pub fn template(launch: &Launch) -> Template {
     Template {
         environment: launch.environment.clone(),
-        directory: launch.directory.clone().into(),
+        directory: launch.directory.clone(),
         umask: launch.umask,
     }
 }

@@ -9,7 +9,9 @@ use crate::server::launch::{self, Birth, Ready, no_resources};
 use crate::server::request::run::{Input, template};
 use crate::server::tasks::Origin;
 use pvm::ids::{JobId, TaskId};
-use pvm::wire::control::{Failure, FailureCode, FailurePolicy, Launch, Spawn, SpawnResult};
+use pvm::wire::control::{
+    Failure, FailureCode, FailurePolicy, Launch, Spawn, SpawnResult, Spawned, from_daemon,
+};
 
 impl Hub {
     pub(super) fn spawn_tasks(&mut self, asked: Asked, spawn: Spawn) -> Reply {
@@ -25,6 +27,12 @@ impl Hub {
         let count: u64 = launch.apps.iter().map(|app| u64::from(app.count)).sum();
         limits::check_count(count)?;
         let (apps, results) = prepare_each(&launch);
+        if apps.is_empty() {
+            // Nothing starts: a caller without a job needs none.
+            return Ok(Some(from_daemon::Body::Spawned(Spawned {
+                results: results.into_iter().flatten().collect(),
+            })));
+        }
         let job = self.job_of_spawner(me, &launch)?;
         let birth = Birth {
             job,
@@ -48,7 +56,7 @@ impl Hub {
             launch.umask = entry.template.umask;
         }
         if launch.directory.is_empty() {
-            launch.directory = entry.template.directory.to_string_lossy().into_owned();
+            launch.directory = entry.template.directory.clone();
         }
         launch
     }

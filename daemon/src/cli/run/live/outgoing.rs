@@ -82,8 +82,8 @@ impl Live<'_> {
             ran: self.started.elapsed(),
             timeout: self.plan.timeout,
             program: cause
-                .map_or("", |rank| job::program(&self.plan.apps, rank))
-                .to_owned(),
+                .map_or("".into(), |rank| job::program(&self.plan.apps, rank))
+                .into_owned(),
             last_words: cause
                 .and_then(|rank| self.tail.buried(rank))
                 .unwrap_or_default(),
