@@ -93,7 +93,10 @@ fn by_hand_spawns_a_child_with_its_own_surroundings() {
 fn a_task_by_hand_passes_on_its_surroundings() {
     let vm = LocalVm::start().unwrap();
     let output = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "by_hand_spawns_a_child_with_its_own_surroundings"])
+        .args([
+            "--exact",
+            "by_hand_spawns_a_child_with_its_own_surroundings",
+        ])
         .envs(vm.environment())
         .env("BY_HAND", "yes")
         .current_dir("/usr")

@@ -182,9 +182,9 @@ fn absurd_requests() -> Vec<to_daemon::Body> {
     let long = "x".repeat(1 << 20);
     let mut odd = launch(vec![app(1)]);
     odd.directory = "\0".into();
-    odd.environment.insert("=".into(), "\0".into());
+    odd.environment = vec![b"=\0".to_vec(), b"no equals sign".to_vec(), Vec::new()];
     let mut named = launch(vec![app(1)]);
-    named.apps[0].program = long.clone();
+    named.apps[0].program = long.clone().into();
     let mut arguments = launch(vec![app(1)]);
     arguments.apps[0].arguments = vec!["a\0b".into(); 10];
     vec![

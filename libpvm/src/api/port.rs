@@ -72,8 +72,21 @@ impl Shared {
     fn send_bytes(&self, to: Target, check: u32, bytes: &[u8], mode: Mode) -> Result<()> {
         let Target { peer, context, tag } = to;
         lend(bytes, |source| {
-            self.run_for_envelope(|e| e.send(peer, context, tag, check, source, mode))
-        })?;
+            let mut source = Some(source);
+            let mut request = None;
+            self.wait(|engine| {
+                if let Some(source) = source.take() {
+                    if mode == Mode::Standard
+                        && let Some(sent) = engine.send_at_once(peer, context, tag, check, &source)
+                    {
+                        return Some(sent);
+                    }
+                    request = Some(engine.send(peer, context, tag, check, source, mode));
+                }
+                let sent = engine.finish_envelope(request?)?;
+                Some(sent.map(drop))
+            })
+        })??;
         Ok(())
     }
 

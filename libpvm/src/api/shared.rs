@@ -95,8 +95,16 @@ impl Shared {
         &self,
         start: impl FnOnce(&mut ShmEngine) -> RequestId,
     ) -> Result<Envelope> {
-        // The outcome, and with it any lent memory, is dropped here.
-        Ok(self.run(start)?.result?)
+        let mut start = Some(start);
+        let mut request = None;
+        // The ends of the message, lent memory, are dropped in the engine.
+        let envelope = self.wait(|engine| {
+            if let Some(start) = start.take() {
+                request = Some(start(engine));
+            }
+            engine.finish_envelope(request?)
+        })??;
+        Ok(envelope)
     }
 
     /// Asks the daemon and waits for its answer, letting messages pass meanwhile.

@@ -259,13 +259,13 @@ impl<T: Transport> Engine<T> {
 
     /// Takes the outcome of a request that has ended; its number is stale from then on.
     pub fn finish(&mut self, request: RequestId) -> Option<Outcome> {
-        if !self.requests.is_done(request) {
-            return None;
-        }
-        match self.requests.remove(request) {
-            Some(Request::Done(outcome)) => Some(outcome),
-            _ => None,
-        }
+        self.requests.finish(request)
+    }
+
+    /// As [`Engine::finish`], for those who do not want the ends of the message back.
+    #[inline]
+    pub fn finish_envelope(&mut self, request: RequestId) -> Option<Result<Envelope, EngineError>> {
+        self.requests.finish_envelope(request)
     }
 
     /// Lets a request end by itself. A send goes through; a receive stays posted.
@@ -297,14 +297,7 @@ impl<T: Transport> Engine<T> {
         let id = self.requests.insert(Request::Operation(None));
         match operation.advance(self) {
             Poll::Ready(result) => {
-                self.requests.complete(
-                    id,
-                    Outcome {
-                        result,
-                        sink: None,
-                        source: None,
-                    },
-                );
+                self.requests.complete(id, result);
             }
             Poll::Pending => {
                 if let Some(request) = self.requests.get(id) {
@@ -332,26 +325,55 @@ impl<T: Transport> Engine<T> {
         self.spaces.get(context.0)
     }
 
-    fn start_send(&mut self, mut send: Send, mode: Mode) -> RequestId {
-        let len = send.source.len();
-        let eager = len <= self.transport.eager_max(send.to);
-        if eager && mode == Mode::Standard && !self.outbox.is_waiting(send.to) {
-            match self
-                .transport
-                .send(send.to, &send.head, None, Some(Body::whole(&send.source)))
-            {
-                Ok(()) => {
-                    let outcome = send.into_outcome(Ok(()));
-                    return self.requests.insert(Request::Done(outcome));
-                }
-                Err(SendError::Gone) => {
-                    let error = EngineError::PeerGone(self.task(send.to));
-                    let outcome = send.into_outcome(Err(error));
-                    return self.requests.insert(Request::Done(outcome));
-                }
-                Err(SendError::Full) => {}
-            }
+    /// Sends a message if it is small and nothing is in its way; no request is made of it. `None`:
+    /// nothing was sent, use [`Engine::send`]. `context` is the receiver's number.
+    #[inline]
+    pub fn send_at_once(
+        &mut self,
+        to: Peer,
+        context: Context,
+        tag: Tag,
+        check: u32,
+        source: &Source,
+    ) -> Option<Result<(), EngineError>> {
+        let head = Head {
+            kind: Kind::Eager,
+            flags: 0,
+            context: context.0,
+            tag,
+            check,
+        };
+        self.try_eager(to, &head, source)
+    }
+
+    #[inline]
+    fn try_eager(
+        &mut self,
+        to: Peer,
+        head: &Head,
+        source: &Source,
+    ) -> Option<Result<(), EngineError>> {
+        let eager = to != Peer::SELF && source.len() <= self.transport.eager_max(to);
+        if !eager || self.outbox.is_waiting(to) {
+            return None;
         }
+        match self
+            .transport
+            .send(to, head, None, Some(Body::whole(source)))
+        {
+            Ok(()) => Some(Ok(())),
+            Err(SendError::Gone) => Some(Err(EngineError::PeerGone(self.task(to)))),
+            Err(SendError::Full) => None,
+        }
+    }
+
+    fn start_send(&mut self, mut send: Send, mode: Mode) -> RequestId {
+        if mode == Mode::Standard
+            && let Some(result) = self.try_eager(send.to, &send.head, &send.source)
+        {
+            return self.requests.insert(Request::Send(send.over(result)));
+        }
+        let eager = send.source.len() <= self.transport.eager_max(send.to);
         let to = send.to;
         let with_args = !eager || mode == Mode::Synchronous;
         if !eager {

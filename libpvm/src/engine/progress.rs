@@ -2,9 +2,7 @@
 
 use super::matching::Matcher;
 use super::queue::Key;
-use super::request::{
-    EngineError, Envelope, Outcome, ReceiveState, Request, RequestId, Send, SendState,
-};
+use super::request::{EngineError, Envelope, ReceiveState, Request, RequestId, Send, SendState};
 use super::{Engine, Mode};
 use crate::datatype::{Sink, Source, transfer};
 use crate::ids::Context;
@@ -314,9 +312,7 @@ impl<T: Transport> Engine<T> {
         };
         let Some(space) = self.spaces.get(head.context) else {
             let error = EngineError::NoSuchContext(Context(head.context));
-            return self
-                .requests
-                .insert(Request::Done(send.into_outcome(Err(error))));
+            return self.requests.insert(Request::Send(send.over(Err(error))));
         };
         let posted = space.matcher.take_receive(key);
         if posted.is_none() && len <= SELF_COPY_MAX && mode == Mode::Standard {
@@ -330,9 +326,7 @@ impl<T: Transport> Engine<T> {
                     confirm: None,
                 },
             );
-            return self
-                .requests
-                .insert(Request::Done(send.into_outcome(Ok(()))));
+            return self.requests.insert(Request::Send(send.over(Ok(()))));
         }
         let id = self.requests.insert(Request::Send(send));
         let message = Message::Own {
@@ -531,24 +525,13 @@ impl<T: Transport> Engine<T> {
         };
         let Some(mut operation) = slot.take() else {
             // Its last step never came back: a callback of the program has panicked.
-            let outcome = Outcome {
-                result: Err(EngineError::Operation("a callback has panicked")),
-                sink: None,
-                source: None,
-            };
-            self.requests.complete(id, outcome);
+            let error = EngineError::Operation("a callback has panicked");
+            self.requests.complete(id, Err(error));
             return true;
         };
         match operation.advance(self) {
             Poll::Ready(result) => {
-                self.requests.complete(
-                    id,
-                    Outcome {
-                        result,
-                        sink: None,
-                        source: None,
-                    },
-                );
+                self.requests.complete(id, result);
                 true
             }
             Poll::Pending => {

@@ -96,6 +96,8 @@ pub(super) enum SendState {
     },
     /// All bytes are out; the receiver confirms the match.
     Unconfirmed,
+    /// It has ended.
+    Over(Result<(), EngineError>),
 }
 
 pub(super) struct Send {
@@ -114,6 +116,8 @@ pub(super) enum ReceiveState {
         received: usize,
         end: usize,
     },
+    /// It has ended.
+    Over(Result<Envelope, EngineError>),
 }
 
 pub(super) struct Receive {
@@ -129,16 +133,51 @@ pub(super) enum Request<O> {
     Receive(Receive),
     /// A collective; taken out while it advances.
     Operation(Option<O>),
-    Done(Outcome),
+    /// An operation that has ended.
+    Done(Result<Envelope, EngineError>),
 }
 
 impl<O> Request<O> {
     /// Whether this task still has to do something for its peer in it.
     pub fn is_due(&self) -> bool {
         match self {
-            Request::Send(send) => send.to != Peer::SELF,
+            Request::Send(send) => send.to != Peer::SELF && !self.is_over(),
             Request::Receive(receive) => matches!(receive.state, ReceiveState::Receiving { .. }),
             Request::Operation(_) | Request::Done(_) => false,
+        }
+    }
+
+    pub fn is_over(&self) -> bool {
+        match self {
+            Request::Send(send) => matches!(send.state, SendState::Over(_)),
+            Request::Receive(receive) => matches!(receive.state, ReceiveState::Over(_)),
+            Request::Operation(_) => false,
+            Request::Done(_) => true,
+        }
+    }
+
+    /// How it has ended; `None`: it has not.
+    fn result(&self) -> Option<Result<Envelope, EngineError>> {
+        match self {
+            Request::Send(send) => match send.state {
+                SendState::Over(result) => Some(result.map(|()| send.envelope())),
+                _ => None,
+            },
+            Request::Receive(receive) => match receive.state {
+                ReceiveState::Over(result) => Some(result),
+                _ => None,
+            },
+            Request::Operation(_) => None,
+            Request::Done(result) => Some(*result),
+        }
+    }
+
+    /// The ends of the message, given back.
+    fn into_ends(self) -> (Option<Sink>, Option<Source>) {
+        match self {
+            Request::Send(send) => (None, Some(send.source)),
+            Request::Receive(receive) => (receive.sink, None),
+            Request::Operation(_) | Request::Done(_) => (None, None),
         }
     }
 }
@@ -170,7 +209,7 @@ impl<O> Default for Requests<O> {
 
 impl<O> Requests<O> {
     pub fn insert(&mut self, request: Request<O>) -> RequestId {
-        if matches!(request, Request::Done(_)) {
+        if request.is_over() {
             self.completions += 1;
         }
         if let Some(index) = self.free.pop() {
@@ -204,28 +243,61 @@ impl<O> Requests<O> {
 
     pub fn is_done(&self, id: RequestId) -> bool {
         self.slots.get(id.index as usize).is_some_and(|slot| {
-            slot.generation == id.generation && matches!(slot.request, Some(Request::Done(_)))
+            slot.generation == id.generation && slot.request.as_ref().is_some_and(Request::is_over)
         })
     }
 
     /// Takes a request out for good.
     pub fn remove(&mut self, id: RequestId) -> Option<Request<O>> {
-        let slot = self.slot(id)?;
-        let request = slot.request.take()?;
-        slot.generation = slot.generation.wrapping_add(1);
-        slot.forgotten = false;
-        self.free.push(id.index);
+        let request = self.slot(id)?.request.take()?;
+        self.release(id);
         Some(request)
     }
 
-    /// Marks a request as ended.
-    pub fn complete(&mut self, id: RequestId, outcome: Outcome) {
-        let Some(slot) = self.slot(id) else { return };
-        let forgotten = slot.forgotten;
-        slot.request = Some(Request::Done(outcome));
+    /// Takes out a request that has ended.
+    pub fn finish(&mut self, id: RequestId) -> Option<Outcome> {
+        let result = self.get(id)?.result()?;
+        let (sink, source) = self.remove(id)?.into_ends();
+        Some(Outcome {
+            result,
+            sink,
+            source,
+        })
+    }
+
+    /// As [`Requests::finish`], without moving the ends of the message: they are dropped.
+    #[inline]
+    pub fn finish_envelope(&mut self, id: RequestId) -> Option<Result<Envelope, EngineError>> {
+        let result = self.get(id)?.result()?;
+        if let Some(slot) = self.slot(id) {
+            slot.request = None;
+            self.release(id);
+        }
+        Some(result)
+    }
+
+    /// The place of a request that was taken out is free for another, under another number.
+    fn release(&mut self, id: RequestId) {
+        if let Some(slot) = self.slot(id) {
+            slot.generation = slot.generation.wrapping_add(1);
+            slot.forgotten = false;
+            self.free.push(id.index);
+        }
+    }
+
+    /// Counts a request that has just ended, and takes it out if nobody asks for it.
+    fn note_end(&mut self, id: RequestId) {
         self.completions += 1;
-        if forgotten {
+        if self.slot(id).is_some_and(|slot| slot.forgotten) {
             self.remove(id);
+        }
+    }
+
+    /// Marks an operation as ended.
+    pub fn complete(&mut self, id: RequestId, result: Result<Envelope, EngineError>) {
+        if let Some(request) = self.get(id) {
+            *request = Request::Done(result);
+            self.note_end(id);
         }
     }
 
@@ -254,35 +326,24 @@ impl<O> Requests<O> {
         }
     }
 
-    /// Ends a send with its source given back.
+    /// Ends a send that has not ended before.
     pub fn complete_send(&mut self, id: RequestId, result: Result<(), EngineError>) {
-        let Some(Request::Send(_)) = self.get(id) else {
-            return;
-        };
-        let Some(slot) = self.slot(id) else { return };
-        let Some(Request::Send(send)) = slot.request.take() else {
-            return;
-        };
-        self.complete(id, send.into_outcome(result));
+        if let Some(send) = self.send(id)
+            && !matches!(send.state, SendState::Over(_))
+        {
+            send.state = SendState::Over(result);
+            self.note_end(id);
+        }
     }
 
-    /// Ends a receive with its sink given back.
+    /// Ends a receive that has not ended before.
     pub fn complete_receive(&mut self, id: RequestId, result: Result<Envelope, EngineError>) {
-        let Some(Request::Receive(_)) = self.get(id) else {
-            return;
-        };
-        let Some(slot) = self.slot(id) else { return };
-        let Some(Request::Receive(receive)) = slot.request.take() else {
-            return;
-        };
-        self.complete(
-            id,
-            Outcome {
-                result,
-                sink: receive.sink,
-                source: None,
-            },
-        );
+        if let Some(receive) = self.receive(id)
+            && !matches!(receive.state, ReceiveState::Over(_))
+        {
+            receive.state = ReceiveState::Over(result);
+            self.note_end(id);
+        }
     }
 
     /// Whether there is a request that `accepts` names.
@@ -305,19 +366,20 @@ impl<O> Requests<O> {
 }
 
 impl Send {
-    /// How the send ends; the envelope shows it from the receiver's side.
-    pub fn into_outcome(self, result: Result<(), EngineError>) -> Outcome {
-        let envelope = Envelope {
+    /// The envelope, from the receiver's side.
+    pub fn envelope(&self) -> Envelope {
+        Envelope {
             source: self.to,
             tag: self.head.tag,
             len: self.source.len() as u64,
             check: self.head.check,
-        };
-        Outcome {
-            result: result.map(|()| envelope),
-            sink: None,
-            source: Some(self.source),
         }
+    }
+
+    /// A send that has ended before it became a request.
+    pub fn over(mut self, result: Result<(), EngineError>) -> Self {
+        self.state = SendState::Over(result);
+        self
     }
 }
 
@@ -326,11 +388,7 @@ mod tests {
     use super::*;
 
     fn done() -> Request<()> {
-        Request::Done(Outcome {
-            result: Err(EngineError::Cancelled),
-            sink: None,
-            source: None,
-        })
+        Request::Done(Err(EngineError::Cancelled))
     }
 
     #[test]
