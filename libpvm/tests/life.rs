@@ -3,6 +3,7 @@
 use pvm::sync::atomic::{AtomicUsize, Ordering};
 use pvm::testing::{LocalVm, tasks};
 use pvm::{ANY, Command, Error, ExitStatus, Options, Threads, Vm};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Spawns this test program so that it runs one of the `child_` tests below.
@@ -73,14 +74,17 @@ fn spawned_tasks_talk_to_their_parent_and_each_other() {
     });
 }
 
-/// The other half of the next test: a program that nobody launched.
+/// The other half of the next test: a program that nobody launched. It knows by its directory.
 #[test]
 fn by_hand_spawns_a_child_with_its_own_surroundings() {
-    if std::env::var_os("BY_HAND").is_none() {
+    if std::env::current_dir().unwrap() != Path::new("/usr") {
         return;
     }
     let vm = Vm::attach().unwrap();
-    let script = r#"test "$BY_HAND" = yes && test "$(pwd)" = /usr"#;
+    let script = format!(
+        r#"test "${}" = test && test "$(pwd)" = /usr"#,
+        pvm::settings::DAEMON
+    );
     let spawned = vm.spawn(Command::new("sh").arg("-c").arg(script)).unwrap();
     let child = spawned.into_iter().next().unwrap().unwrap();
     let exit = vm.notify_exit(&[child]).unwrap().wait().unwrap().unwrap();
@@ -98,7 +102,6 @@ fn a_task_by_hand_passes_on_its_surroundings() {
             "by_hand_spawns_a_child_with_its_own_surroundings",
         ])
         .envs(vm.environment())
-        .env("BY_HAND", "yes")
         .current_dir("/usr")
         .output()
         .unwrap();

@@ -117,7 +117,17 @@ pub fn or_start() -> Result<Connection, Trouble> {
             Err(other) => return Err(other),
         }
     }
-    Err(last.unwrap_or_else(|| Trouble::Other("the daemon comes and goes; see: pvm conf".into())))
+    let gone = || {
+        let at = session::socket_path(&options.dir, &options.name);
+        Trouble::Other(format!(
+            "the daemon at {} starts and is gone again at once; see why: pvmd --foreground",
+            at.display()
+        ))
+    };
+    match last {
+        Some(Trouble::NoMachine(_)) | None => Err(gone()),
+        Some(other) => Err(other),
+    }
 }
 
 /// An answer that is not one.

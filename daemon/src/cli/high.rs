@@ -122,6 +122,7 @@ pub enum MeaningError {
 
 fn part(number: &Option<usize>) -> String {
     match number {
+        Some(1) => " before the first ':'".to_owned(),
         Some(number) => format!(" in part {number} (after ':')"),
         None => String::new(),
     }
@@ -410,6 +411,11 @@ mod tests {
                 "199998 tasks are asked for, a job has at most 100000",
             ),
             ("-n 4", "no program is named"),
+            ("-n 2 : b", "no program is named before the first ':'"),
+            (
+                "-n prog",
+                "'prog' is not a value of -n: a job has 1 to 100000 tasks, for example -n 4",
+            ),
             ("a : -n 2", "no program is named in part 2 (after ':')"),
             (
                 "a : -l b",

@@ -3,12 +3,22 @@
 /// The nearest of `known`, when it is near enough to be what was meant.
 pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let typed = typed.to_ascii_lowercase();
+    let known: Vec<&str> = known.into_iter().collect();
     let scored = known
-        .into_iter()
-        .map(|word| (distance(&typed, &word.to_ascii_lowercase()), word));
+        .iter()
+        .map(|word| (distance(&typed, &word.to_ascii_lowercase()), *word));
     let (distance, word) = scored.min_by_key(|(distance, word)| (*distance, word.len()))?;
     let longest = typed.chars().count().max(word.len());
-    (distance * 2 <= longest).then_some(word)
+    if distance * 2 <= longest {
+        return Some(word);
+    }
+    // `nproc` begins as `np` does.
+    let begins = |word: &&&str| word.len() > 1 && typed.starts_with(**word);
+    known
+        .iter()
+        .filter(begins)
+        .max_by_key(|word| word.len())
+        .copied()
 }
 
 /// Edits (insert, delete, replace, swap of neighbours) from one word to the other.
@@ -52,5 +62,6 @@ mod tests {
         assert_eq!(nearest("rnu", words), Some("run"));
         assert_eq!(nearest("stats", words), None);
         assert_eq!(nearest("config", words), Some("conf"));
+        assert_eq!(nearest("nproc", ["x", "n", "np"]), Some("np"));
     }
 }

@@ -186,16 +186,23 @@ impl<'a> Option_<'a> {
     }
 
     fn unknown(&self, command: &clap::Command) -> SpellingError {
+        if let [letter] = self.name.as_bytes() {
+            // `-N` is no misspelled long name.
+            let lower = char::from(letter.to_ascii_lowercase());
+            let mut shorts = command.get_arguments().filter_map(clap::Arg::get_short);
+            return SpellingError::Unknown {
+                typed: self.typed.to_owned(),
+                nearest: shorts
+                    .find(|short| *short == lower)
+                    .map(|short| format!("-{short}")),
+            };
+        }
         let visible = command.get_arguments().filter(|arg| !arg.is_hide_set());
         let names: Vec<&str> = visible
             .flat_map(longs)
             .filter(|name| name.len() > 1)
             .collect();
-        let dashes = if self.double || self.name.len() == 1 {
-            "--"
-        } else {
-            "-"
-        };
+        let dashes = if self.double { "--" } else { "-" };
         let nearest = nearest(self.name, names).map(|name| format!("{dashes}{name}"));
         SpellingError::Unknown {
             typed: self.typed.to_owned(),
@@ -273,6 +280,8 @@ mod tests {
             run("--tagoutput"),
             Err(unknown("--tagoutput", "--tag-output"))
         );
+        assert_eq!(run("-N 4 x"), Err(unknown("-N", "-n")));
+        assert_eq!(run("--nproc 4 x"), Err(unknown("--nproc", "--np")));
         assert_eq!(run("-n"), Err(SpellingError::NoValue("-n".into())));
         assert_eq!(run("-l=2"), Err(SpellingError::UnwantedValue("-l".into())));
         let Err(SpellingError::Unknown { nearest: None, .. }) = run("-nodes 4") else {

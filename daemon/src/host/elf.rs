@@ -11,6 +11,8 @@ pub enum Kind {
     Foreign(String),
     /// A script: its interpreter.
     Script(PathBuf),
+    /// A script whose interpreter's name ends in a carriage return: it has lines of Windows.
+    WindowsLines,
     /// Nothing that the kernel runs.
     Unknown,
     /// No bytes at all.
@@ -64,9 +66,15 @@ pub fn kind(head: &[u8]) -> Kind {
 fn script(rest: &[u8]) -> Kind {
     let line = rest.split(|b| *b == b'\n').next().unwrap_or_default();
     let line = String::from_utf8_lossy(line);
-    match line.split_whitespace().next() {
-        Some(interpreter) => Kind::Script(interpreter.into()),
-        None => Kind::Unknown,
+    let mut words = line.split_whitespace();
+    let Some(interpreter) = words.next() else {
+        return Kind::Unknown;
+    };
+    // The carriage return belongs to the last word, and `env` looks for a program named like that.
+    let is_last = words.next().is_none() || interpreter.ends_with("/env");
+    match line.ends_with('\r') && is_last {
+        true => Kind::WindowsLines,
+        false => Kind::Script(interpreter.into()),
     }
 }
 
@@ -114,6 +122,12 @@ mod tests {
         assert_eq!(
             kind(b"#! /usr/bin/env python"),
             Kind::Script("/usr/bin/env".into())
+        );
+        assert_eq!(kind(b"#!/bin/sh\r\nls\r\n"), Kind::WindowsLines);
+        assert_eq!(kind(b"#!/usr/bin/env python\r\n"), Kind::WindowsLines);
+        assert_eq!(
+            kind(b"#!/bin/perl -w\r\n"),
+            Kind::Script("/bin/perl".into())
         );
         assert_eq!(kind(b"#!\n"), Kind::Unknown);
         assert_eq!(kind(b"hello"), Kind::Unknown);

@@ -9,26 +9,34 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// Why a program cannot be started.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProgramError {
     /// A bare name that no folder of PATH holds.
-    #[error("no program of that name in PATH ({path})")]
+    #[error("no program of that name in PATH ({})", or_empty(path))]
     NotInPath {
         /// The search path.
         path: String,
-        /// A program of that name is in the working directory.
-        is_here: bool,
+        /// A file of that name is in the working directory; whether it can be executed.
+        here: Option<bool>,
     },
     /// A path that names nothing.
     #[error("{0} does not exist")]
     NotFound(PathBuf),
-    /// The user may not execute it.
+    /// Nobody may execute it.
     #[error("{0} is not executable")]
     NotExecutable(PathBuf),
+    /// Others may execute it.
+    #[error("you may not execute {path}, which belongs to user {owner}")]
+    NotAllowed {
+        /// The file.
+        path: PathBuf,
+        /// Its owner.
+        owner: u32,
+    },
     /// A folder on the way may not be entered.
     #[error("{0} may not be read: permission denied")]
     NoAccess(PathBuf),
@@ -65,6 +73,11 @@ pub enum ProgramError {
         /// What its first line names.
         interpreter: PathBuf,
     },
+    /// A script with lines that end as on Windows.
+    #[error(
+        "the first line of {0} ends in a carriage return, which counts as part of its interpreter's name"
+    )]
+    WindowsLines(PathBuf),
     /// Anything else.
     #[error("{path} cannot be read: {why}")]
     Unreadable {
@@ -81,25 +94,37 @@ impl ProgramError {
         use ProgramError::*;
         let code = match self {
             NotInPath { .. } | NotFound(_) => FailureCode::FailureProgramNotFound,
-            NotExecutable(_) | NoAccess(_) | NotAFile(_) => {
+            NotExecutable(_) | NotAllowed { .. } | NoAccess(_) | NotAFile(_) => {
                 FailureCode::FailureProgramNotExecutable
             }
             IsDirectory(_) => FailureCode::FailureProgramIsDirectory,
-            Foreign { .. } | NoProgram(_) | Empty(_) | NoInterpreter { .. } | Unreadable { .. } => {
-                FailureCode::FailureProgramWrongFormat
-            }
+            Foreign { .. }
+            | NoProgram(_)
+            | Empty(_)
+            | NoInterpreter { .. }
+            | WindowsLines(_)
+            | Unreadable { .. } => FailureCode::FailureProgramWrongFormat,
         };
         let next = match self {
-            NotInPath { is_here: true, .. } => format!("type ./{program}"),
+            NotInPath {
+                here: Some(true), ..
+            } => format!("type ./{program}"),
+            NotInPath {
+                here: Some(false), ..
+            } => {
+                format!("it is here: type chmod +x {program}, then ./{program}")
+            }
             NotInPath { .. } => "give its path, or add its folder to PATH".into(),
             NotFound(_) => "check the path".into(),
-            NotExecutable(path) => format!("chmod +x {}", path.display()),
+            NotExecutable(path) => format!("type: chmod +x {}", path.display()),
+            NotAllowed { .. } => "ask its owner for it".into(),
             NoAccess(_) => "check the permissions of the folders above it".into(),
             IsDirectory(_) | NotAFile(_) => "name a program".into(),
             Foreign { .. } => "build it for this host".into(),
             NoProgram(_) => "add a first line such as '#!/bin/sh', or name its interpreter".into(),
             Empty(_) => "build it again".into(),
             NoInterpreter { .. } => "correct its first line, or install the interpreter".into(),
+            WindowsLines(path) => format!("type: sed -i 's/\\r$//' {}", path.display()),
             Unreadable { .. } => String::new(),
         };
         Failure {
@@ -122,7 +147,11 @@ pub fn find(
     environment: &BTreeMap<Vec<u8>, Vec<u8>>,
 ) -> Result<PathBuf, ProgramError> {
     let path = match program.as_bytes().contains(&b'/') {
-        true => directory.join(program),
+        true => directory.join(
+            Path::new(program)
+                .strip_prefix(".")
+                .unwrap_or(program.as_ref()),
+        ),
         false => search(program, directory, environment)?,
     };
     check(&path)?;
@@ -150,8 +179,20 @@ fn search(
     }
     second_best.ok_or_else(|| ProgramError::NotInPath {
         path: String::from_utf8_lossy(path).into_owned(),
-        is_here: !program.is_empty() && check_file(&directory.join(program)).is_ok(),
+        here: match check_file(&directory.join(program)) {
+            Ok(()) => Some(true),
+            Err(ProgramError::NotExecutable(_)) => Some(false),
+            Err(_) => None,
+        },
     })
+}
+
+fn or_empty(path: &str) -> &str {
+    if path.is_empty() {
+        "which is empty"
+    } else {
+        path
+    }
 }
 
 /// Checks all that can be checked without running it.
@@ -174,6 +215,7 @@ fn check(path: &Path) -> Result<(), ProgramError> {
             path: path.into(),
             machine,
         }),
+        Kind::WindowsLines => Err(ProgramError::WindowsLines(path.into())),
         Kind::Script(interpreter) => match check_file(&interpreter) {
             Ok(()) => Ok(()),
             Err(_) => Err(ProgramError::NoInterpreter {
@@ -189,13 +231,14 @@ fn check(path: &Path) -> Result<(), ProgramError> {
 }
 
 fn check_file(path: &Path) -> Result<(), ProgramError> {
-    let kind = match std::fs::metadata(path) {
-        Ok(data) => data.file_type(),
+    let data = match std::fs::metadata(path) {
+        Ok(data) => data,
         Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
             return Err(ProgramError::NoAccess(path.into()));
         }
         Err(_) => return Err(ProgramError::NotFound(path.into())),
     };
+    let kind = data.file_type();
     if kind.is_dir() {
         return Err(ProgramError::IsDirectory(path.into()));
     }
@@ -204,7 +247,11 @@ fn check_file(path: &Path) -> Result<(), ProgramError> {
     }
     match rustix::fs::access(path, rustix::fs::Access::EXEC_OK) {
         Ok(()) => Ok(()),
-        Err(_) => Err(ProgramError::NotExecutable(path.into())),
+        Err(_) if data.mode() & 0o111 == 0 => Err(ProgramError::NotExecutable(path.into())),
+        Err(_) => Err(ProgramError::NotAllowed {
+            path: path.into(),
+            owner: data.uid(),
+        }),
     }
 }
 
@@ -272,9 +319,14 @@ mod tests {
         let environment = BTreeMap::from([(b"PATH".to_vec(), b"/nowhere:/usr/bin:/bin".to_vec())]);
         let find = |program: &str| find(program.as_ref(), dir.path(), &environment);
         assert!(find("sh").unwrap().is_absolute());
-        assert_eq!(find("./mine").unwrap(), dir.path().join("./mine"));
+        let mine = find("./mine").unwrap();
+        assert_eq!(mine.as_os_str(), dir.path().join("mine").as_os_str());
         let here = find("mine").unwrap_err();
         assert_eq!(here.failure("mine").next, "type ./mine");
+        file(dir.path(), "plain", 0o644, b"#!/bin/sh\n");
+        let here = find("plain").unwrap_err();
+        let next = "it is here: type chmod +x plain, then ./plain";
+        assert_eq!(here.failure("plain").next, next);
     }
 
     #[test]
@@ -285,6 +337,7 @@ mod tests {
         file(dir, "empty", 0o755, b"");
         file(dir, "text", 0o755, b"hello\n");
         file(dir, "lost", 0o755, b"#!/no/such/interpreter\n");
+        file(dir, "dos", 0o755, b"#!/bin/sh\r\n");
         file(dir, "windows.exe", 0o755, b"MZ\x90\0");
         use FailureCode::*;
         assert_eq!(code("no-such-program-here", dir), FailureProgramNotFound);
@@ -293,7 +346,7 @@ mod tests {
         assert_eq!(code("./plain", dir), FailureProgramNotExecutable);
         assert_eq!(code("/dev/null", dir), FailureProgramNotExecutable);
         assert_eq!(code("/usr", dir), FailureProgramIsDirectory);
-        for program in ["./empty", "./text", "./lost", "./windows.exe"] {
+        for program in ["./empty", "./text", "./lost", "./dos", "./windows.exe"] {
             assert_eq!(code(program, dir), FailureProgramWrongFormat, "{program}");
         }
     }

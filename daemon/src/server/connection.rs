@@ -49,8 +49,10 @@ pub async fn serve(hub: Shared, stream: UnixStream) {
     };
     let client = hub.borrow_mut().greet(arrival, request, hello);
     if let Some(client) = client {
+        tracing::debug!("process {pid} is connected");
         take_requests(&hub, client, &mut reader, &outbox, pid).await;
         hub.borrow_mut().client_gone(client);
+        tracing::debug!("process {pid} has left");
     }
     stream::finish(&outbox).await;
 }

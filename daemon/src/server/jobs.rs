@@ -256,6 +256,12 @@ impl Hub {
     }
 
     fn report(&mut self, job: JobId, ended: TaskEnded) {
+        tracing::debug!(
+            "rank {} of {job} (pid {}) has ended: {:?}",
+            ended.rank,
+            ended.pid,
+            ended.status.and_then(|status| status.how)
+        );
         let Some(entry) = self.jobs.get_mut(&job) else {
             return;
         };
@@ -275,6 +281,7 @@ impl Hub {
         for id in &entry.tasks {
             self.forget_task(*id);
         }
+        tracing::info!("{job} has ended: {}", summary.reason.as_str_name());
         if let Some(lease) = entry.lease
             && entry.keeper.is_some()
         {

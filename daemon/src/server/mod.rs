@@ -123,6 +123,12 @@ fn serve_at(
             ],
             hangups: signal(SignalKind::hangup())?,
         };
+        tracing::info!(
+            "pvmd {} (pid {}) serves at {}",
+            env!("CARGO_PKG_VERSION"),
+            std::process::id(),
+            server.place.socket.display()
+        );
         readiness.ready();
         server.serve().await;
         Ok(())
@@ -174,6 +180,7 @@ impl Server<'_> {
                 _ = self.hangups.recv() => self.hub.borrow_mut().halt(None, GRACE),
             }
         }
+        tracing::info!("pvmd leaves");
         self.say_goodbye().await;
     }
 

@@ -77,6 +77,15 @@ pub enum LinkError {
         /// The socket.
         path: PathBuf,
     },
+    /// The kernel has a limit for the paths of sockets.
+    #[error(
+        "the path {} is too long for a socket; set {} to a shorter directory",
+        path.display(), crate::settings::RUNTIME_DIR
+    )]
+    TooLong {
+        /// The path.
+        path: PathBuf,
+    },
     /// The daemon belongs to another user.
     #[error(
         "daemon at {}: belongs to user {owner}, not to you; name a socket of your own",
@@ -458,7 +467,12 @@ pub(super) fn dial(path: &Path, limit: Duration) -> Result<OwnedFd, LinkError> {
     };
     let flags = SocketFlags::CLOEXEC;
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).map_err(io)?;
-    let address = SocketAddrUnix::new(path).map_err(io)?;
+    let address = SocketAddrUnix::new(path).map_err(|error| match error {
+        Errno::NAMETOOLONG => LinkError::TooLong {
+            path: path.to_owned(),
+        },
+        other => io(other),
+    })?;
     // A daemon that is stopped accepts nobody; when its queue is full, connecting waits.
     set_socket_timeout(&socket, Timeout::Send, Some(limit)).map_err(io)?;
     match connect_socket(&socket, &address) {

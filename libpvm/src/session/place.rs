@@ -60,7 +60,8 @@ pub enum PlaceError {
 /// When it cannot be made, or is not a directory that only this user can enter.
 pub fn runtime_dir() -> Result<PathBuf, PlaceError> {
     let path = match std::env::var_os(settings::RUNTIME_DIR) {
-        Some(path) if !path.is_empty() => PathBuf::from(path),
+        // Absolute, because the daemon and the tasks are elsewhere.
+        Some(path) if !path.is_empty() => std::path::absolute(&path).unwrap_or(path.into()),
         _ => default_dir(),
     };
     private_dir(&path)?;

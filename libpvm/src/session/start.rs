@@ -82,7 +82,12 @@ pub fn start_daemon(options: &DaemonOptions) -> Result<(), StartError> {
         _ if accepts(&socket) => Ok(()),
         Ok(Some(status)) => {
             let said = last_words(child.stderr.take());
-            let said = said.unwrap_or_else(|| format!("it ended with {status}"));
+            let said = said.unwrap_or_else(|| {
+                format!(
+                    "it ended without a word ({status}); see why: {} --foreground",
+                    pvmd.display()
+                )
+            });
             Err(StartError::Failed { pvmd, said })
         }
         Ok(None) => {
@@ -205,6 +210,16 @@ mod tests {
         let error = start(&script(dir.path(), "echo no room, $1 $2 $3 $4 >&2; exit 3"));
         let text = error.unwrap_err().to_string();
         assert!(text.ends_with("no room, --name x --idle 3"), "{text}");
+    }
+
+    #[test]
+    fn a_daemon_without_a_word_is_told_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = start(&script(dir.path(), "exit 3"))
+            .unwrap_err()
+            .to_string();
+        assert!(text.contains("without a word (exit status: 3)"), "{text}");
+        assert!(text.ends_with("pvmd --foreground"), "{text}");
     }
 
     #[test]

@@ -73,8 +73,10 @@ mod tests {
 
     #[test]
     fn the_own_environment_is_complete() {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        assert!(path.is_empty() || own_environment().contains(&variable("PATH", path)));
+        let path = std::env::var_os(crate::settings::PATH).unwrap_or_default();
+        assert!(
+            path.is_empty() || own_environment().contains(&variable(crate::settings::PATH, path))
+        );
         assert!(own_directory().starts_with(b"/"));
     }
 }

@@ -142,6 +142,11 @@ fn documents(tree: &Tree) -> Result<()> {
 /// Files that name the prefix or the version.
 fn templates(tree: &Tree, prefix: &Path) -> Result<()> {
     let prefix = prefix.to_str().context("the prefix is not valid UTF-8")?;
+    // Where the system does not look for libraries, programs must be told.
+    let rpath = match prefix {
+        "/usr" | "/usr/local" => "",
+        _ => "-Wl,-rpath,${libdir} ",
+    };
     for (template, place) in [
         ("systemd/pvmd.service.in", "lib/systemd/user/pvmd.service"),
         ("pkgconfig/pvm3.pc.in", "lib/pkgconfig/pvm3.pc"),
@@ -150,6 +155,7 @@ fn templates(tree: &Tree, prefix: &Path) -> Result<()> {
         let text = std::fs::read_to_string(&file)
             .with_context(|| format!("cannot read {}", file.display()))?;
         let text = text
+            .replace("@rpath@", rpath)
             .replace("@prefix@", prefix)
             .replace("@version@", env!("CARGO_PKG_VERSION"));
         tree.text(&text, place)?;

@@ -58,6 +58,7 @@ impl Hub {
             has_keeper: true,
         };
         let command = launch::command_line(&launch.apps);
+        tracing::info!("{job} is started: {command}");
         let mut entry = launch::entry(job, rules, template(launch), command);
         entry.lease = Some(asked.client);
         entry.launch = Some(asked);
