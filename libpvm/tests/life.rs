@@ -74,6 +74,15 @@ fn spawned_tasks_talk_to_their_parent_and_each_other() {
     });
 }
 
+#[test]
+fn child_tells_its_surroundings() {
+    let Some(vm) = as_child() else { return };
+    let here = std::env::current_dir().unwrap().display().to_string();
+    let daemon = std::env::var(pvm::settings::DAEMON).unwrap_or_default();
+    vm.send_value(vm.parent().unwrap(), 1, &(here, daemon))
+        .unwrap();
+}
+
 /// The other half of the next test: a program that nobody launched. It knows by its directory.
 #[test]
 fn by_hand_spawns_a_child_with_its_own_surroundings() {
@@ -81,14 +90,10 @@ fn by_hand_spawns_a_child_with_its_own_surroundings() {
         return;
     }
     let vm = Vm::attach().unwrap();
-    let script = format!(
-        r#"test "${}" = test && test "$(pwd)" = /usr"#,
-        pvm::settings::DAEMON
-    );
-    let spawned = vm.spawn(Command::new("sh").arg("-c").arg(script)).unwrap();
+    let spawned = vm.spawn(child("child_tells_its_surroundings")).unwrap();
     let child = spawned.into_iter().next().unwrap().unwrap();
-    let exit = vm.notify_exit(&[child]).unwrap().wait().unwrap().unwrap();
-    assert!(exit.status.is_success(), "{exit:?}");
+    let told = vm.recv_value::<(String, String)>(child, 1).unwrap().0;
+    assert_eq!(told, ("/usr".to_owned(), "test".to_owned()));
     let missing = vm.spawn(Command::new("./no-such-program")).unwrap();
     assert!(missing[0].as_ref().unwrap_err().is_not_found());
 }

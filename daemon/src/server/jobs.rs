@@ -256,12 +256,6 @@ impl Hub {
     }
 
     fn report(&mut self, job: JobId, ended: TaskEnded) {
-        tracing::debug!(
-            "rank {} of {job} (pid {}) has ended: {:?}",
-            ended.rank,
-            ended.pid,
-            ended.status.and_then(|status| status.how)
-        );
         let Some(entry) = self.jobs.get_mut(&job) else {
             return;
         };
@@ -270,6 +264,12 @@ impl Hub {
         } else if let Some(lease) = entry.lease
             && entry.keeper.is_some()
         {
+            tracing::debug!(
+                "rank {} of {job} (pid {}) has ended: {:?}",
+                ended.rank,
+                ended.pid,
+                ended.status.and_then(|status| status.how)
+            );
             self.tell(lease, from_daemon::Body::TaskEnded(ended));
         }
     }
