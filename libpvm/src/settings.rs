@@ -28,7 +28,7 @@ variables! {
     LOG = "PVM_LOG": "log filter of the daemon, e.g. 'debug'; default 'warn'";
     IDLE = "PVM_IDLE": "seconds after which an auto-started daemon with nothing to do leaves; default 60";
     WAIT = "PVM_WAIT": "how tasks wait for messages: adaptive (default), spin, or block";
-    NO_COLOR = "NO_COLOR": "set to anything: pvm shows its tables without colours";
+    NO_COLOR = "NO_COLOR": "set and not empty: pvm shows its tables without colours";
     TASK = "PVM_TASK": "set for started tasks: task id and capability, as 'ID:CAPABILITY' in hexadecimal";
     SOCKET = "PVM_SOCKET": "set for started tasks: path of the daemon's socket";
     TERMINAL = "PVM_TERMINAL":

@@ -4,6 +4,9 @@
 //! beside a virtual machine in use. It is taken down when it is dropped, also by a panic; when the
 //! test process is killed, the daemon ends its tasks at once and leaves by itself soon after.
 //!
+//! The program `pvmd` is needed: beside the test program or one directory above, in PATH, or named
+//! by `PVM_PVMD`; for [`LocalVm::run`], `pvm` is looked for at the same places.
+//!
 //! ```no_run
 //! // In a test: four tasks, each a thread of this process.
 //! let sums = pvm::testing::tasks(4, |vm| {
@@ -45,7 +48,7 @@ const HALT_DEADLINE: Duration = Duration::from_secs(5);
 #[non_exhaustive]
 pub enum LocalVmError {
     /// The daemon did not start.
-    #[error("{0}; build it with: cargo build -p pvm-daemon")]
+    #[error("{0}, or have it in PATH (in the source of pvm: cargo build -p pvm-daemon)")]
     Start(#[from] StartError),
     /// The daemon did not do what it was asked.
     #[error(transparent)]
