@@ -74,6 +74,8 @@ pub struct Engine<T: Transport> {
     advanced_at: u64,
     /// Counts what is no completion and somebody may wait for.
     other_news: u64,
+    /// Messages of peers that no receive was posted for.
+    kept: u64,
     /// The transport is lost, and everything that waited for it has failed.
     lost: bool,
 }
@@ -91,6 +93,7 @@ impl<T: Transport> Engine<T> {
             operations: Vec::new(),
             advanced_at: 0,
             other_news: 0,
+            kept: 0,
             lost: false,
         }
     }
@@ -309,10 +312,16 @@ impl<T: Transport> Engine<T> {
         id
     }
 
-    /// Changes with everything that a thread may wait for: requests that have ended, messages that
-    /// a probe would find, peers that have ended, words of the daemon.
+    /// Changes with everything that a thread may wait for: requests that have ended, messages to
+    /// oneself, peers that have ended, words of the daemon. Messages of peers that a probe would
+    /// find are counted by [`Engine::kept`].
     pub fn news(&self) -> u64 {
         self.requests.completions.wrapping_add(self.other_news)
+    }
+
+    /// How many messages of peers have come so far that no receive was posted for.
+    pub fn kept(&self) -> u64 {
+        self.kept
     }
 
     /// Whether no peer waits for this task, as far as it knows: nothing is to be sent, streamed or
