@@ -260,6 +260,14 @@ impl<T: Transport> Engine<T> {
         self.requests.is_done(request)
     }
 
+    /// Whose message a receive is taking in; `None`: none was matched with it yet, or it has ended.
+    pub fn sender_of(&mut self, receive: RequestId) -> Option<Peer> {
+        match self.requests.receive(receive)?.state {
+            ReceiveState::Receiving { envelope, .. } => Some(envelope.source),
+            ReceiveState::Posted | ReceiveState::Over(_) => None,
+        }
+    }
+
     /// Takes the outcome of a request that has ended; its number is stale from then on.
     pub fn finish(&mut self, request: RequestId) -> Option<Outcome> {
         self.requests.finish(request)
@@ -324,10 +332,11 @@ impl<T: Transport> Engine<T> {
         self.kept
     }
 
-    /// Whether no peer waits for this task, as far as it knows: nothing is to be sent, streamed or
-    /// confirmed. A task that leaves before makes its peers' requests fail.
+    /// Whether nothing of this task is under way to its peers: no send, no confirmation, no
+    /// collective. If it leaves before, their requests fail.
     pub fn is_quiet(&self) -> bool {
-        self.outbox.is_empty() && self.operations.is_empty() && !self.requests.any(Request::is_due)
+        let is_sent = |request: &_| matches!(request, Request::Send(send) if send.to != Peer::SELF);
+        self.outbox.is_empty() && self.operations.is_empty() && !self.requests.any(is_sent)
     }
 
     fn space(&mut self, context: Context) -> Option<&mut Space> {
