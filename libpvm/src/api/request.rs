@@ -153,18 +153,12 @@ impl<B, S> Drop for Request<B, S> {
             return;
         };
         // Where this thread may not enter, the request just stays.
-        let finished = shared.core.with(|engine| {
+        let _ = shared.core.with(|engine| {
             if kind == Kind::Receive {
                 engine.cancel(id);
             }
-            if kind != Kind::Send {
-                engine.forget(id);
-            }
-            kind != Kind::Send || engine.finish(id).is_some()
+            engine.forget(id);
         });
-        if finished == Ok(false) {
-            shared.adopt_orphan(id);
-        }
     }
 }
 

@@ -35,8 +35,6 @@ struct Mail {
     last_token: u64,
     /// Exits that were told, by subscription.
     exits: HashMap<u64, VecDeque<Exit>>,
-    /// Sends whose request was dropped before they were through.
-    orphans: Vec<RequestId>,
 }
 
 /// Longest that leaving waits for what peers still need of this task: sends whose requests were
@@ -123,19 +121,6 @@ impl Shared {
             .with(|engine| engine.transport().link().tell(body))??)
     }
 
-    /// Lets a send go on whose request was dropped.
-    pub fn adopt_orphan(&self, request: RequestId) {
-        // The mail is never locked while the engine is entered: elsewhere it is the other way round.
-        let mut orphans = std::mem::take(&mut self.mail().orphans);
-        orphans.push(request);
-        if orphans.len() >= 64 && orphans.len().is_power_of_two() {
-            let _ = self
-                .core
-                .with(|engine| orphans.retain(|&id| !is_over(engine, id)));
-        }
-        self.mail().orphans.append(&mut orphans);
-    }
-
     /// Opens a mailbox for exits.
     pub fn open_mailbox(&self) -> u64 {
         let mut mail = self.mail();
@@ -203,9 +188,4 @@ impl Mail {
             }
         }
     }
-}
-
-/// Whether a request has ended; its outcome is dropped.
-fn is_over(engine: &mut ShmEngine, request: RequestId) -> bool {
-    engine.is_complete(request) && engine.finish(request).is_some()
 }

@@ -8,14 +8,20 @@
 //!
 //! # Several threads
 //! All threads sleep on the task's one bell; a ring wakes all of them. A thread that takes in news
-//! ([`Engine::news`]) while others sleep rings the bell itself: the completed request, or the
-//! message that was looked for, may be theirs. It sees the sleepers, because both counting them and
-//! taking in happen inside the gate.
+//! ([`Engine::news`]) while others sleep rings the bell itself: the completed request may be theirs.
+//! It sees the sleepers, because both counting them and taking in happen inside the gate.
+//!
+//! A message that is kept for a later receive has woken all threads when its sender rang. One of
+//! them may still be on its way to the bell, though, and would lie down if another announced the
+//! next sleep meanwhile: before that, those who slept when the message came are rung.
 
 use super::Engine;
 use crate::sync::{Gate, GateError, Ladder, Level, Step};
 use crate::transport::{Sleep, Sleeper};
 use std::time::Instant;
+
+/// Times in a row that a waiting thread goes on with other messages while threads want to come in.
+const MOVES: u32 = 64;
 
 /// Why a wait ended without its result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -38,14 +44,48 @@ struct Inside<T: Sleep> {
     engine: Engine<T>,
     /// Threads that are asleep, or about to be.
     sleeping: usize,
+    /// A message was kept while they slept.
+    unseen: bool,
 }
 
 impl<T: Sleep> Inside<T> {
+    /// What has come so far: news, and messages that were kept.
+    fn come(&self) -> (u64, u64) {
+        (self.engine.news(), self.engine.kept())
+    }
+
     /// Rings for the other threads if there is news since `before`.
-    fn ring_if_news(&mut self, before: u64, sleeper: &T::Sleeper) {
-        if self.sleeping > 0 && self.engine.news() != before {
-            sleeper.wake();
+    fn ring_if_news(&mut self, (news, kept): (u64, u64), sleeper: &T::Sleeper) {
+        if self.sleeping == 0 {
+            return;
         }
+        self.unseen |= self.engine.kept() != kept;
+        if self.engine.news() != news {
+            self.ring(sleeper);
+        }
+    }
+
+    /// Rings for the other threads.
+    fn ring(&mut self, sleeper: &T::Sleeper) {
+        self.unseen = false;
+        sleeper.wake();
+    }
+
+    /// Announces a sleep, unless something has come. Counts the sleeper.
+    fn prepare_sleep(&mut self, sleeper: &T::Sleeper) -> bool {
+        if self.unseen {
+            self.ring(sleeper);
+        }
+        let sleeps = self.engine.transport().prepare_sleep();
+        self.sleeping += usize::from(sleeps);
+        sleeps
+    }
+
+    /// A sleeper is back.
+    fn finish_sleep(&mut self) {
+        self.sleeping -= 1;
+        self.unseen &= self.sleeping > 0;
+        self.engine.transport().finish_sleep();
     }
 }
 
@@ -60,6 +100,7 @@ impl<T: Sleep> Core<T> {
                 Inside {
                     engine,
                     sleeping: 0,
+                    unseen: false,
                 },
                 level,
             ),
@@ -79,7 +120,7 @@ impl<T: Sleep> Core<T> {
     #[inline]
     pub fn with<R>(&self, action: impl FnOnce(&mut Engine<T>) -> R) -> Result<R, GateError> {
         let mut inside = self.gate.enter()?;
-        let before = inside.engine.news();
+        let before = inside.come();
         let result = action(&mut inside.engine);
         inside.ring_if_news(before, &self.sleeper);
         Ok(result)
@@ -98,9 +139,10 @@ impl<T: Sleep> Core<T> {
         let is_over = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
         let mut ladder: Option<Ladder> = None;
         let mut late = false;
+        let mut moves = 0u32;
         let mut inside = self.gate.enter()?;
         loop {
-            let before = inside.engine.news();
+            let before = inside.come();
             let found = ready(&mut inside.engine);
             let moved = found.is_none() && inside.engine.progress();
             inside.ring_if_news(before, &self.sleeper);
@@ -115,7 +157,8 @@ impl<T: Sleep> Core<T> {
                 // wait for a pause.
                 late = is_over();
                 ladder = None;
-                if self.gate.is_wanted() {
+                moves = moves.wrapping_add(1);
+                if moves.is_multiple_of(MOVES) && self.gate.is_wanted() {
                     drop(inside);
                     std::thread::yield_now();
                     inside = self.gate.enter()?;
@@ -133,8 +176,7 @@ impl<T: Sleep> Core<T> {
             if is_over() {
                 return Err(WaitError::TimedOut);
             }
-            let sleeps = step == Step::Sleep && inside.engine.transport().prepare_sleep();
-            inside.sleeping += usize::from(sleeps);
+            let sleeps = step == Step::Sleep && inside.prepare_sleep(&self.sleeper);
             drop(inside);
             if sleeps {
                 self.sleeper.sleep(deadline);
@@ -143,8 +185,7 @@ impl<T: Sleep> Core<T> {
             }
             inside = self.gate.enter()?;
             if sleeps {
-                inside.sleeping -= 1;
-                inside.engine.transport().finish_sleep();
+                inside.finish_sleep();
                 // The ladder stays where it is: who was woken for nothing goes straight back to
                 // sleep.
             }

@@ -74,6 +74,8 @@ pub struct Engine<T: Transport> {
     advanced_at: u64,
     /// Counts what is no completion and somebody may wait for.
     other_news: u64,
+    /// Messages of peers that no receive was posted for.
+    kept: u64,
     /// The transport is lost, and everything that waited for it has failed.
     lost: bool,
 }
@@ -91,6 +93,7 @@ impl<T: Transport> Engine<T> {
             operations: Vec::new(),
             advanced_at: 0,
             other_news: 0,
+            kept: 0,
             lost: false,
         }
     }
@@ -257,6 +260,14 @@ impl<T: Transport> Engine<T> {
         self.requests.is_done(request)
     }
 
+    /// Whose message a receive is taking in; `None`: none was matched with it yet, or it has ended.
+    pub fn sender_of(&mut self, receive: RequestId) -> Option<Peer> {
+        match self.requests.receive(receive)?.state {
+            ReceiveState::Receiving { envelope, .. } => Some(envelope.source),
+            ReceiveState::Posted | ReceiveState::Over(_) => None,
+        }
+    }
+
     /// Takes the outcome of a request that has ended; its number is stale from then on.
     pub fn finish(&mut self, request: RequestId) -> Option<Outcome> {
         self.requests.finish(request)
@@ -309,16 +320,23 @@ impl<T: Transport> Engine<T> {
         id
     }
 
-    /// Changes with everything that a thread may wait for: requests that have ended, messages that
-    /// a probe would find, peers that have ended, words of the daemon.
+    /// Changes with everything that a thread may wait for: requests that have ended, messages to
+    /// oneself, peers that have ended, words of the daemon. Messages of peers that a probe would
+    /// find are counted by [`Engine::kept`].
     pub fn news(&self) -> u64 {
         self.requests.completions.wrapping_add(self.other_news)
     }
 
-    /// Whether no peer waits for this task, as far as it knows: nothing is to be sent, streamed or
-    /// confirmed. A task that leaves before makes its peers' requests fail.
+    /// How many messages of peers have come so far that no receive was posted for.
+    pub fn kept(&self) -> u64 {
+        self.kept
+    }
+
+    /// Whether nothing of this task is under way to its peers: no send, no confirmation, no
+    /// collective. If it leaves before, their requests fail.
     pub fn is_quiet(&self) -> bool {
-        self.outbox.is_empty() && self.operations.is_empty() && !self.requests.any(Request::is_due)
+        let is_sent = |request: &_| matches!(request, Request::Send(send) if send.to != Peer::SELF);
+        self.outbox.is_empty() && self.operations.is_empty() && !self.requests.any(is_sent)
     }
 
     fn space(&mut self, context: Context) -> Option<&mut Space> {

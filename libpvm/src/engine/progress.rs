@@ -167,6 +167,7 @@ impl<T: Transport> Engine<T> {
             requests: &mut self.requests,
             answers: &mut self.outbox,
             news: &mut self.other_news,
+            kept: &mut self.kept,
             matched: Vec::new(),
             gone: Vec::new(),
         };
@@ -584,6 +585,8 @@ struct Intake<'a, O> {
     answers: &'a mut Outbox,
     /// Counts what is no completion and somebody may wait for.
     news: &'a mut u64,
+    /// Counts messages that no receive was posted for.
+    kept: &'a mut u64,
     /// Announced messages with their receives, to be fetched when the poll is over.
     matched: Vec<(RequestId, Key, Message)>,
     gone: Vec<Peer>,
@@ -639,7 +642,8 @@ impl<O> Intake<'_, O> {
                 confirm,
             };
             matcher.keep(key, message);
-            return self.news();
+            *self.kept += 1;
+            return;
         };
         let envelope = Envelope {
             source: from,
@@ -680,7 +684,7 @@ impl<O> Intake<'_, O> {
             Some(id) => self.matched.push((id, key, message)),
             None => {
                 matcher.keep(key, message);
-                self.news();
+                *self.kept += 1;
             }
         }
     }

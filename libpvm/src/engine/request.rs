@@ -138,15 +138,6 @@ pub(super) enum Request<O> {
 }
 
 impl<O> Request<O> {
-    /// Whether this task still has to do something for its peer in it.
-    pub fn is_due(&self) -> bool {
-        match self {
-            Request::Send(send) => send.to != Peer::SELF && !self.is_over(),
-            Request::Receive(receive) => matches!(receive.state, ReceiveState::Receiving { .. }),
-            Request::Operation(_) | Request::Done(_) => false,
-        }
-    }
-
     pub fn is_over(&self) -> bool {
         match self {
             Request::Send(send) => matches!(send.state, SendState::Over(_)),

@@ -1,14 +1,15 @@
 //! The real machine: this process attached to the daemon of its host.
 //!
-//! One receive for any PVM message is always posted in the engine; what it gets waits here, then
-//! in the [`inbox`](super::inbox), for the program's receive. A message therefore leaves its
-//! sender whenever this task makes any call that receives or waits, whatever it waits for.
+//! A receive for any PVM message is always posted in the engine (`arrivals`); what it gets waits
+//! here, then in the [`inbox`](super::inbox), for the program's receive. A message therefore leaves
+//! its sender whenever this task makes any call that receives or waits, whatever it waits for.
 
 use super::Error;
+use super::arrivals::Arrivals;
 use super::header;
 use super::machine::{AttachError, CallError, Lost, Machine, News, Standing};
 use crate::datatype::Source;
-use crate::engine::{Core, Engine, EngineError, Mode, RequestId, Selector};
+use crate::engine::{Core, Engine, Mode, RequestId, Selector};
 use crate::ids::{Context, Tag, TaskId};
 use crate::limits::CALL_DEADLINE_MS;
 use crate::session::{LinkError, daemon_name, identity_from_environment, runtime_dir, socket_path};
@@ -37,8 +38,8 @@ pub struct Attached {
 
 /// What is on its way.
 struct Flow {
-    /// The posted receive.
-    arrival: RequestId,
+    /// The receives.
+    arrivals: Arrivals,
     /// Sends that have not left.
     leaving: Vec<RequestId>,
     /// What has happened and was not asked for yet.
@@ -50,20 +51,14 @@ type ShmEngine = Engine<ShmTransport>;
 impl Flow {
     /// Takes over what the engine and the daemon have finished.
     fn collect(&mut self, engine: &mut ShmEngine) {
-        while let Some(outcome) = engine.finish(self.arrival) {
-            let lost = matches!(outcome.result, Err(EngineError::NoSuchContext(_)));
-            if let (Ok(envelope), Some(sink)) = (outcome.result, outcome.sink) {
-                self.news.push_back(News::Message {
-                    source: engine.task(envelope.source),
-                    tag: envelope.tag,
-                    bytes: sink.into_vec().unwrap_or_default(),
-                });
-            }
-            if lost {
-                break;
-            }
-            self.arrival = engine.receive_any_size(EVERYTHING, MESSAGE_MAX);
-        }
+        let news = &mut self.news;
+        self.arrivals.collect(engine, |engine, arrival| {
+            news.push_back(News::Message {
+                source: engine.task(arrival.envelope.source),
+                tag: arrival.envelope.tag,
+                bytes: arrival.bytes,
+            });
+        });
         self.leaving.retain(|send| engine.finish(*send).is_none());
         while let Some(event) = engine.transport().take_event() {
             if let from_daemon::Body::TaskExited(exited) = event.body {
@@ -139,7 +134,7 @@ impl Machine for Attached {
         })?;
         let mut engine = Engine::new(transport, standing.me);
         let flow = Flow {
-            arrival: engine.receive_any_size(EVERYTHING, MESSAGE_MAX),
+            arrivals: Arrivals::new(&mut engine, EVERYTHING, MESSAGE_MAX),
             leaving: Vec::new(),
             news: VecDeque::new(),
         };

@@ -11,6 +11,7 @@
 //! Every PVM message is a message of the engine in [`Context::PVM`](crate::ids::Context::PVM); PVM's own contexts are in
 //! the message's header and are matched here, in the [`inbox`].
 
+mod arrivals;
 pub mod attached;
 pub mod buffer;
 pub mod buffers;
