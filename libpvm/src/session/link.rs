@@ -99,7 +99,8 @@ pub enum LinkError {
     },
     /// The daemon chose a version of the protocol that was not offered.
     #[error(
-        "the daemon speaks control protocol {0}, this program {CONTROL_VERSIONS:?}; use one release of both"
+        "the daemon speaks control protocol {0}, this program {min} to {max}; use one release of both: end that daemon with its own pvm halt",
+        min = CONTROL_VERSIONS.0, max = CONTROL_VERSIONS.1
     )]
     Version(u32),
     /// The daemon said something that makes no sense here.
