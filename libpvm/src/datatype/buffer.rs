@@ -3,8 +3,8 @@
 //! # Why this is sound
 //! A [`Source`] or [`Sink`] either owns its memory or borrows it by address. Borrowing ends are
 //! made by the unsafe constructors, whose callers promise that the memory stays valid until the
-//! end is dropped; the engine drops it before it reports the request complete or cancelled. The
-//! safe [`lend`] and [`lend_mut`] keep that promise for slices: the end they make carries a ticket
+//! end is dropped. The engine keeps it, without touching it any more, in a request that has ended,
+//! until the request is finished; then it gives the end back or drops it. The safe [`lend`] and [`lend_mut`] keep that promise for slices: the end they make carries a ticket
 //! and a ticket that outlives the closure aborts the process instead of returning to memory that
 //! somebody may still write.
 

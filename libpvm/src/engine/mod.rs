@@ -335,7 +335,9 @@ impl<T: Transport> Engine<T> {
     /// Whether nothing of this task is under way to its peers: no send, no confirmation, no
     /// collective. If it leaves before, their requests fail.
     pub fn is_quiet(&self) -> bool {
-        let is_sent = |request: &_| matches!(request, Request::Send(send) if send.to != Peer::SELF);
+        let is_sent = |request: &Request<_>| {
+            !request.is_over() && matches!(request, Request::Send(send) if send.to != Peer::SELF)
+        };
         self.outbox.is_empty() && self.operations.is_empty() && !self.requests.any(is_sent)
     }
 

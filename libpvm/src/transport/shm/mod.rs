@@ -29,7 +29,8 @@
 //! - *Room and sleep.* A producer without room: `waiting` := 1, fence, looks for room; it looks again
 //!   between mode := `ASLEEP` and sleeping. Consumer: free, fence, read `waiting`; if set, it rings
 //!   the producer's doorbell, which is the first case again. Only the producer clears `waiting`, so a
-//!   late consumer cannot wipe out a second wait.
+//!   late consumer cannot wipe out a second wait; and only when a poll has seen the room, so that a
+//!   smaller packet that goes out meanwhile does not end the wait of a larger one.
 //! - *Room that is never told.* A consumer that has seen everything may keep back less than
 //!   `FREE_LINES` lines and `FREE_BYTES` bytes. `layout` asserts that no producer needs those.
 //! - *Change from polling to bells.* mode := "awake by bell", fence, look at every ring once. A sender
