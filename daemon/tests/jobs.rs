@@ -165,9 +165,17 @@ fn the_first_interrupt_asks_and_the_second_kills() {
     let mut tool = daemon.tool();
     let started = tool.start(shell(
         2,
-        "trap 'echo no' TERM; while :; do sleep 0.05; done",
+        "trap 'echo no' TERM; echo up; while :; do sleep 0.05; done",
     ));
     let job = started.job;
+    // Before its trap is set, a task ends at the first request.
+    let mut up = 0;
+    while up < 2 {
+        match tool.event() {
+            from_daemon::Body::Output(output) => up += usize::from(output.data == "up\n"),
+            other => panic!("{other:?}"),
+        }
+    }
     let terminate = |force| {
         let reason = "test".into();
         to_daemon::Body::Terminate(Terminate { job, force, reason })

@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 pub const LIMIT: Duration = Duration::from_secs(120);
 /// How soon everything has to be gone after something was killed.
 pub const GONE: Duration = Duration::from_secs(3);
+/// In the command line of a daemon that started by itself, and in no keeper's.
+pub const DAEMON: &str = "pvmd --name";
 /// Between two looks at what gives no event.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -263,6 +265,22 @@ impl Machine {
         }
     }
 
+    /// Asserts that the daemon, if there is one, soon has no job and no task.
+    #[track_caller]
+    pub fn assert_idle(&self) {
+        let end = Instant::now() + GONE;
+        loop {
+            let conf = self.pvm(&["conf", "--json"]);
+            let hosts: serde_json::Value = serde_json::from_slice(&conf.out).unwrap_or_default();
+            let left = |what: &str| hosts[0][what].as_u64().unwrap_or(0);
+            if left("jobs") + left("tasks") == 0 {
+                return;
+            }
+            assert!(Instant::now() < end, "the daemon is busy: {}", conf.text());
+            sleep(LOOK);
+        }
+    }
+
     /// Asserts that the daemon lives and works.
     #[track_caller]
     pub fn assert_alive(&self) {
@@ -330,6 +348,17 @@ impl Running {
     /// Sends it a signal.
     pub fn signal(&self, signal: i32) {
         kill(self.pid(), signal);
+    }
+
+    /// Waits for its end until a moment; whether it has come.
+    pub fn has_ended_by(&mut self, moment: Instant) -> bool {
+        loop {
+            let ended = self.child.try_wait().expect("a child can be waited for");
+            if ended.is_some() || Instant::now() >= moment {
+                return ended.is_some();
+            }
+            sleep(LOOK);
+        }
     }
 
     /// Waits for its end.

@@ -1,6 +1,6 @@
 //! `pvm run`: how jobs end, what is said about it, and that nothing is left.
 
-use pvm_tests::{GONE, Machine, Running, assert_golden, eventually, kill};
+use pvm_tests::{DAEMON, GONE, Machine, Running, assert_golden, eventually, kill};
 use std::time::{Duration, Instant};
 
 /// Starts a job of `count` tasks, and waits until all have set their traps.
@@ -37,7 +37,7 @@ fn exit_codes_are_those_of_the_first_failure() {
         assert_eq!(run.code, code);
         assert_golden(golden, &run.err);
     }
-    machine.assert_gone("pvmd");
+    machine.assert_gone(DAEMON);
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn time_limits_are_kept() {
     assert_eq!(run.code, 124);
     assert_golden("timeout", &run.err);
     assert!(run.took >= Duration::from_millis(500), "{:?}", run.took);
-    machine.assert_gone("pvmd");
+    machine.assert_gone(DAEMON);
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn one_interrupt_ends_gently() {
         (130, "ended\nended\nended\nended\n")
     );
     assert_golden("interrupt_once", &run.err);
-    machine.assert_gone("pvmd");
+    machine.assert_gone(DAEMON);
     machine.assert_alive();
 }
 
@@ -149,7 +149,7 @@ fn two_interrupts_kill() {
     assert!(killed.elapsed() < GONE, "{:?}", killed.elapsed());
     assert_eq!(run.code, 130);
     assert_golden("interrupt_twice", &run.err);
-    machine.assert_gone("pvmd");
+    machine.assert_gone(DAEMON);
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn two_interrupts_kill_also_what_hides_and_is_deaf() {
     let run = running.finish();
     assert_eq!(run.code, 130);
     assert_golden("interrupt_twice", &run.err);
-    machine.assert_gone("pvmd");
+    machine.assert_gone(DAEMON);
     machine.assert_alive();
 }
 
@@ -225,7 +225,7 @@ fn a_killed_launcher_leaves_nothing() {
     let running = begun(&machine, 4, "", WITH_GRANDCHILDREN);
     running.signal(libc::SIGKILL);
     assert_eq!(running.finish().code, 137);
-    machine.assert_gone("pvmd");
+    machine.assert_gone(DAEMON);
     machine.assert_alive();
 }
 
@@ -253,7 +253,7 @@ fn a_killed_keeper_leaves_nothing() {
     let run = running.finish();
     assert_eq!(run.code, 125, "{}", run.err);
     assert_golden("keeper_killed", &run.err);
-    machine.assert_gone("pvmd");
+    machine.assert_gone(DAEMON);
     machine.assert_alive();
 }
 
@@ -266,7 +266,7 @@ fn a_killed_parent_of_hidden_grandchildren_leaves_none() {
     let run = running.finish();
     assert_eq!(run.code, 137);
     assert_golden("kill", &run.err);
-    machine.assert_gone("pvmd");
+    machine.assert_gone(DAEMON);
     machine.assert_alive();
 }
 
@@ -279,5 +279,5 @@ fn orphans_of_a_finished_job_are_ended() {
         &format!("{orphan} test $PVM_RANK = 0 && exit 7; exec sleep 300"),
     );
     assert_eq!(run.code, 7);
-    machine.assert_gone("pvmd");
+    machine.assert_gone(DAEMON);
 }

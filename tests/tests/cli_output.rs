@@ -1,6 +1,6 @@
 //! `pvm run`: what the tasks write arrives, whole and in order.
 
-use pvm_tests::{Machine, eventually, start};
+use pvm_tests::{DAEMON, Machine, eventually, start};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::Stdio;
@@ -124,7 +124,7 @@ fn a_reader_that_leaves_ends_the_job_quietly() {
         (child.wait().unwrap().code(), err.as_str()),
         (Some(141), "")
     );
-    machine.assert_gone("pvmd");
+    machine.assert_gone(DAEMON);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Something is killed while tasks are in the middle of a collective.
 
-use pvm_tests::{Finished, GONE, Machine, Running, assert_golden, eventually, kill};
+use pvm_tests::{DAEMON, Finished, GONE, Machine, Running, assert_golden, eventually, kill};
 use std::time::{Duration, Instant};
 
 const SUBJECT: &str = env!("CARGO_BIN_EXE_subject");
@@ -47,7 +47,7 @@ fn a_task_killed_in_a_collective_is_the_first_cause() {
     let machine = Machine::new();
     let running = begun(&machine, "reduce", &[]);
     kill(machine.task(2), libc::SIGKILL);
-    let run = end(&machine, running, "pvmd");
+    let run = end(&machine, running, DAEMON);
     assert_eq!(run.code, 137, "{}", run.err);
     assert_golden("kill_collective", &said(&run));
     machine.assert_alive();
@@ -62,7 +62,7 @@ fn the_others_outlive_a_task_killed_in_a_collective() {
         let victim = machine.task(round % TASKS as u64);
         std::thread::sleep(Duration::from_micros(round * 1700));
         kill(victim, libc::SIGKILL);
-        let run = end(&machine, running, "pvmd");
+        let run = end(&machine, running, DAEMON);
         let outlived = "outlived\n".repeat(TASKS - 1);
         assert_eq!((run.code, run.text()), (137, outlived), "{}", run.err);
         assert_eq!(said(&run), run.err.replace(SUBJECT, "subject"));
@@ -80,7 +80,7 @@ fn a_killed_launcher_leaves_no_task_in_a_collective() {
     let machine = Machine::new();
     let running = begun(&machine, "reduce", &[]);
     running.signal(libc::SIGKILL);
-    assert_eq!(end(&machine, running, "pvmd").code, 137);
+    assert_eq!(end(&machine, running, DAEMON).code, 137);
     machine.assert_alive();
 }
 
@@ -102,7 +102,7 @@ fn a_killed_keeper_leaves_no_task_in_a_collective() {
     let seen = machine.processes();
     let keeper = seen.iter().find(|(_, line)| line.contains("keeper"));
     kill(keeper.expect("a keeper").0, libc::SIGKILL);
-    let run = end(&machine, running, "pvmd");
+    let run = end(&machine, running, DAEMON);
     assert_eq!(run.code, 125, "{}", run.err);
     assert_golden("keeper_killed", &said(&run));
     machine.assert_alive();
@@ -114,7 +114,7 @@ fn two_interrupts_end_a_collective() {
     let running = begun(&machine, "reduce", &[]);
     running.signal(libc::SIGINT);
     running.signal(libc::SIGINT);
-    let run = end(&machine, running, "pvmd");
+    let run = end(&machine, running, DAEMON);
     assert_eq!(run.code, 130, "{}", run.err);
     machine.assert_alive();
 }

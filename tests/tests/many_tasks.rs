@@ -1,7 +1,7 @@
 //! Many more tasks than processors.
 
 use pvm_tests::footprint::{own, processor_time, resident};
-use pvm_tests::{Finished, Machine, Running, eventually};
+use pvm_tests::{DAEMON, Finished, Machine, Running, eventually};
 use std::time::{Duration, Instant};
 
 const SUBJECT: &str = env!("CARGO_BIN_EXE_subject");
@@ -75,5 +75,5 @@ fn two_hundred_blocked_tasks_use_next_to_nothing() {
     assert!(share < 0.01, "{:.3} % of a core", share * 100.0);
     running.signal(libc::SIGTERM);
     assert_eq!(running.finish().code, 143);
-    machine.assert_gone("pvmd");
+    machine.assert_gone(DAEMON);
 }

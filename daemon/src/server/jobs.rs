@@ -110,9 +110,7 @@ impl Hub {
         let Some(entry) = self.jobs.get_mut(&job) else {
             return;
         };
-        let Some(asked) = entry.launch.take() else {
-            return;
-        };
+        let asked = entry.launch.take();
         let held = std::mem::take(&mut entry.held);
         let numbers: Vec<_> = entry.pipes.keys().copied().collect();
         let feeder = entry.feeder.clone();
@@ -121,7 +119,10 @@ impl Hub {
             job: job.0,
             tasks: started,
         };
-        self.answer(asked, from_daemon::Body::JobStarted(started));
+        if let Some(asked) = asked {
+            self.answer(asked, from_daemon::Body::JobStarted(started));
+        }
+        // Also when the launcher has gone meanwhile: the job ends with the last of its pipes.
         for number in numbers {
             self.read_output(job, number);
         }
@@ -181,8 +182,10 @@ impl Hub {
             return;
         };
         let launcher = entry.lease.and_then(|lease| self.clients.get(&lease));
+        let is_ending = entry.life.is_ending();
         let sink = |stream| match launcher {
             Some(client) => Sink::launcher(client.outbox.clone(), job, number, stream),
+            None if is_ending => Sink::Nobody,
             None => {
                 let task = entry.tasks.get(number as usize).map(TaskId::to_string);
                 Sink::log(self.facts.log.clone(), task.unwrap_or_default())
