@@ -13,7 +13,7 @@ const STEP: Duration = Duration::from_micros(900);
 /// Starts a job, kills what `victim` names after a while, and looks what is left of the job. The
 /// launcher must end with one of `codes`.
 #[track_caller]
-fn besiege(codes: &[i32], spare: &str, victim: impl Fn(&Machine, i32) -> Option<i32>) {
+fn besiege(codes: &[i32], victim: impl Fn(&Machine, i32) -> Option<i32>) {
     let machine = Machine::new();
     for round in 0..ROUNDS {
         // Whoever lives on is met, not started.
@@ -32,7 +32,7 @@ fn besiege(codes: &[i32], spare: &str, victim: impl Fn(&Machine, i32) -> Option<
         // One that is interrupted before it listens just ends, as any program does.
         let is_signal = run.code > 128;
         assert!(is_signal || !run.err.is_empty(), "{moment:?}: {run:?}");
-        machine.assert_gone(spare);
+        machine.assert_gone(DAEMON);
         machine.assert_idle();
     }
     machine.assert_alive();
@@ -53,17 +53,17 @@ fn end(mut running: Running, since: Instant) -> Finished {
 
 #[test]
 fn the_launcher_can_be_killed_at_any_moment() {
-    besiege(&[137], DAEMON, |_, launcher| Some(launcher));
+    besiege(&[137], |_, launcher| Some(launcher));
 }
 
 #[test]
 fn the_launcher_can_be_interrupted_at_any_moment() {
-    besiege(&[130], DAEMON, |_, _| None);
+    besiege(&[130], |_, _| None);
 }
 
 #[test]
 fn the_daemon_can_be_killed_at_any_moment() {
-    besiege(&[125, 130], DAEMON, |machine, _| {
+    besiege(&[125, 130], |machine, _| {
         let is_daemon = |line: &str| line.contains("pvmd") && !line.contains("keeper");
         let seen = machine.processes();
         let daemon = seen.into_iter().find(|(_, line)| is_daemon(line));
@@ -74,7 +74,7 @@ fn the_daemon_can_be_killed_at_any_moment() {
 #[test]
 fn the_keeper_can_be_killed_at_any_moment() {
     // Before there is one, the launcher is interrupted instead.
-    besiege(&[125, 130], DAEMON, |machine, _| {
+    besiege(&[125, 130], |machine, _| {
         let seen = machine.processes();
         let keeper = seen.into_iter().find(|(_, line)| line.contains("keeper"));
         keeper.map(|(pid, _)| pid)
