@@ -150,6 +150,7 @@ fn processes_with(directory: &Path) -> impl Iterator<Item = u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{BufRead, BufReader};
 
     #[test]
     fn scratch_is_private_and_removed() {
@@ -168,12 +169,19 @@ mod tests {
     #[test]
     fn a_process_is_found_by_its_environment() {
         let scratch = Scratch::new("unit").unwrap();
-        let mut child = Command::new("cat")
+        let mut child = Command::new("sh")
+            .args(["-c", "echo here; read line"])
             .env(RUNTIME_DIR, scratch.path())
             .stdin(Stdio::piped())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .spawn()
             .unwrap();
+        // A program that is just being started has no environment yet: it says when it runs.
+        let mut said = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap())
+            .read_line(&mut said)
+            .unwrap();
+        assert_eq!(said, "here\n");
         assert!(processes_with(scratch.path()).any(|pid| pid == child.id()));
         drop(child.stdin.take());
         child.wait().unwrap();
