@@ -3,6 +3,7 @@
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
@@ -34,11 +35,18 @@ impl Profile {
     }
 }
 
-/// Root of the workspace.
+/// Root of the workspace that cargo runs this in: checkouts that share a target folder share this
+/// program too.
 pub fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("the manifest of xtask is in a folder of the workspace")
+    static ROOT: OnceLock<PathBuf> = OnceLock::new();
+    ROOT.get_or_init(|| {
+        let manifest = env::var_os("CARGO_MANIFEST_DIR")
+            .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+        manifest
+            .parent()
+            .expect("the manifest of xtask is in a folder of the workspace")
+            .to_owned()
+    })
 }
 
 /// Cargo's output folder.
