@@ -5,6 +5,7 @@
 //! - [`descendants`]: finding and ending process trees
 //! - [`cgroup`]: control groups of jobs, where they can be had
 //! - [`detach`]: becoming a daemon
+//! - [`terminal`]: whose turn it is at a terminal
 //! - [`limits`], [`facts`], [`memory`]: what this host allows and has
 
 pub mod cgroup;
@@ -16,3 +17,4 @@ pub mod keeper;
 pub mod limits;
 pub mod memory;
 pub mod program;
+pub mod terminal;

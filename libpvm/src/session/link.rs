@@ -1,6 +1,6 @@
 //! One connection to the daemon.
 
-use super::passing;
+use super::{passing, peer};
 use crate::limits::{CALL_DEADLINE_MS, CONTROL_VERSIONS, HELLO_DEADLINE_MS};
 use crate::wire::control::{
     Failure, FromDaemon, Hello, ToDaemon, Tool, Welcome, from_daemon, hello, to_daemon,
@@ -8,7 +8,7 @@ use crate::wire::control::{
 use crate::wire::frame::{Decoder, FrameError, encode};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, ioctl_fionbio};
-use rustix::net::sockopt::{Timeout, set_socket_timeout, socket_peercred};
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect as connect_socket, socket_with,
 };
@@ -492,7 +492,7 @@ pub(super) fn dial(path: &Path, limit: Duration) -> Result<OwnedFd, LinkError> {
         }
         Err(error) => return Err(io(error)),
     }
-    let owner = socket_peercred(&socket).map_err(io)?.uid;
+    let owner = peer::user(socket.as_fd()).map_err(io)?;
     if owner != geteuid() {
         return Err(LinkError::NotOurs {
             path: path.to_owned(),

@@ -14,6 +14,7 @@
 mod identity;
 mod link;
 pub mod passing;
+mod peer;
 mod place;
 mod start;
 mod surroundings;

@@ -1,10 +1,10 @@
 //! Our standard input for the tasks: read only when somebody wants it.
 
 use crate::cli::high::Stdin;
+use crate::host::terminal;
 use rustix::io::Errno;
-use rustix::process::getpgrp;
 use rustix::stdio::stdin;
-use rustix::termios::{isatty, tcgetpgrp};
+use rustix::termios::isatty;
 
 /// Most bytes of one copy to all tasks.
 const PIECE: usize = 64 << 10;
@@ -12,7 +12,7 @@ const PIECE: usize = 64 << 10;
 /// Who reads, once we know where our standard input comes from: nobody when it is a terminal that
 /// belongs to somebody else now (`pvm run ... &`).
 pub fn effective(wanted: Stdin) -> Stdin {
-    match isatty(stdin()) && tcgetpgrp(stdin()).ok() != Some(getpgrp()) {
+    match isatty(stdin()) && !terminal::is_ours(stdin()) {
         true => Stdin::None,
         false => wanted,
     }
