@@ -117,7 +117,7 @@ fn the_first_failure_ends_the_job_and_is_its_cause() {
     let script = "if [ $PVM_RANK = 2 ]; then echo oops >&2; exit 7; fi; sleep 1000";
     let story = daemon.tool().run(shell(4, script));
     assert!(start.elapsed() < Duration::from_secs(2));
-    let cause = story.end.first_cause.unwrap();
+    let cause = story.end.first_cause.clone().unwrap();
     assert_eq!(
         (cause.rank, cause.status.unwrap().how),
         (2, Some(How::Code(7)))

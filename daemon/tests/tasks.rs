@@ -287,6 +287,7 @@ fn a_task_by_hand_spawns_watches_and_kills() {
             task: *task,
             job: 0,
             signal: 15,
+            ..Kill::default()
         }));
         let told = exited(&mut master);
         assert_eq!((told.task, how(&told)), (*task, How::Signal(15)));

@@ -96,13 +96,48 @@ impl FromStr for TaskId {
     }
 }
 
-/// The tasks of one launch.
+/// The tasks of one launch. Numbered by the host that it was started on: its *home*.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct JobId(pub u64);
 
+impl JobId {
+    /// Job number `number` (from 1) of a host in its incarnation.
+    pub fn new(host: u16, incarnation: u16, number: u32) -> Self {
+        // Jobs of the first host are plain numbers.
+        let high = match (host, incarnation) {
+            (1, 1) => 0,
+            _ => u64::from(host) << 48 | u64::from(incarnation) << 32,
+        };
+        Self(high | u64::from(number))
+    }
+
+    /// Index of its home.
+    pub fn host(self) -> u16 {
+        match (self.0 >> 48) as u16 {
+            0 => 1,
+            host => host,
+        }
+    }
+
+    /// Incarnation of its home.
+    pub fn incarnation(self) -> u16 {
+        match self.0 >> 32 {
+            0 => 1,
+            high => high as u16,
+        }
+    }
+}
+
+/// Shown as `j3`; with the host in front, `j2.3`, for other hosts than the first, and with the
+/// incarnation behind, `j2.3.2`, when it is not the first.
 impl fmt::Display for JobId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "j{}", self.0)
+        let number = self.0 as u32;
+        match (self.host(), self.incarnation()) {
+            (1, 1) => write!(f, "j{number}"),
+            (host, 1) => write!(f, "j{host}.{number}"),
+            (host, incarnation) => write!(f, "j{host}.{number}.{incarnation}"),
+        }
     }
 }
 
@@ -111,11 +146,18 @@ impl FromStr for JobId {
     type Err = ParseIdError;
 
     fn from_str(text: &str) -> Result<Self, ParseIdError> {
-        let digits = text.strip_prefix('j').unwrap_or(text);
-        digits
-            .parse()
-            .map(JobId)
-            .map_err(|_| ParseIdError(text.to_owned()))
+        let bad = || ParseIdError(text.to_owned());
+        let body = text.strip_prefix('j').unwrap_or(text);
+        let parts: Result<Vec<u32>, _> = body.split('.').map(str::parse).collect();
+        let short = |number: u32| u16::try_from(number).map_err(|_| bad());
+        match parts.map_err(|_| bad())?[..] {
+            [number] => Ok(JobId::new(1, 1, number)),
+            [host, number] => Ok(JobId::new(short(host)?, 1, number)),
+            [host, number, incarnation] => {
+                Ok(JobId::new(short(host)?, short(incarnation)?, number))
+            }
+            _ => Err(bad()),
+        }
     }
 }
 
@@ -154,6 +196,20 @@ mod tests {
         assert_eq!(TaskId::from_bits(id.bits()), Some(id));
         assert_eq!(id.to_string().parse(), Ok(id));
         assert_eq!(TaskId::new(1, 1, 1).unwrap().to_string(), "t40001");
+    }
+
+    #[test]
+    fn job_ids_name_their_home_unless_it_is_the_first_host() {
+        for (host, incarnation, shown) in [(1, 1, "j7"), (2, 1, "j2.7"), (1, 3, "j1.7.3")] {
+            let id = JobId::new(host, incarnation, 7);
+            assert_eq!((id.host(), id.incarnation()), (host, incarnation));
+            assert_eq!(id.to_string(), shown);
+            assert_eq!(shown.parse(), Ok(id));
+        }
+        assert_eq!(JobId::new(1, 1, 7).0, 7);
+        for bad in ["j", "j1.2.3.4", "jx", "j70000.1", "j-1"] {
+            assert!(bad.parse::<JobId>().is_err(), "{bad}");
+        }
     }
 
     #[test]

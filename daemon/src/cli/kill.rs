@@ -103,11 +103,13 @@ pub fn main(typed: &low::Kill) -> Result<Exit, Trouble> {
                 task: task.bits(),
                 job: 0,
                 signal,
+                ..Kill::default()
             },
             Target::Job(job) => Kill {
                 task: 0,
                 job: job.0,
                 signal,
+                ..Kill::default()
             },
         };
         let refusal = match connection.link.call(to_daemon::Body::Kill(request)) {

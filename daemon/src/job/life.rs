@@ -7,7 +7,8 @@
 //!                                 ^C, lease lost
 //! ```
 //! Invariants: the keeper is told to end everything before the job is `Ended`; a job is `Ended`
-//! only when every task has ended, its keeper is gone and every output pipe has reached its end;
+//! only when every task has ended, its keeper and its parts on other hosts are gone and every output
+//! pipe has reached its end;
 //! the first failure that happened before the ending began is the first cause, and only that;
 //! every launch is answered, with `Started` or `Refused`, exactly once. A task that fails while
 //! others are still being started is dealt with when they have been.
@@ -36,6 +37,8 @@ pub struct Rules {
     pub timeout: Option<Duration>,
     /// Whether the tasks are processes of a keeper (else they are adopted ones).
     pub has_keeper: bool,
+    /// It is the part of a job on this host: its end comes from the job's home, not of itself.
+    pub is_part: bool,
 }
 
 /// What the owner of the machine is to do.
@@ -45,7 +48,7 @@ pub enum Action {
     Started,
     /// The launch has failed.
     Refused(Failure),
-    /// Tell the keeper to end everything, with this grace.
+    /// Tell the keeper and the parts on other hosts to end everything, with this grace.
     EndProcesses(Duration),
     /// The keeper does not obey: kill it.
     KillKeeper,
@@ -77,6 +80,8 @@ pub struct Exit {
     pub while_attached: bool,
     /// Somebody has subscribed to its end and deals with it.
     pub watched: bool,
+    /// Its own host says that the end is no failure.
+    pub excused: bool,
     /// Largest resident set.
     pub max_rss_kib: u64,
 }
@@ -110,6 +115,10 @@ pub struct Job {
     phase: Phase,
     members: Vec<Member>,
     keeper: bool,
+    /// Hosts on which it has tasks, besides this one.
+    parts: usize,
+    /// What the launch waits for before its tasks can be started.
+    awaited_hosts: Vec<String>,
     streams: usize,
     first_cause: Option<TaskEnded>,
     stopped: u32,
@@ -132,6 +141,8 @@ impl Job {
             phase: Phase::Starting,
             members: Vec::new(),
             keeper: rules.has_keeper,
+            parts: 0,
+            awaited_hosts: Vec::new(),
             streams: 0,
             first_cause: None,
             stopped: 0,
@@ -168,6 +179,31 @@ impl Job {
     /// A job of adopted tasks spawns processes: it has a keeper from now on.
     pub fn keeper_started(&mut self) {
         self.keeper = true;
+    }
+
+    /// It has tasks on one more host.
+    pub fn part_added(&mut self) {
+        self.parts += 1;
+    }
+
+    /// The launch waits until these hosts have prepared their tasks.
+    pub fn awaits(&mut self, hosts: Vec<String>) {
+        self.awaited_hosts = hosts;
+    }
+
+    /// Process of a task; 0: none yet.
+    pub fn pid(&self, number: u32) -> u32 {
+        self.members.get(number as usize).map_or(0, |m| m.pid)
+    }
+
+    /// Whether the end of this task has not come.
+    pub fn is_open(&self, number: u32) -> bool {
+        self.members.get(number as usize).is_some_and(|m| !m.ended)
+    }
+
+    /// Whether the task's process has been started.
+    pub fn has_started(&self, number: u32) -> bool {
+        self.members.get(number as usize).is_some_and(|m| m.started)
     }
 
     /// Number of tasks, ended ones included.
@@ -253,13 +289,17 @@ impl Job {
             status: Some(exit.status),
             by_us,
             while_attached: exit.while_attached,
+            excused: is_excused(member, &exit),
+            host: String::new(),
             ran_ms: now.saturating_duration_since(member.since).as_millis() as u64,
             max_rss_kib: exit.max_rss_kib,
         };
         self.stopped += u32::from(by_us);
+        if is_failure && !by_us {
+            self.first_cause.get_or_insert_with(|| report.clone());
+        }
         out.push(Action::Report(report));
         if is_failure && !by_us {
-            self.first_cause.get_or_insert(report);
             if self.rules.on_failure != FailurePolicy::FailureKill {
                 // The others go on.
             } else if self.phase == Phase::Starting {
@@ -291,6 +331,13 @@ impl Job {
         if !self.is_ending() {
             self.end(EndReason::EndKeeperLost, Duration::ZERO, now, out);
         }
+        self.settle(now, out);
+    }
+
+    /// A host has ended all of the job's processes there and passed on all of their output, or is
+    /// lost. Tasks whose end it has not told must be reported with `task_ended` by the caller first.
+    pub fn part_gone(&mut self, now: Instant, out: &mut Vec<Action>) {
+        self.parts = self.parts.saturating_sub(1);
         self.settle(now, out);
     }
 
@@ -339,6 +386,10 @@ impl Job {
 
     /// What a start waits for, in words.
     fn waiting_for(&self) -> String {
+        if !self.awaited_hosts.is_empty() {
+            let hosts = self.awaited_hosts.join(", ");
+            return format!("no answer yet whether the tasks can be started from: {hosts}");
+        }
         let waiting = || {
             self.members
                 .iter()
@@ -376,17 +427,18 @@ impl Job {
     /// Goes on to the next phase when nothing holds the job in this one.
     fn settle(&mut self, now: Instant, out: &mut Vec<Action>) {
         let over = self.members.iter().all(|m| m.ended);
-        if self.phase == Phase::Running && over {
+        if self.phase == Phase::Running && over && !self.rules.is_part {
             self.end(EndReason::EndAllEnded, GRACE, now, out);
         }
         if let Phase::Ending(reason) = self.phase
             && over
             && !self.keeper
+            && self.parts == 0
             && self.streams == 0
         {
             self.phase = Phase::Ended(reason);
             out.push(Action::Ended(Summary {
-                first_cause: self.first_cause,
+                first_cause: self.first_cause.take(),
                 stopped: self.stopped,
                 reason,
             }));
@@ -401,7 +453,7 @@ fn earlier(limit: Option<Instant>, other: Instant) -> Option<Instant> {
 /// Ends that count as failures: any code but 0, a signal, leaving without a word while attached.
 /// A spawned task whose end was asked for, or is dealt with by a subscriber, does not fail its job.
 fn is_failure(member: &Member, exit: &Exit) -> bool {
-    if member.asked || (member.spawned && exit.watched) {
+    if is_excused(member, exit) {
         return false;
     }
     match exit.status.how {
@@ -409,6 +461,10 @@ fn is_failure(member: &Member, exit: &Exit) -> bool {
         Some(How::Detached(_)) => false,
         _ => true,
     }
+}
+
+fn is_excused(member: &Member, exit: &Exit) -> bool {
+    exit.excused || member.asked || (member.spawned && exit.watched)
 }
 
 #[cfg(test)]
@@ -420,6 +476,7 @@ mod tests {
         on_failure: FailurePolicy::FailureKill,
         timeout: None,
         has_keeper: true,
+        is_part: false,
     };
 
     fn exit(how: How) -> Exit {
@@ -628,17 +685,51 @@ mod tests {
         assert_eq!(out, ends);
     }
 
+    #[test]
+    fn a_part_waits_for_its_home_also_when_all_its_tasks_have_ended() {
+        let now = Instant::now();
+        let rules = Rules {
+            is_part: true,
+            on_failure: FailurePolicy::FailureContinue,
+            ..RULES
+        };
+        let mut part = job(1, rules, now);
+        part.run();
+        let mut out = Vec::new();
+        part.started(0, 7, now, &mut out);
+        part.task_ended(0, exit(How::Code(3)), now, &mut out);
+        assert!(matches!(out[..], [Action::Report(_)]), "{out:?}");
+        part.terminate(EndReason::EndInterrupted, GRACE, now, &mut out);
+        part.keeper_gone(now, &mut out);
+        assert!(summary(&out).is_some());
+    }
+
+    #[test]
+    fn what_its_host_excuses_is_no_failure() {
+        let now = Instant::now();
+        let mut job = running(2, RULES, now);
+        let mut out = Vec::new();
+        let exit = Exit {
+            excused: true,
+            ..exit(How::Signal(9))
+        };
+        job.task_ended(0, exit, now, &mut out);
+        assert!(!job.is_ending());
+    }
+
     proptest! {
         #[test]
         fn any_order_of_events_ends_once_and_only_when_all_is_over(
-            order in prop::collection::vec((0..6u8, 0..4u32), 0..40)
+            order in prop::collection::vec((0..7u8, 0..4u32), 0..40)
         ) {
             let now = Instant::now();
             let mut job = running(4, RULES, now);
             (0..4).for_each(|_| job.stream_opened());
-            let (mut keeper, mut streams) = (true, 4);
+            (0..2).for_each(|_| job.part_added());
+            let (mut keeper, mut streams, mut parts) = (true, 4, 2);
             let mut out = Vec::new();
-            let finish = (0..4).flat_map(|n| [(0, n), (4, 0)]).chain([(3, 0)]);
+            let last = [(5, 0), (5, 0), (3, 0)];
+            let finish = (0..4).flat_map(|n| [(0, n), (4, 0)]).chain(last);
             for (event, number) in order.into_iter().chain(finish) {
                 match event {
                     0 => job.task_ended(number, exit(How::Code(0)), now, &mut out),
@@ -652,10 +743,15 @@ mod tests {
                         streams -= 1;
                         job.stream_closed(now, &mut out);
                     }
+                    5 if parts > 0 && job.is_ending() => {
+                        parts -= 1;
+                        job.part_gone(now, &mut out);
+                    }
                     _ => job.tick(now, &mut out),
                 }
                 let ended = summary(&out).is_some();
-                prop_assert_eq!(ended, !keeper && streams == 0 && job.running() == 0);
+                let nothing_left = !keeper && streams == 0 && parts == 0 && job.running() == 0;
+                prop_assert_eq!(ended, nothing_left);
             }
             let count = |wanted: fn(&Action) -> bool| out.iter().filter(|a| wanted(a)).count();
             prop_assert_eq!(count(|a| matches!(a, Action::Ended(_))), 1);

@@ -4,4 +4,5 @@ pub mod barrier;
 pub mod group;
 pub mod life;
 pub mod numbers;
+pub mod place;
 pub mod watch;

@@ -40,6 +40,11 @@ impl<W: Ord + Copy> Watches<W> {
         self.by_task.contains_key(&task)
     }
 
+    /// The tasks that are watched.
+    pub fn tasks(&self) -> impl Iterator<Item = TaskId> {
+        self.by_task.keys().copied()
+    }
+
     /// The task has ended: takes its subscriptions, the tokens of each watcher together.
     pub fn take(&mut self, task: TaskId) -> BTreeMap<W, Vec<u64>> {
         let mut told: BTreeMap<W, Vec<u64>> = BTreeMap::new();

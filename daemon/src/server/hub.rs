@@ -4,6 +4,7 @@
 //! pipe and keeper tasks borrow it for one event at a time and never across an await. What is to
 //! be written goes to outboxes, which never block.
 
+use super::hosts::{FIRST, HostPlace, Hosts};
 use super::jobs::JobEntry;
 use super::outbox::Outbox;
 use super::shm::HostPage;
@@ -46,6 +47,8 @@ pub enum Role {
     Tool,
     /// A task.
     Task(TaskId),
+    /// The daemon of another host, by its index.
+    Host(u16),
 }
 
 /// One connection that has introduced itself.
@@ -74,10 +77,6 @@ pub struct Facts {
     pub log: Log,
 }
 
-/// Index of this host in the virtual machine.
-pub const HOST_INDEX: u16 = 1;
-/// Its incarnation.
-pub const INCARNATION: u16 = 1;
 /// At most one line about nonsense from clients in this time.
 const NONSENSE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -93,6 +92,8 @@ pub struct Hub {
     /// Channel requests that wait for their peer to attach.
     pub(super) awaiting: BTreeMap<TaskId, Vec<(Asked, TaskId)>>,
     pub(super) numbers: Numbers,
+    /// The other hosts of the virtual machine, and this one's place among them.
+    pub(super) hosts: Hosts,
     /// For tasks: what they are to know of this host.
     pub(super) host_page_fd: Rc<OwnedFd>,
     pub(super) host_page: HostPage,
@@ -101,7 +102,7 @@ pub struct Hub {
     /// Something has changed that the main loop looks at.
     pub(super) changed: Rc<Notify>,
     last_client: u64,
-    last_job: u64,
+    last_job: u32,
     nonsense: (Option<Instant>, u32),
 }
 
@@ -118,7 +119,8 @@ impl Hub {
                 groups: GroupTable::default(),
                 watches: Watches::default(),
                 awaiting: BTreeMap::new(),
-                numbers: Numbers::new(HOST_INDEX, INCARNATION),
+                numbers: Numbers::new(FIRST.index, FIRST.incarnation),
+                hosts: Hosts::default(),
                 host_page_fd: Rc::new(page_fd),
                 host_page,
                 halting: None,
@@ -149,7 +151,8 @@ impl Hub {
 
     pub(super) fn next_job(&mut self) -> JobId {
         self.last_job += 1;
-        JobId(self.last_job)
+        let HostPlace { index, incarnation } = self.hosts.me;
+        JobId::new(index, incarnation, self.last_job)
     }
 
     /// Answers a request.

@@ -1,7 +1,10 @@
 //! Jobs: applying what their state machines decide.
 
+use super::assembly::Assembly;
 use super::hub::{Asked, ClientId, Hub, Role};
 use super::outbox::Outbox;
+use super::part::Part;
+use super::remote::RemotePart;
 use super::stdio::{self, Feeder, Sink};
 use super::tasks::Origin;
 use crate::host::memory::OomCounter;
@@ -9,10 +12,10 @@ use crate::job::life::{Action, Exit, Job, Summary};
 use pvm::ids::{JobId, TaskId};
 use pvm::wire::control::exit_status::How;
 use pvm::wire::control::{
-    EndReason, ExitStatus, Failure, JobEnded, JobNews, JobStarted, KeeperEnd, SpawnResult, Spawned,
-    StartedTask, Stream, TaskEnded, ToKeeper, from_daemon, to_keeper,
+    EndReason, ExitStatus, Failure, JobEnded, JobNews, JobStarted, KeeperEnd, Output, SpawnResult,
+    Spawned, StartedTask, Stream, TaskEnded, ToKeeper, from_daemon, to_keeper,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
@@ -60,20 +63,40 @@ pub struct JobEntry {
     pub template: Template,
     /// For listings.
     pub command: String,
-    /// Its tasks by number.
+    /// Its tasks by number, on all hosts when its home is here.
     pub tasks: Vec<TaskId>,
+    /// The numbers of its tasks.
+    pub numbers: HashMap<TaskId, u32>,
+    /// Its home, when that is another host.
+    pub part: Option<Part>,
+    /// Where else it has tasks, when its home is here.
+    pub parts: BTreeMap<u16, RemotePart>,
+    /// Launches and spawns that wait for other hosts.
+    pub assemblies: Vec<Assembly>,
     /// The launch that is not answered yet.
     pub launch: Option<Asked>,
     /// Ends of tasks that came before the launch was answered.
     pub held: Vec<TaskEnded>,
     /// Pipes that nobody reads yet, by number of the task.
     pub pipes: BTreeMap<u32, [OwnedFd; 2]>,
+    /// Output of other hosts that came before the launch was answered.
+    pub held_output: Vec<(u16, Output)>,
     /// Spawns that are not answered yet.
     pub batches: Vec<Batch>,
     /// Feeds the tasks' standard input.
     pub feeder: Option<Feeder>,
     /// The kernel's counters when the job began.
     pub oom: OomCounter,
+    /// Last number of an assembly.
+    pub last_assembly: u64,
+}
+
+impl JobEntry {
+    /// A number for an assembly.
+    pub fn next_assembly(&mut self) -> u64 {
+        self.last_assembly += 1;
+        self.last_assembly
+    }
 }
 
 impl Hub {
@@ -114,7 +137,7 @@ impl Hub {
         let held = std::mem::take(&mut entry.held);
         let numbers: Vec<_> = entry.pipes.keys().copied().collect();
         let feeder = entry.feeder.clone();
-        let started = self.started_tasks(job, &held);
+        let started = self.started_tasks(job);
         let started = JobStarted {
             job: job.0,
             tasks: started,
@@ -122,6 +145,7 @@ impl Hub {
         if let Some(asked) = asked {
             self.answer(asked, from_daemon::Body::JobStarted(started));
         }
+        self.release_output(job);
         // Also when the launcher has gone meanwhile: the job ends with the last of its pipes.
         for number in numbers {
             self.read_output(job, number);
@@ -134,27 +158,16 @@ impl Hub {
         }
     }
 
-    /// The tasks of a job that has just started; those in `held` have ended already.
-    fn started_tasks(&self, job: JobId, held: &[TaskEnded]) -> Vec<StartedTask> {
+    /// The tasks of a job that has just started.
+    fn started_tasks(&self, job: JobId) -> Vec<StartedTask> {
         let Some(entry) = self.jobs.get(&job) else {
             return Vec::new();
         };
-        let pid_of = |id: &TaskId| match self.tasks.get(id) {
-            Some(task) => task.pid,
-            None => held
-                .iter()
-                .find(|e| e.task == id.bits())
-                .map_or(0, |e| e.pid),
-        };
-        let tasks = entry
-            .tasks
-            .iter()
-            .enumerate()
-            .map(|(rank, id)| StartedTask {
-                task: id.bits(),
-                pid: pid_of(id),
-                rank: rank as u32,
-            });
+        let tasks = entry.tasks.iter().zip(0..).map(|(id, rank)| StartedTask {
+            task: id.bits(),
+            pid: entry.life.pid(rank),
+            rank,
+        });
         tasks.collect()
     }
 
@@ -181,20 +194,27 @@ impl Hub {
         let Some([stdout, stderr]) = entry.pipes.remove(&number) else {
             return;
         };
-        let launcher = entry.lease.and_then(|lease| self.clients.get(&lease));
-        let is_ending = entry.life.is_ending();
-        let sink = |stream| match launcher {
-            Some(client) => Sink::launcher(client.outbox.clone(), job, number, stream),
-            None if is_ending => Sink::Nobody,
-            None => {
-                let task = entry.tasks.get(number as usize).map(TaskId::to_string);
-                Sink::log(self.facts.log.clone(), task.unwrap_or_default())
-            }
-        };
-        let sinks = [sink(Stream::Stdout), sink(Stream::Stderr)];
-        for (pipe, sink) in [stdout, stderr].into_iter().zip(sinks) {
+        for (pipe, stream) in [(stdout, Stream::Stdout), (stderr, Stream::Stderr)] {
+            let sink = self.sink(job, number, stream).unwrap_or(Sink::Nobody);
             self.spawn(|hub| stdio::pump(hub, job, pipe, sink));
         }
+    }
+
+    /// Where the output of a task goes; `None`: the job has gone.
+    pub(super) fn sink(&self, job: JobId, number: u32, stream: Stream) -> Option<Sink> {
+        let entry = self.jobs.get(&job)?;
+        let task = entry.tasks.get(number as usize)?;
+        let launcher = entry.lease.and_then(|lease| self.clients.get(&lease));
+        Some(match (launcher, &entry.part) {
+            (Some(client), None) => Sink::launcher(client.outbox.clone(), job, number, stream),
+            (Some(client), Some(part)) => {
+                let number = self.tasks.get(task).map_or(number, |task| task.home_number);
+                let allowance = part.allowance.clone();
+                Sink::home(client.outbox.clone(), allowance, job, number, stream)
+            }
+            (None, _) if entry.life.is_ending() => Sink::Nobody,
+            (None, _) => Sink::log(self.facts.log.clone(), task.to_string()),
+        })
     }
 
     fn end_processes(&mut self, job: JobId, grace: Duration) {
@@ -212,6 +232,7 @@ impl Hub {
             }
             None => self.disconnect_tasks(job),
         }
+        self.end_parts(job, grace);
     }
 
     /// Tasks that we have not started cannot be ended: their connections are.
@@ -258,7 +279,8 @@ impl Hub {
         }
     }
 
-    fn report(&mut self, job: JobId, ended: TaskEnded) {
+    fn report(&mut self, job: JobId, mut ended: TaskEnded) {
+        ended.host = self.host_of(&ended);
         let Some(entry) = self.jobs.get_mut(&job) else {
             return;
         };
@@ -277,12 +299,26 @@ impl Hub {
         }
     }
 
-    fn job_ended(&mut self, job: JobId, summary: Summary) {
+    /// Name of the host of a task that has ended.
+    fn host_of(&self, ended: &TaskEnded) -> String {
+        let id = TaskId::from_bits(ended.task);
+        id.map_or_else(String::new, |id| self.host_name(id.host()))
+    }
+
+    fn job_ended(&mut self, job: JobId, mut summary: Summary) {
         let Some(entry) = self.jobs.remove(&job) else {
             return;
         };
         for id in &entry.tasks {
-            self.forget_task(*id);
+            if self.hosts.is_mine(*id) {
+                self.forget_task(*id);
+            }
+        }
+        for assembly in entry.assemblies {
+            self.give_up(job, assembly);
+        }
+        if let Some(cause) = &mut summary.first_cause {
+            cause.host = self.host_of(cause);
         }
         tracing::info!("{job} has ended: {}", summary.reason.as_str_name());
         if let Some(lease) = entry.lease

@@ -82,7 +82,16 @@ impl Hub {
             return;
         };
         (task.pid, task.since) = (pid, Instant::now());
-        let number = task.number;
+        self.tell_start(job, id, pid, None);
+        self.task_started(job, id, pid);
+    }
+
+    /// A task of a job, on whatever host, is running.
+    pub(super) fn task_started(&mut self, job: JobId, id: TaskId, pid: u32) {
+        let entry = self.jobs.get(&job);
+        let Some(number) = entry.and_then(|entry| entry.numbers.get(&id).copied()) else {
+            return;
+        };
         self.drive(job, |life, now, out| life.started(number, pid, now, out));
         if self
             .jobs
@@ -102,11 +111,20 @@ impl Hub {
         );
     }
 
-    fn process_not_started(&mut self, job: JobId, id: TaskId, why: Failure) {
-        let Some(number) = self.tasks.get(&id).map(|task| task.number) else {
+    pub(super) fn process_not_started(&mut self, job: JobId, id: TaskId, why: Failure) {
+        if self.tasks.contains_key(&id) {
+            self.forget_task(id);
+            self.tell_start(job, id, 0, Some(why.clone()));
+            self.task_not_started(job, id, why);
+        }
+    }
+
+    /// A task of a job, on whatever host, could not be started.
+    pub(super) fn task_not_started(&mut self, job: JobId, id: TaskId, why: Failure) {
+        let entry = self.jobs.get(&job);
+        let Some(number) = entry.and_then(|entry| entry.numbers.get(&id).copied()) else {
             return;
         };
-        self.forget_task(id);
         let result = SpawnResult {
             task: 0,
             failure: Some(why.clone()),

@@ -13,7 +13,7 @@ use pvm::wire::control::{
     App, Failure, FailureCode, KeeperStart, Launch, SpawnResult, ToKeeper, to_keeper,
 };
 use rustix::pipe::{PipeFlags, pipe_with};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
@@ -26,13 +26,18 @@ const ARGUMENT_BYTES_MAX: usize = 6 << 20;
 
 /// One app of a launch, ready to be started.
 pub struct Ready {
-    /// How many.
-    pub count: u32,
     path: PathBuf,
     arguments: Vec<Vec<u8>>,
     environment: Environment,
     directory: PathBuf,
     umask: u32,
+}
+
+impl Ready {
+    /// Its program, for listings.
+    pub fn program(&self) -> String {
+        String::from_utf8_lossy(&self.arguments[0]).into_owned()
+    }
 }
 
 /// Variables by name; what a task is given is in their order.
@@ -59,7 +64,6 @@ pub fn prepare(app: &App, launch: &Launch) -> Result<Ready, Failure> {
     arguments.extend(app.arguments.iter().cloned());
     check_sizes(&shown, &arguments, &environment)?;
     Ok(Ready {
-        count: app.count,
         path: found,
         arguments,
         environment,
@@ -138,6 +142,12 @@ pub fn entry(id: JobId, rules: Rules, template: Template, command: String) -> Jo
         template,
         command,
         tasks: Vec::new(),
+        numbers: HashMap::new(),
+        part: None,
+        parts: BTreeMap::new(),
+        assemblies: Vec::new(),
+        last_assembly: 0,
+        held_output: Vec::new(),
         launch: None,
         held: Vec::new(),
         pipes: BTreeMap::new(),
@@ -189,6 +199,22 @@ pub fn capability() -> Result<[u8; CAPABILITY], Failure> {
     Ok(bytes)
 }
 
+/// A task's place among those of its launch on this host.
+#[derive(Clone, Copy)]
+struct Here {
+    rank: usize,
+    size: usize,
+}
+
+/// Where nothing comes from.
+///
+/// # Errors
+/// When descriptors run out.
+pub fn null() -> Result<Stdin, Failure> {
+    let null = std::fs::File::open("/dev/null").map_err(|e| no_resources(1, &e))?;
+    Ok(Rc::new(null.into()))
+}
+
 /// What a set of new tasks has in common.
 #[derive(Clone, Copy)]
 pub struct Birth {
@@ -201,74 +227,108 @@ pub struct Birth {
 }
 
 impl Hub {
-    /// Gives out ids and enters the tasks, one per program name; they are one world.
+    /// Gives out ids for tasks of this host.
     ///
     /// # Errors
     /// When no id is free.
-    pub(super) fn enter_tasks(
-        &mut self,
-        birth: Birth,
-        programs: &[String],
-    ) -> Result<Rc<[TaskId]>, Failure> {
-        let mut world = Vec::with_capacity(programs.len());
-        for _ in programs {
-            let id = self.numbers.next(|id| self.tasks.contains_key(&id));
-            world.push(id.ok_or_else(|| no_resources(programs.len(), &"no task id is free"))?);
-        }
-        let world: Rc<[TaskId]> = world.into();
-        let capabilities: Result<Vec<_>, _> = programs.iter().map(|_| capability()).collect();
-        let now = Instant::now();
-        for (rank, (program, capability)) in programs.iter().zip(capabilities?).enumerate() {
-            let id = world[rank];
-            let Some(entry) = self.jobs.get_mut(&birth.job) else {
-                break;
-            };
-            let number = entry.life.add(id, birth.parent.is_some(), now);
-            entry.tasks.push(id);
-            let task = Task {
-                parent: birth.parent,
-                job: Some(birth.job),
-                number,
-                rank: rank as u32,
-                world: world.clone(),
-                capability,
-                program: program.clone(),
-                pid: 0,
-                since: now,
-                origin: birth.origin,
-                link: Link::Never,
-                exit: None,
-            };
-            self.tasks.insert(id, task);
-        }
-        Ok(world)
+    pub(super) fn allocate(&mut self, count: usize) -> Result<Vec<TaskId>, Failure> {
+        let is_prepared = |id: &TaskId| {
+            let mut parts = self.jobs.values().filter_map(|entry| entry.part.as_ref());
+            parts.any(|part| part.is_prepared(*id))
+        };
+        let ids = (0..count).map(|_| {
+            let id = self
+                .numbers
+                .next(|id| self.tasks.contains_key(&id) || is_prepared(&id));
+            id.ok_or_else(|| no_resources(count, &"no task id is free"))
+        });
+        ids.collect()
     }
 
-    /// Enters the tasks of these apps and orders the keeper to start them. `stdin` gives each
+    /// Enters one task of a world into its job, and into the tables when it is one of this host.
+    /// `home_number` is what the job's home calls it, when that is another host.
+    ///
+    /// # Errors
+    /// When the system has no randomness.
+    pub(super) fn enter_task(
+        &mut self,
+        birth: Birth,
+        id: TaskId,
+        rank: u32,
+        home_number: Option<u32>,
+        world: &Rc<[TaskId]>,
+        program: String,
+    ) -> Result<(), Failure> {
+        let capability = capability()?;
+        let now = Instant::now();
+        let Some(entry) = self.jobs.get_mut(&birth.job) else {
+            return Ok(());
+        };
+        let number = entry.life.add(id, birth.parent.is_some(), now);
+        entry.tasks.push(id);
+        entry.numbers.insert(id, number);
+        if !self.hosts.is_mine(id) {
+            return Ok(());
+        }
+        let task = Task {
+            parent: birth.parent,
+            job: Some(birth.job),
+            number,
+            home_number: home_number.unwrap_or(number),
+            rank,
+            world: world.clone(),
+            capability,
+            program,
+            pid: 0,
+            since: now,
+            origin: birth.origin,
+            link: Link::Never,
+            exit: None,
+        };
+        self.tasks.insert(id, task);
+        Ok(())
+    }
+
+    /// Enters all tasks of a new world, one per program name, by rank.
+    ///
+    /// # Errors
+    /// When the system has no randomness.
+    pub(super) fn enter_world(
+        &mut self,
+        birth: Birth,
+        world: &Rc<[TaskId]>,
+        programs: impl IntoIterator<Item = String>,
+    ) -> Result<(), Failure> {
+        for (rank, (id, program)) in world.iter().zip(programs).enumerate() {
+            self.enter_task(birth, *id, rank as u32, None, world, program)?;
+        }
+        Ok(())
+    }
+
+    /// Orders the keeper to start tasks of this host that have been entered. `stdin` gives each
     /// rank's standard input.
     ///
     /// # Errors
-    /// When descriptors or ids run out; nothing has been entered then.
-    pub(super) fn start_tasks(
+    /// When descriptors run out; nothing has been ordered then.
+    pub(super) fn order_starts(
         &mut self,
-        birth: Birth,
-        apps: &[Ready],
+        job: JobId,
+        seats: &[(TaskId, Rc<Ready>)],
         stdin: &dyn Fn(u32) -> Stdin,
-    ) -> Result<Rc<[TaskId]>, Failure> {
-        let per_task = || apps.iter().flat_map(|app| (0..app.count).map(move |_| app));
-        let programs: Vec<_> = per_task()
-            .map(|app| String::from_utf8_lossy(&app.arguments[0]).into_owned())
-            .collect();
-        let outputs = outputs(programs.len())?;
-        let world = self.enter_tasks(birth, &programs)?;
-        for ((id, app), outputs) in world.iter().zip(per_task()).zip(outputs) {
+    ) -> Result<(), Failure> {
+        let outputs = outputs(seats.len())?;
+        for (local_rank, ((id, app), outputs)) in seats.iter().zip(outputs).enumerate() {
             let Some(task) = self.tasks.get(id) else {
                 continue;
             };
-            let start = self.order(*id, task, app);
+            let here = Here {
+                rank: local_rank,
+                size: seats.len(),
+            };
+            let start = self.order(*id, task, app, here);
             let number = task.number;
             let stdin = stdin(task.rank);
-            let Some(entry) = self.jobs.get_mut(&birth.job) else {
+            let Some(entry) = self.jobs.get_mut(&job) else {
                 break;
             };
             let [stdout, stderr] = outputs.theirs;
@@ -282,12 +342,12 @@ impl Hub {
             entry.life.stream_opened();
             entry.life.stream_opened();
         }
-        Ok(world)
+        Ok(())
     }
 
-    fn order(&self, id: TaskId, task: &Task, app: &Ready) -> KeeperStart {
+    fn order(&self, id: TaskId, task: &Task, app: &Ready, here: Here) -> KeeperStart {
         let mut environment = app.environment.clone();
-        environment.extend(self.variables(id, task));
+        environment.extend(self.variables(id, task, here));
         let pairs = environment
             .into_iter()
             .map(|(name, value)| [name, value].join(&b'='));
@@ -302,13 +362,12 @@ impl Hub {
     }
 
     /// What a started task finds in its environment.
-    fn variables(&self, id: TaskId, task: &Task) -> Vec<(Vec<u8>, Vec<u8>)> {
+    fn variables(&self, id: TaskId, task: &Task, here: Here) -> Vec<(Vec<u8>, Vec<u8>)> {
         let hex: String = task
             .capability
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();
-        let (rank, size) = (task.rank.to_string(), task.world.len().to_string());
         let job = task.job.map_or(0, |job| job.0).to_string();
         let mut variables = vec![
             (
@@ -322,30 +381,37 @@ impl Hub {
             (settings::JOB, job.into_bytes()),
             (settings::PVM_ARCH, facts::pvm_arch().into()),
         ];
-        let ranks = [
-            settings::RANK,
-            settings::OMPI_RANK,
-            settings::OMPI_LOCAL_RANK,
-            settings::OMPI_NODE_RANK,
-            settings::PMI_RANK,
-            settings::MPI_LOCALRANKID,
-        ];
-        let sizes = [
-            settings::SIZE,
-            settings::OMPI_SIZE,
-            settings::OMPI_LOCAL_SIZE,
-            settings::PMI_SIZE,
-            settings::MPI_LOCALNRANKS,
-        ];
-        variables.extend(ranks.map(|name| (name, rank.clone().into_bytes())));
-        variables.extend(sizes.map(|name| (name, size.clone().into_bytes())));
+        let mut each = |value: usize, names: &[&'static str]| {
+            let value = value.to_string().into_bytes();
+            variables.extend(names.iter().map(|name| (*name, value.clone())));
+        };
+        each(
+            task.rank as usize,
+            &[settings::RANK, settings::OMPI_RANK, settings::PMI_RANK],
+        );
+        each(
+            task.world.len(),
+            &[settings::SIZE, settings::OMPI_SIZE, settings::PMI_SIZE],
+        );
+        each(
+            here.rank,
+            &[
+                settings::OMPI_LOCAL_RANK,
+                settings::OMPI_NODE_RANK,
+                settings::MPI_LOCALRANKID,
+            ],
+        );
+        each(
+            here.size,
+            &[settings::OMPI_LOCAL_SIZE, settings::MPI_LOCALNRANKS],
+        );
         variables
             .into_iter()
             .map(|(name, value)| (name.into(), value))
             .collect()
     }
 
-    /// Notes a spawn whose starts are under way.
+    /// Notes a spawn whose starts are under way: those of `world`, which have no failure.
     pub(super) fn note_batch(
         &mut self,
         job: JobId,
@@ -353,13 +419,15 @@ impl Hub {
         results: Vec<Option<SpawnResult>>,
         world: &[TaskId],
     ) {
+        let is_failure = |result: &SpawnResult| result.failure.is_some();
+        let results: Vec<_> = results.into_iter().map(|r| r.filter(is_failure)).collect();
         let free = results
             .iter()
             .enumerate()
             .filter(|(_, result)| result.is_none());
-        let numbers = world
-            .iter()
-            .filter_map(|id| Some(self.tasks.get(id)?.number));
+        let entry = self.jobs.get(&job);
+        let number = |id: &TaskId| entry?.numbers.get(id).copied();
+        let numbers = world.iter().filter_map(number);
         let open: BTreeMap<_, _> = numbers.zip(free.map(|(at, _)| at)).collect();
         let batch = Batch {
             asked,

@@ -5,15 +5,19 @@
 //! - `keepers`, `stdio`: the processes of jobs and their output
 //! - `place`, `log`: the daemon's files
 
+mod assembly;
 mod connection;
 mod failure;
+mod hosts;
 mod hub;
 mod jobs;
 mod keepers;
 mod launch;
 mod log;
 mod outbox;
+mod part;
 mod place;
+mod remote;
 mod request;
 mod shm;
 mod stdio;

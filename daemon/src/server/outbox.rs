@@ -80,6 +80,22 @@ impl Outbox {
         true
     }
 
+    /// Queues output of a task once `allowance` has room for it, which the receiver frees. False
+    /// when the connection is gone.
+    pub async fn push_paced(
+        &self,
+        message: &impl Message,
+        size: usize,
+        allowance: &Semaphore,
+    ) -> bool {
+        match allowance.acquire_many(size as u32).await {
+            Ok(permit) => permit.forget(),
+            Err(_) => return false,
+        }
+        self.queue(message, Vec::new(), 0);
+        !self.0.closed.get()
+    }
+
     fn queue(&self, message: &impl Message, fds: Vec<Rc<OwnedFd>>, output: usize) {
         if self.0.closed.get() {
             return;

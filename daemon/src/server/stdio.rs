@@ -12,7 +12,7 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 /// Bytes of one read from a task's pipe: what a pipe holds.
@@ -24,8 +24,10 @@ const LOG_LINE_MAX: usize = 16 << 10;
 pub enum Sink {
     /// To its launcher.
     Launcher {
-        /// The launcher's connection.
+        /// The launcher's connection, or that to the job's home.
         outbox: Outbox,
+        /// Paces it, when the connection itself does not.
+        allowance: Option<Rc<Semaphore>>,
         /// Names the stream; `data` is filled in for each piece.
         template: Output,
     },
@@ -52,7 +54,32 @@ impl Sink {
             data: Bytes::new(),
             eof: false,
         };
-        Sink::Launcher { outbox, template }
+        Sink::Launcher {
+            outbox,
+            allowance: None,
+            template,
+        }
+    }
+
+    /// To the home of the job, of which this is a part. `allowance` is what the home's launcher
+    /// has room for.
+    pub fn home(
+        outbox: Outbox,
+        allowance: Rc<Semaphore>,
+        job: JobId,
+        rank: u32,
+        stream: Stream,
+    ) -> Self {
+        match Sink::launcher(outbox, job, rank, stream) {
+            Sink::Launcher {
+                outbox, template, ..
+            } => Sink::Launcher {
+                outbox,
+                allowance: Some(allowance),
+                template,
+            },
+            other => other,
+        }
     }
 
     /// To the log.
@@ -64,9 +91,14 @@ impl Sink {
         }
     }
 
-    async fn take(&mut self, data: Bytes, eof: bool) {
+    /// Passes a piece on; the last one has `eof`.
+    pub async fn take(&mut self, data: Bytes, eof: bool) {
         match self {
-            Sink::Launcher { outbox, template } => {
+            Sink::Launcher {
+                outbox,
+                allowance,
+                template,
+            } => {
                 let size = data.len();
                 let output = Output {
                     data,
@@ -77,7 +109,11 @@ impl Sink {
                     request: 0,
                     body: Some(from_daemon::Body::Output(output)),
                 };
-                if !outbox.push_output(&message, size).await {
+                let is_taken = match allowance {
+                    None => outbox.push_output(&message, size).await,
+                    Some(allowance) => outbox.push_paced(&message, size, allowance).await,
+                };
+                if !is_taken {
                     *self = Sink::Nobody;
                 }
             }

@@ -110,8 +110,10 @@ pub struct Task {
     pub parent: Option<TaskId>,
     /// Its job; `None` for one that came by itself and has none yet.
     pub job: Option<JobId>,
-    /// Its number in the job.
+    /// Its number among the job's tasks that this daemon counts.
     pub number: u32,
+    /// Its number in the job, as the job's home counts.
+    pub home_number: u32,
     /// Its rank in its world.
     pub rank: u32,
     /// The tasks of its launch or spawn, by rank.
@@ -253,6 +255,7 @@ impl Hub {
             while_attached,
             watched,
             max_rss_kib,
+            ..Exit::default()
         };
         self.drop_task(id, exit);
     }
@@ -262,8 +265,8 @@ impl Hub {
         let exit = Exit {
             status,
             while_attached,
-            watched: false,
             max_rss_kib: rss,
+            ..Exit::default()
         };
         self.drop_task(id, exit);
     }

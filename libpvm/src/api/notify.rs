@@ -17,6 +17,8 @@ pub enum ExitStatus {
     Signal(i32),
     /// It left the virtual machine; its process may live on.
     Detached,
+    /// Its host was lost, and the task with it.
+    HostLost,
     /// Nobody knows: it was gone already, or never was.
     Unknown,
 }
@@ -32,6 +34,7 @@ impl ExitStatus {
             Some(How::Code(code)) => ExitStatus::Code(*code),
             Some(How::Signal(signal)) => ExitStatus::Signal(*signal),
             Some(How::Detached(_)) => ExitStatus::Detached,
+            Some(How::HostLost(_)) => ExitStatus::HostLost,
             Some(How::Unknown(_)) | None => ExitStatus::Unknown,
         }
     }

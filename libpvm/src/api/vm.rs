@@ -158,6 +158,7 @@ impl Vm {
             task: task.bits(),
             job: 0,
             signal,
+            ..Kill::default()
         };
         self.shared.ask(to_daemon::Body::Kill(kill)).map(drop)
     }

@@ -106,6 +106,8 @@ impl From<&Failure> for Error {
             | Code::FailureProgramWrongFormat
             | Code::FailureDirectory => Error::NoFile,
             Code::FailureCount | Code::FailureResources => Error::OutOfRes,
+            Code::FailureNoSuchHost => Error::NoHost,
+            Code::FailureHostLost => Error::HostFail,
             Code::FailureInternal => Error::DaemonError,
             Code::FailureBusy | Code::FailureEnding | Code::FailureUnspecified => Error::SysErr,
         }

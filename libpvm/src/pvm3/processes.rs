@@ -172,6 +172,7 @@ impl<M: Machine> Pvm<M> {
             task,
             job: 0,
             signal,
+            ..Kill::default()
         };
         match self.call(to_daemon::Body::Kill(request)) {
             Ok(_) | Err(Error::NoTask) => Ok(()),

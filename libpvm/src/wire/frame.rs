@@ -86,6 +86,7 @@ mod tests {
                 task,
                 job: 0,
                 signal: 9,
+                ..Kill::default()
             })),
         }
     }

@@ -39,6 +39,7 @@ pub fn request(plan: &Plan) -> Result<Run, RequestError> {
             environment: environment(),
             directory: here.into_os_string().into_vec(),
             umask: own_umask(),
+            placement: None,
         }),
         stdin: stdin.into(),
         stdin_rank,

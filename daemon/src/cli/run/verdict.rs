@@ -188,7 +188,7 @@ fn exit_of(cause: &TaskEnded) -> Exit {
         Some(How::Code(0)) => Exit::Task(1),
         Some(How::Code(code)) => Exit::Task(code as u8),
         Some(How::Signal(signal)) => Exit::Signal(signal),
-        Some(How::Unknown(_) | How::Detached(_)) | None => Exit::Ours,
+        Some(How::Unknown(_) | How::Detached(_) | How::HostLost(_)) | None => Exit::Ours,
     }
 }
 
@@ -229,7 +229,7 @@ fn first_cause(facts: &Facts, ended: &JobEnded, cause: &TaskEnded) -> String {
         cause.rank,
         text::harmless(facts.program.as_bytes()),
         cause.pid,
-        facts.host
+        host_of(facts, cause)
     );
     let after = text::duration(Duration::from_millis(cause.ran_ms));
     let dumped = cause
@@ -257,7 +257,18 @@ fn first_cause(facts: &Facts, ended: &JobEnded, cause: &TaskEnded) -> String {
             )
         }
         Some(How::Detached(_)) => format!("{who} left the virtual machine after {after}"),
+        Some(How::HostLost(_)) => format!(
+            "{who} was lost after {after}: its host does not answer any more; see: pvm conf"
+        ),
         Some(How::Unknown(_)) | None => format!("{who} ended after {after}, nobody knows how"),
+    }
+}
+
+/// Where a task ran.
+fn host_of(facts: &Facts, task: &TaskEnded) -> String {
+    match task.host.as_str() {
+        "" => facts.host.clone(),
+        host => text::harmless(host.as_bytes()),
     }
 }
 
@@ -303,6 +314,7 @@ pub fn short(status: Option<&ExitStatus>) -> String {
         Some(How::Code(code)) => format!("exit code {code}"),
         Some(How::Signal(signal)) => signal::described(signal),
         Some(How::Detached(_)) => "left the virtual machine".to_owned(),
+        Some(How::HostLost(_)) => "its host was lost".to_owned(),
         Some(How::Unknown(_)) | None => "unknown end".to_owned(),
     }
 }
@@ -377,7 +389,7 @@ mod tests {
     }
 
     fn facts(reason: EndReason, cause: Option<TaskEnded>, stopped: u32) -> Facts {
-        let failed = cause.into_iter().collect();
+        let failed = cause.iter().cloned().collect();
         let ended = JobEnded {
             first_cause: cause,
             stopped,

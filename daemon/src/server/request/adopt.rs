@@ -18,6 +18,7 @@ impl Hub {
             on_failure: FailurePolicy::FailureContinue,
             timeout: None,
             has_keeper: false,
+            is_part: false,
         };
         let template = Template {
             environment: Vec::new(),
@@ -32,8 +33,13 @@ impl Hub {
             parent: None,
             origin: Origin::Adopted,
         };
-        let world = self.enter_tasks(birth, &vec!["(adopted)".to_owned(); count as usize]);
-        let world = world.inspect_err(|_| {
+        let programs = std::iter::repeat_n("(adopted)".to_owned(), count as usize);
+        let entered = self.allocate(count as usize).and_then(|world| {
+            let world = world.into();
+            self.enter_world(birth, &world, programs)?;
+            Ok(world)
+        });
+        let world = entered.inspect_err(|_| {
             self.jobs.remove(&job);
         })?;
         if let Some(entry) = self.jobs.get_mut(&job) {

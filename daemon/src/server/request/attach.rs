@@ -2,7 +2,7 @@
 
 use super::{Reply, failure, no_such_task, task_id};
 use crate::server::connection::{Attached, make_inbox};
-use crate::server::hub::{Asked, ClientId, HOST_INDEX, Hub, INCARNATION, Role};
+use crate::server::hub::{Asked, ClientId, Hub, Role};
 use crate::server::launch::{capability, no_resources};
 use crate::server::tasks::{Attachment, Link, Origin, Task};
 use pvm::ids::TaskId;
@@ -50,6 +50,7 @@ impl Hub {
             parent: None,
             job: None,
             number: 0,
+            home_number: 0,
             rank: 0,
             world: Rc::new([id]),
             capability: capability()?,
@@ -96,8 +97,8 @@ impl Hub {
             version,
             software: concat!("pvmd ", env!("CARGO_PKG_VERSION")).to_owned(),
             host: self.facts.host.clone(),
-            host_index: HOST_INDEX.into(),
-            incarnation: INCARNATION.into(),
+            host_index: self.hosts.me.index.into(),
+            incarnation: self.hosts.me.incarnation.into(),
             daemon_pid: std::process::id(),
             ..Welcome::default()
         }

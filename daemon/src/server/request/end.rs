@@ -4,12 +4,18 @@ use super::{Reply, failure, no_such_job};
 use crate::job::life::GRACE;
 use crate::server::hub::{Asked, Hub};
 use pvm::ids::JobId;
-use pvm::wire::control::{EndReason, Failure, FailureCode, Terminate};
+use pvm::wire::control::{EndReason, Failure, FailureCode, Terminate, to_daemon};
 use std::time::Duration;
 
 impl Hub {
-    pub(super) fn terminate(&mut self, terminate: &Terminate) -> Reply {
+    pub(super) fn terminate(&mut self, asked: Asked, terminate: Terminate) -> Reply {
         let job = JobId(terminate.job);
+        if let Some(home) = self.home_elsewhere(job)
+            && self.host_of_client(asked.client) != Some(home)
+        {
+            self.ask_for(asked, home, to_daemon::Body::Terminate(terminate));
+            return Ok(None);
+        }
         if !self.jobs.contains_key(&job) {
             return Err(no_such_job(job, "end"));
         }

@@ -4,14 +4,14 @@ use super::{Reply, malformed, no_such_job, no_such_task, task_id};
 use crate::server::hub::{Asked, Hub, Role};
 use crate::server::tasks::Origin;
 use pvm::ids::{JobId, TaskId};
-use pvm::wire::control::{KeeperSignal, Kill, ToKeeper, to_keeper};
+use pvm::wire::control::{KeeperSignal, Kill, ToKeeper, to_daemon, to_keeper};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Highest signal number of Linux.
 const SIGNAL_MAX: i32 = 64;
 
 impl Hub {
-    pub(super) fn kill(&mut self, asked: Asked, kill: &Kill) -> Reply {
+    pub(super) fn kill(&mut self, asked: Asked, mut kill: Kill) -> Reply {
         if !(1..=SIGNAL_MAX).contains(&kill.signal) {
             return Err(malformed(
                 "sending a signal",
@@ -19,18 +19,39 @@ impl Hub {
             ));
         }
         let role = self.clients.get(&asked.client).map(|client| client.role);
-        let by_task = matches!(role, Some(Role::Task(_)));
+        kill.by_task = match role {
+            Some(Role::Host(_)) => kill.by_task,
+            role => matches!(role, Some(Role::Task(_))),
+        };
+        let by_task = kill.by_task;
         if kill.task != 0 {
             let id = task_id(kill.task, "signal")?;
+            if let Some(host) = self.hosts.of(id) {
+                self.ask_for(asked, host, to_daemon::Body::Kill(kill));
+                return Ok(None);
+            }
             self.signal_task(id, kill.signal, by_task)?;
             return super::DONE;
         }
         let job = JobId(kill.job);
+        if let Some(home) = self.home_elsewhere(job) {
+            self.ask_for(asked, home, to_daemon::Body::Kill(kill));
+            return Ok(None);
+        }
         let entry = self
             .jobs
             .get(&job)
             .ok_or_else(|| no_such_job(job, "signal"))?;
         for id in entry.tasks.clone() {
+            if let Some(host) = self.hosts.of(id) {
+                let order = Kill {
+                    task: id.bits(),
+                    job: 0,
+                    ..kill
+                };
+                self.tell_host(host, to_daemon::Body::Kill(order));
+                continue;
+            }
             // Those that have ended meanwhile need no signal.
             let _ = self.signal_task(id, kill.signal, by_task);
         }

@@ -1,14 +1,57 @@
-//! ListTasks, ListHosts and ListJobs.
+//! ListTasks, ListHosts and ListJobs: each host lists its own; the one that a client asks puts the
+//! lists together.
 
-use crate::server::hub::{HOST_INDEX, Hub, INCARNATION};
+use crate::server::hub::{Asked, Hub};
 use crate::server::tasks::{Origin, Task};
 use pvm::ids::TaskId;
 use pvm::wire::control::{
-    HostInfo, HostList, JobInfo, JobList, ListTasks, TaskInfo, TaskList, from_daemon,
+    HostInfo, HostList, JobInfo, JobList, ListTasks, TaskInfo, TaskList, from_daemon, to_daemon,
 };
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Instant;
 
+/// Lists that are still to come.
+struct Gathering {
+    asked: Asked,
+    list: from_daemon::Body,
+    waiting: usize,
+}
+
 impl Hub {
+    /// Answers with our own list and those of the other hosts; `None`: the answer comes later. A host
+    /// that is lost meanwhile has nothing to list.
+    pub(super) fn gather(
+        &mut self,
+        asked: Asked,
+        own: from_daemon::Body,
+        body: to_daemon::Body,
+    ) -> Option<from_daemon::Body> {
+        let hosts: Vec<u16> = self.hosts.others.keys().copied().collect();
+        if hosts.is_empty() || self.host_of_client(asked.client).is_some() {
+            return Some(own);
+        }
+        let gathering = Rc::new(RefCell::new(Gathering {
+            asked,
+            list: own,
+            waiting: hosts.len(),
+        }));
+        for host in hosts {
+            let gathering = gathering.clone();
+            self.ask_host(host, body.clone(), move |hub, result| {
+                let mut gathering = gathering.borrow_mut();
+                if let Ok(list) = result {
+                    append(&mut gathering.list, list);
+                }
+                gathering.waiting -= 1;
+                if gathering.waiting == 0 {
+                    hub.answer(gathering.asked, gathering.list.clone());
+                }
+            });
+        }
+        None
+    }
+
     pub(super) fn list_tasks(&self, list: &ListTasks) -> from_daemon::Body {
         let is_wanted = |(id, task): &(&TaskId, &Task)| {
             (list.task == 0 || id.bits() == list.task)
@@ -25,8 +68,8 @@ impl Hub {
     pub(super) fn list_hosts(&self) -> from_daemon::Body {
         let host = HostInfo {
             name: self.facts.host.clone(),
-            index: HOST_INDEX.into(),
-            incarnation: INCARNATION.into(),
+            index: self.hosts.me.index.into(),
+            incarnation: self.hosts.me.incarnation.into(),
             architecture: std::env::consts::ARCH.to_owned(),
             software: concat!("pvmd ", env!("CARGO_PKG_VERSION")).to_owned(),
             cpus: self.facts.cpus,
@@ -41,7 +84,8 @@ impl Hub {
 
     pub(super) fn list_jobs(&self) -> from_daemon::Body {
         let now = Instant::now();
-        let jobs = self.jobs.iter().map(|(id, entry)| JobInfo {
+        let jobs = self.jobs.iter().filter(|(_, entry)| entry.part.is_none());
+        let jobs = jobs.map(|(id, entry)| JobInfo {
             job: id.0,
             command: entry.command.clone(),
             size: entry.life.size(),
@@ -58,12 +102,23 @@ impl Hub {
     }
 }
 
+/// Adds one list to another of the same kind.
+fn append(list: &mut from_daemon::Body, more: from_daemon::Body) {
+    use from_daemon::Body;
+    match (list, more) {
+        (Body::TaskList(list), Body::TaskList(more)) => list.tasks.extend(more.tasks),
+        (Body::HostList(list), Body::HostList(more)) => list.hosts.extend(more.hosts),
+        (Body::JobList(list), Body::JobList(more)) => list.jobs.extend(more.jobs),
+        _ => {}
+    }
+}
+
 fn task_info(id: TaskId, task: &Task) -> TaskInfo {
     TaskInfo {
         task: id.bits(),
         parent: task.parent.map_or(0, TaskId::bits),
         job: task.job.map_or(0, |job| job.0),
-        rank: task.number,
+        rank: task.home_number,
         pid: task.pid,
         program: task.program.clone(),
         attached: task.attachment().is_some(),

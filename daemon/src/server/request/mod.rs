@@ -11,6 +11,8 @@ mod notify;
 mod run;
 mod spawn;
 
+pub use run::{Input, template};
+
 use super::failure::failure;
 use super::hub::{Asked, Hub, Role};
 use pvm::ids::{JobId, TaskId};
@@ -18,7 +20,7 @@ use pvm::wire::control::{Done, Failure, FailureCode, StdinPolicy, from_daemon, t
 use std::os::fd::OwnedFd;
 
 /// What a request is answered with; `None`: later.
-type Reply = Result<Option<from_daemon::Body>, Failure>;
+pub type Reply = Result<Option<from_daemon::Body>, Failure>;
 
 const DONE: Reply = Ok(Some(from_daemon::Body::Done(Done {})));
 
@@ -52,19 +54,27 @@ impl Hub {
             Body::Detach(_) => self.leave(asked),
             Body::Run(run) => self.run(asked, run, fds),
             Body::Spawn(spawn) => self.spawn_tasks(asked, spawn),
-            Body::ListTasks(list) => Ok(Some(self.list_tasks(&list))),
-            Body::ListHosts(_) => Ok(Some(self.list_hosts())),
-            Body::ListJobs(_) => Ok(Some(self.list_jobs())),
-            Body::Kill(kill) => self.kill(asked, &kill),
+            Body::ListTasks(list) => {
+                Ok(self.gather(asked, self.list_tasks(&list), Body::ListTasks(list)))
+            }
+            Body::ListHosts(list) => {
+                Ok(self.gather(asked, self.list_hosts(), Body::ListHosts(list)))
+            }
+            Body::ListJobs(list) => Ok(self.gather(asked, self.list_jobs(), Body::ListJobs(list))),
+            Body::Kill(kill) => self.kill(asked, kill),
             Body::Notify(notify) => self.notify(asked, notify),
             Body::Stdin(stdin) => self.feed_stdin(asked, stdin),
-            Body::Terminate(terminate) => self.terminate(&terminate),
+            Body::Terminate(terminate) => self.terminate(asked, terminate),
             Body::Halt(halt) => self.ask_halt(asked, halt.force),
             Body::GroupJoin(join) => self.group_join(asked, join.name),
             Body::GroupLeave(leave) => self.group_leave(asked, &leave.name),
             Body::GroupQuery(query) => self.group_query(asked, &query.name),
             Body::GroupBarrier(barrier) => self.group_barrier(asked, &barrier),
             Body::Adopt(adopt) => self.adopt(asked, adopt.count),
+            Body::PreparePart(prepare) => self.prepare_part(asked, prepare),
+            Body::StartPart(start) => self.start_part(asked, start),
+            Body::OutputTaken(taken) => self.output_taken(asked, &taken),
+            Body::SpawnFor(spawn) => self.spawn_for(asked, spawn),
         }
     }
 
@@ -77,7 +87,7 @@ impl Hub {
     }
 
     /// No new work once a halt is under way.
-    fn check_not_halting(&self, what: &str) -> Result<(), Failure> {
+    pub(super) fn check_not_halting(&self, what: &str) -> Result<(), Failure> {
         match self.is_halting() {
             false => Ok(()),
             true => {
@@ -119,7 +129,8 @@ fn task_id(bits: u64, verb: &str) -> Result<TaskId, Failure> {
     })
 }
 
-fn no_such_job(job: JobId, verb: &str) -> Failure {
+/// A job that is not there.
+pub fn no_such_job(job: JobId, verb: &str) -> Failure {
     failure(
         FailureCode::FailureNoSuchJob,
         format!("cannot {verb} {job}"),

@@ -18,6 +18,10 @@ impl Hub {
                 Some(id) if self.tasks.get(&id).is_some_and(Task::is_present) => {
                     self.watches.add(asked.client, notify.token, id);
                 }
+                Some(id) if self.hosts.of(id).is_some() => {
+                    self.watches.add(asked.client, notify.token, id);
+                    self.watch_remote(id);
+                }
                 _ => gone.push(bits),
             }
         }

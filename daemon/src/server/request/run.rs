@@ -3,16 +3,15 @@
 use super::{Reply, failure, malformed, no_such_job};
 use crate::host::limits;
 use crate::job::life::Rules;
+use crate::server::assembly::Purpose;
 use crate::server::hub::{Asked, Hub};
 use crate::server::jobs::Template;
 use crate::server::keepers;
-use crate::server::launch::{self, Birth, Ready, Stdin, no_resources};
+use crate::server::launch::{self, Stdin, no_resources};
 use crate::server::stdio::Feeder;
-use crate::server::tasks::Origin;
 use pvm::ids::JobId;
 use pvm::wire::control::{Failure, FailureCode, Launch, Run, StdinData, StdinPolicy};
 use rustix::pipe::{PipeFlags, pipe_with};
-use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::Duration;
@@ -33,13 +32,8 @@ impl Hub {
                 ..f
             })?;
         }
-        let apps: Vec<_> = launch
-            .apps
-            .iter()
-            .map(|app| launch::prepare(app, launch))
-            .collect::<Result<_, _>>()?;
         let input = Input::new(&run, count as u32, fds.pop())?;
-        self.start_job(asked, &run, launch, &apps, input)?;
+        self.start_job(asked, &run, launch, input)?;
         Ok(None)
     }
 
@@ -48,14 +42,16 @@ impl Hub {
         asked: Asked,
         run: &Run,
         launch: &Launch,
-        apps: &[Ready],
         input: Input,
     ) -> Result<(), Failure> {
+        let purpose = Purpose::Launch(Box::new(input));
+        let assembly = self.plan(None, launch, purpose)?;
         let job = self.next_job();
         let rules = Rules {
             on_failure: run.on_failure(),
             timeout: (run.timeout_ms > 0).then(|| Duration::from_millis(run.timeout_ms)),
             has_keeper: true,
+            is_part: false,
         };
         let command = launch::command_line(&launch.apps);
         tracing::info!("{job} is started: {command}");
@@ -64,26 +60,13 @@ impl Hub {
         entry.launch = Some(asked);
         entry.keeper = Some(keepers::start(self, job).map_err(|e| no_resources(1, &e))?);
         self.jobs.insert(job, entry);
-        let birth = Birth {
-            job,
-            parent: None,
-            origin: Origin::Started,
-        };
-        let started = self.start_tasks(birth, apps, &|rank| input.of(rank));
-        if let Err(failure) = started {
-            self.abandon(job);
-            return Err(failure);
-        }
-        let feeder = input.into_feeder(self, job);
-        if let Some(entry) = self.jobs.get_mut(&job) {
-            entry.feeder = feeder;
-        }
+        self.assemble(job, assembly, launch);
         self.changed.notify_one();
         Ok(())
     }
 
     /// A job that has no tasks: only its keeper is to be ended.
-    pub(super) fn abandon(&mut self, job: JobId) {
+    pub(in crate::server) fn abandon(&mut self, job: JobId) {
         if let Some(entry) = self.jobs.get_mut(&job) {
             entry.launch = None;
             entry.lease = None;
@@ -173,9 +156,8 @@ impl Input {
     /// # Errors
     /// When /dev/null cannot be opened.
     pub fn none() -> Result<Self, Failure> {
-        let null = File::open("/dev/null").map_err(|e| no_resources(1, &e))?;
         Ok(Input {
-            none: Rc::new(null.into()),
+            none: launch::null()?,
             one: None,
             all: Vec::new(),
             feeds: Vec::new(),
@@ -193,7 +175,8 @@ impl Input {
         one.or(all).unwrap_or(&self.none).clone()
     }
 
-    fn into_feeder(self, hub: &Hub, job: JobId) -> Option<Feeder> {
+    /// What feeds the pipes of all ranks.
+    pub fn into_feeder(self, hub: &Hub, job: JobId) -> Option<Feeder> {
         if self.feeds.is_empty() {
             return None;
         }

@@ -1,17 +1,16 @@
 //! Spawn: a task starts more tasks.
 
+use super::run::template;
 use super::{Reply, failure, malformed};
-use crate::host::limits;
 use crate::job::life::Rules;
+use crate::server::assembly::Purpose;
 use crate::server::hub::{Asked, Hub};
+use crate::server::jobs::JobEntry;
 use crate::server::keepers;
-use crate::server::launch::{self, Birth, Ready, no_resources};
-use crate::server::request::run::{Input, template};
+use crate::server::launch::{self, no_resources};
 use crate::server::tasks::Origin;
 use pvm::ids::{JobId, TaskId};
-use pvm::wire::control::{
-    Failure, FailureCode, FailurePolicy, Launch, Spawn, SpawnResult, Spawned, from_daemon,
-};
+use pvm::wire::control::{Failure, FailureCode, FailurePolicy, Launch, Spawn, SpawnFor, to_daemon};
 
 impl Hub {
     pub(super) fn spawn_tasks(&mut self, asked: Asked, spawn: Spawn) -> Reply {
@@ -24,24 +23,57 @@ impl Hub {
             true => self.inherited(me, launch),
             false => launch,
         };
-        let count: u64 = launch.apps.iter().map(|app| u64::from(app.count)).sum();
-        limits::check_count(count)?;
-        let (apps, results) = prepare_each(&launch);
-        if apps.is_empty() {
+        let job = self.tasks.get(&me).and_then(|task| task.job);
+        if let Some((job, home)) = job.and_then(|job| Some((job, self.home_of(job)?))) {
+            self.spawn_at_home(asked, home, me, job, launch);
+            return Ok(None);
+        }
+        let purpose = Purpose::Spawn(asked);
+        let assembly = self.plan(Some(me), &launch, purpose)?;
+        if assembly.is_hopeless() {
             // Nothing starts: a caller without a job needs none.
-            return Ok(Some(from_daemon::Body::Spawned(Spawned {
-                results: results.into_iter().flatten().collect(),
-            })));
+            return Ok(Some(assembly.into_failures()));
         }
         let job = self.job_of_spawner(me, &launch)?;
-        let birth = Birth {
-            job,
-            parent: Some(me),
-            origin: Origin::Started,
+        self.assemble(job, assembly, &launch);
+        Ok(None)
+    }
+
+    /// The home of a job of which only a part is here.
+    fn home_of(&self, job: JobId) -> Option<u16> {
+        Some(self.jobs.get(&job)?.part.as_ref()?.home)
+    }
+
+    fn spawn_at_home(&mut self, asked: Asked, home: u16, me: TaskId, job: JobId, launch: Launch) {
+        let spawn = SpawnFor {
+            task: me.bits(),
+            job: job.0,
+            spawn: Some(Spawn {
+                launch: Some(launch),
+                inherit: false,
+            }),
         };
-        let input = Input::none()?;
-        let world = self.start_tasks(birth, &apps, &|rank| input.of(rank))?;
-        self.note_batch(job, asked, results, &world);
+        let body = to_daemon::Body::SpawnFor(spawn);
+        self.ask_host(home, body, move |hub, result| hub.conclude(asked, result));
+    }
+
+    /// A task of another host spawns; its job has its home here.
+    pub(super) fn spawn_for(&mut self, asked: Asked, spawn: SpawnFor) -> Reply {
+        const WHAT: &str = "spawning tasks for another host";
+        let host = self.host_of_client(asked.client);
+        let me = TaskId::from_bits(spawn.task).filter(|id| Some(id.host()) == host);
+        let me = me.ok_or_else(|| malformed(WHAT, "the task is not of the host that asks"))?;
+        let launch = spawn.spawn.and_then(|spawn| spawn.launch);
+        let launch = launch.ok_or_else(|| malformed(WHAT, "it has no launch"))?;
+        self.check_not_halting("spawning tasks")?;
+        let job = JobId(spawn.job);
+        let is_its = |entry: &&JobEntry| entry.part.is_none() && entry.numbers.contains_key(&me);
+        let entry = self.jobs.get(&job).filter(is_its);
+        if entry.is_none_or(|entry| entry.life.is_ending()) {
+            return Err(ending());
+        }
+        let assembly = self.plan(Some(me), &launch, Purpose::Spawn(asked))?;
+        self.assemble(job, assembly, &launch);
         Ok(None)
     }
 
@@ -74,13 +106,7 @@ impl Hub {
                 return self.own_job(me, launch);
             }
             if entry.life.is_ending() {
-                let why = "its job is being ended";
-                return Err(failure(
-                    FailureCode::FailureEnding,
-                    "cannot spawn tasks",
-                    why,
-                    "",
-                ));
+                return Err(ending());
             }
             if entry.keeper.is_none() {
                 let keeper = keepers::start(self, job).map_err(|e| no_resources(1, &e))?;
@@ -100,6 +126,7 @@ impl Hub {
             on_failure: FailurePolicy::FailureContinue,
             timeout: None,
             has_keeper: true,
+            is_part: false,
         };
         let command = launch::command_line(&launch.apps);
         let mut entry = launch::entry(job, rules, template(launch), command);
@@ -113,21 +140,11 @@ impl Hub {
     }
 }
 
-/// Checks each app; those that cannot be started have their results already.
-fn prepare_each(launch: &Launch) -> (Vec<Ready>, Vec<Option<SpawnResult>>) {
-    let (mut apps, mut results) = (Vec::new(), Vec::new());
-    for app in &launch.apps {
-        let result = match launch::prepare(app, launch) {
-            Ok(ready) => {
-                apps.push(ready);
-                None
-            }
-            Err(failure) => Some(SpawnResult {
-                task: 0,
-                failure: Some(failure),
-            }),
-        };
-        results.extend((0..app.count).map(|_| result.clone()));
-    }
-    (apps, results)
+fn ending() -> Failure {
+    failure(
+        FailureCode::FailureEnding,
+        "cannot spawn tasks",
+        "its job is being ended",
+        "",
+    )
 }

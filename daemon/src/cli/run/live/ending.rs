@@ -108,6 +108,7 @@ impl Live<'_> {
                 task: 0,
                 job,
                 signal,
+                ..control::Kill::default()
             }));
         }
     }

@@ -1,0 +1,274 @@
+//! The other hosts of the virtual machine: what is known of them, and asking them.
+//!
+//! A daemon is a client of every other daemon, with the requests that its own clients use and some
+//! more. What it asks is answered exactly once: by the other daemon or, when that host is lost, by a
+//! failure. What the other daemon says by itself are events of job parts and of watched tasks.
+
+use super::failure::failure;
+use super::hub::{Asked, ClientId, Hub, Role};
+use super::outbox::Outbox;
+use crate::job::place::Candidate;
+use pvm::ids::{JobId, TaskId};
+use pvm::wire::control::{Failure, FailureCode, FromDaemon, ToDaemon, from_daemon, to_daemon};
+use std::collections::{BTreeMap, HashMap};
+
+/// A host's place in the virtual machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HostPlace {
+    /// Its index, from 1.
+    pub index: u16,
+    /// Counts its lives under this index, from 1.
+    pub incarnation: u16,
+}
+
+/// The place of a host that is alone.
+pub const FIRST: HostPlace = HostPlace {
+    index: 1,
+    incarnation: 1,
+};
+
+/// What is done with an answer.
+pub type Continuation = Box<dyn FnOnce(&mut Hub, Result<from_daemon::Body, Failure>)>;
+
+/// What is known of another host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostFacts {
+    /// Its place.
+    pub place: HostPlace,
+    /// Its name.
+    pub name: String,
+    /// Its architecture.
+    pub architecture: String,
+    /// Its CPUs.
+    pub cpus: u32,
+}
+
+/// Another host that lives.
+pub struct Other {
+    pub(super) facts: HostFacts,
+    /// As whom it asks us.
+    pub(super) client: ClientId,
+    /// What we ask it.
+    calls: Outbox,
+    last_request: u64,
+    pending: HashMap<u64, Continuation>,
+}
+
+/// All hosts.
+pub struct Hosts {
+    /// This one.
+    pub(super) me: HostPlace,
+    pub(super) others: BTreeMap<u16, Other>,
+    /// Names of all that ever were.
+    names: BTreeMap<u16, String>,
+}
+
+impl Default for Hosts {
+    fn default() -> Self {
+        Hosts {
+            me: FIRST,
+            others: BTreeMap::new(),
+            names: BTreeMap::new(),
+        }
+    }
+}
+
+impl Hosts {
+    /// Whether a task is, or was, one of this host.
+    pub fn is_mine(&self, task: TaskId) -> bool {
+        task.host() == self.me.index && task.incarnation() == self.me.incarnation
+    }
+
+    /// The living other host that a task is on.
+    pub fn of(&self, task: TaskId) -> Option<u16> {
+        let other = self.others.get(&task.host())?;
+        let is_current = other.facts.place.incarnation == task.incarnation();
+        (is_current && !self.is_mine(task)).then_some(task.host())
+    }
+}
+
+/// The two queues of a host that has come: our questions to it, and our answers to its own.
+pub struct Queues {
+    /// Frames of [`ToDaemon`].
+    pub calls: Outbox,
+    /// Frames of [`FromDaemon`].
+    pub answers: Outbox,
+}
+
+impl Hub {
+    /// Another host is part of the virtual machine from now on.
+    pub fn host_added(&mut self, facts: HostFacts) -> Queues {
+        let client = self.next_client();
+        let queues = Queues {
+            calls: Outbox::default(),
+            answers: Outbox::default(),
+        };
+        let entry = super::hub::Client {
+            outbox: queues.answers.clone(),
+            pid: 0,
+            role: Role::Host(facts.place.index),
+        };
+        self.clients.insert(client, entry);
+        let index = facts.place.index;
+        self.hosts.names.insert(index, facts.name.clone());
+        let other = Other {
+            facts,
+            client,
+            calls: queues.calls.clone(),
+            last_request: 0,
+            pending: HashMap::new(),
+        };
+        self.hosts.others.insert(index, other);
+        self.changed.notify_one();
+        queues
+    }
+
+    /// A host is lost, or has left: whatever was asked of it has failed, its tasks are dead, and what
+    /// it had here ends.
+    pub fn host_lost(&mut self, place: HostPlace, why: &str) {
+        let other = self.hosts.others.get_mut(&place.index);
+        let Some(other) = other.filter(|other| other.facts.place == place) else {
+            return;
+        };
+        let pending = std::mem::take(&mut other.pending);
+        let (client, name) = (other.client, other.facts.name.clone());
+        other.calls.break_off();
+        tracing::warn!("host {name} ({}) is lost: {why}", place.index);
+        self.hosts.others.remove(&place.index);
+        self.client_gone(client);
+        for then in pending.into_values() {
+            then(self, Err(host_lost(&name, why)));
+        }
+        self.parts_lost(place);
+        self.watched_lost(place);
+        self.changed.notify_one();
+    }
+
+    /// Asks another host.
+    pub(super) fn ask_host(
+        &mut self,
+        host: u16,
+        body: to_daemon::Body,
+        then: impl FnOnce(&mut Hub, Result<from_daemon::Body, Failure>) + 'static,
+    ) {
+        let Some(other) = self.hosts.others.get_mut(&host) else {
+            return then(self, Err(host_lost(&host.to_string(), "it is not there")));
+        };
+        other.last_request += 1;
+        let request = other.last_request;
+        other.pending.insert(request, Box::new(then));
+        let body = Some(body);
+        other.calls.push(&ToDaemon { request, body }, Vec::new());
+    }
+
+    /// Passes a request of a client on to another host, and its answer back.
+    pub(super) fn ask_for(&mut self, asked: Asked, host: u16, body: to_daemon::Body) {
+        self.ask_host(host, body, move |hub, result| hub.conclude(asked, result));
+    }
+
+    /// The other host that is the home of a job.
+    pub(super) fn home_elsewhere(&self, job: JobId) -> Option<u16> {
+        let other = self.hosts.others.get(&job.host())?;
+        let is_its = other.facts.place.incarnation == job.incarnation();
+        (is_its && job.host() != self.hosts.me.index).then_some(job.host())
+    }
+
+    /// Tells another host what needs no answer; nothing happens when it is lost.
+    pub(super) fn tell_host(&self, host: u16, body: to_daemon::Body) {
+        if let Some(other) = self.hosts.others.get(&host) {
+            let message = ToDaemon {
+                request: 0,
+                body: Some(body),
+            };
+            other.calls.push(&message, Vec::new());
+        }
+    }
+
+    /// Another host has answered or tells something.
+    pub fn host_said(&mut self, place: HostPlace, message: FromDaemon) {
+        let FromDaemon { request, body } = message;
+        let other = self.hosts.others.get_mut(&place.index);
+        let Some(other) = other.filter(|other| other.facts.place == place) else {
+            return;
+        };
+        let Some(body) = body else { return };
+        if request == 0 {
+            return self.host_event(place.index, body);
+        }
+        let Some(then) = other.pending.remove(&request) else {
+            return;
+        };
+        match body {
+            from_daemon::Body::Failure(failure) => then(self, Err(failure)),
+            body => then(self, Ok(body)),
+        }
+    }
+
+    fn host_event(&mut self, host: u16, body: from_daemon::Body) {
+        match body {
+            from_daemon::Body::TaskStarted(started) => self.part_task_started(host, started),
+            from_daemon::Body::TaskEnded(ended) => self.part_task_ended(host, ended),
+            from_daemon::Body::Output(output) => self.part_output(host, output),
+            from_daemon::Body::JobEnded(ended) => self.part_over(host, ended.job),
+            from_daemon::Body::TaskExited(exited) => self.remote_task_exited(exited),
+            _ => tracing::debug!("host {host} tells something that nobody waits for"),
+        }
+    }
+
+    /// A request of another host, as one of its clients would make it.
+    pub fn host_asks(&mut self, place: HostPlace, message: ToDaemon) {
+        let other = self.hosts.others.get(&place.index);
+        let Some(other) = other.filter(|other| other.facts.place == place) else {
+            return;
+        };
+        let asked = Asked {
+            client: other.client,
+            request: message.request,
+        };
+        self.request(asked, message.body, Vec::new());
+    }
+
+    /// The host behind a client.
+    pub(super) fn host_of_client(&self, client: ClientId) -> Option<u16> {
+        match self.clients.get(&client)?.role {
+            Role::Host(index) => Some(index),
+            _ => None,
+        }
+    }
+
+    /// Name of a host, for people.
+    pub(super) fn host_name(&self, index: u16) -> String {
+        if index == self.hosts.me.index {
+            return self.facts.host.clone();
+        }
+        let name = self.hosts.names.get(&index).cloned();
+        name.unwrap_or_else(|| format!("host {index}"))
+    }
+
+    /// Where tasks can be started, this host first.
+    pub(super) fn candidates(&self) -> Vec<Candidate> {
+        let mut candidates = vec![Candidate {
+            index: self.hosts.me.index,
+            name: self.facts.host.clone(),
+            architecture: std::env::consts::ARCH.to_owned(),
+            cpus: self.facts.cpus,
+        }];
+        candidates.extend(self.hosts.others.values().map(|other| Candidate {
+            index: other.facts.place.index,
+            name: other.facts.name.clone(),
+            architecture: other.facts.architecture.clone(),
+            cpus: other.facts.cpus,
+        }));
+        candidates
+    }
+}
+
+/// A host that does not answer any more.
+pub fn host_lost(name: &str, why: &str) -> Failure {
+    failure(
+        FailureCode::FailureHostLost,
+        format!("host {name} is lost"),
+        why,
+        "'pvm conf' lists the hosts",
+    )
+}

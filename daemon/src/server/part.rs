@@ -1,0 +1,224 @@
+//! The part of a job on this host, when the job's home is another: the home's orders.
+//!
+//! For this daemon a part is a job whose launcher is the home daemon. It differs in three things: its
+//! tasks are prepared first and started when all hosts have answered; it ends when the home says so,
+//! or is lost; and its output is paced by what the home's launcher takes, not by the connection.
+
+use super::failure::failure;
+use super::hub::{Asked, Hub};
+use super::jobs::JobEntry;
+use super::keepers;
+use super::launch::{self, Birth, Ready, no_resources};
+use super::request::{Reply, malformed, no_such_job};
+use super::tasks::Origin;
+use crate::host::limits;
+use crate::job::life::Rules;
+use pvm::ids::{JobId, TaskId};
+use pvm::wire::control::{
+    Failure, FailureCode, FailurePolicy, OutputTaken, PreparePart, SpawnResult, Spawned, StartPart,
+    TaskStarted, from_daemon,
+};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use tokio::sync::Semaphore;
+
+/// Bytes of a part's output that may be on their way to the launcher.
+const OUTPUT_ALLOWANCE: usize = 512 << 10;
+
+/// What a job has besides when its home is another host.
+pub struct Part {
+    /// Its home.
+    pub home: u16,
+    /// Paces the output of its tasks.
+    pub allowance: Rc<Semaphore>,
+    /// Tasks that have an id and are not started yet.
+    prepared: BTreeMap<TaskId, Prepared>,
+}
+
+struct Prepared {
+    app: Rc<Ready>,
+    parent: Option<TaskId>,
+}
+
+impl Part {
+    /// Whether this task waits for its start.
+    pub fn is_prepared(&self, task: TaskId) -> bool {
+        self.prepared.contains_key(&task)
+    }
+}
+
+impl Hub {
+    /// Looks programs up and gives out ids for tasks that another host wants to start here.
+    pub(super) fn prepare_part(&mut self, asked: Asked, prepare: PreparePart) -> Reply {
+        const WHAT: &str = "preparing tasks for another host";
+        let home = self.host_of_client(asked.client);
+        let home = home.ok_or_else(|| malformed(WHAT, "only another daemon can ask for this"))?;
+        self.check_not_halting(WHAT)?;
+        let launch = prepare.launch.ok_or_else(|| malformed(WHAT, "no launch"))?;
+        let count: u64 = launch.apps.iter().map(|app| u64::from(app.count)).sum();
+        limits::check_count(count)?;
+        let job = JobId(prepare.job);
+        let parent = TaskId::from_bits(prepare.parent);
+        let mut results = Vec::with_capacity(count as usize);
+        let mut ready = Vec::new();
+        for app in &launch.apps {
+            match launch::prepare(app, &launch) {
+                Ok(app) => ready.push(Some(Rc::new(app))),
+                Err(failure) => {
+                    results.extend((0..app.count).map(|_| failed(failure.clone())));
+                    ready.push(None);
+                    continue;
+                }
+            }
+            let ids = self.allocate(app.count as usize)?;
+            results.extend(ids.into_iter().map(|id| SpawnResult {
+                task: id.bits(),
+                failure: None,
+            }));
+        }
+        if ready.iter().any(Option::is_some) {
+            self.enter_part(job, home, asked, &prepare.command, &launch)?;
+        }
+        if let Some(part) = self.jobs.get_mut(&job).and_then(|e| e.part.as_mut()) {
+            let each = launch.apps.iter().zip(&ready);
+            let apps = each.flat_map(|(app, ready)| (0..app.count).map(move |_| ready));
+            for (result, app) in results.iter().zip(apps) {
+                if let (Some(id), Some(app)) = (TaskId::from_bits(result.task), app) {
+                    let app = app.clone();
+                    part.prepared.insert(id, Prepared { app, parent });
+                }
+            }
+        }
+        Ok(Some(from_daemon::Body::Spawned(Spawned { results })))
+    }
+
+    fn enter_part(
+        &mut self,
+        job: JobId,
+        home: u16,
+        asked: Asked,
+        command: &str,
+        launch: &pvm::wire::control::Launch,
+    ) -> Result<(), Failure> {
+        if let Some(entry) = self.jobs.get(&job) {
+            let is_its = entry.part.as_ref().is_some_and(|part| part.home == home);
+            return match is_its && !entry.life.is_ending() {
+                true => Ok(()),
+                false => Err(ending(job)),
+            };
+        }
+        let rules = Rules {
+            on_failure: FailurePolicy::FailureContinue,
+            timeout: None,
+            has_keeper: true,
+            is_part: true,
+        };
+        let template = super::request::template(launch);
+        let mut entry = launch::entry(job, rules, template, command.to_owned());
+        entry.life.run();
+        entry.lease = Some(asked.client);
+        entry.part = Some(Part {
+            home,
+            allowance: Rc::new(Semaphore::new(OUTPUT_ALLOWANCE)),
+            prepared: BTreeMap::new(),
+        });
+        entry.keeper = Some(keepers::start(self, job).map_err(|e| no_resources(1, &e))?);
+        tracing::info!("a part of {job} is prepared: {command}");
+        self.jobs.insert(job, entry);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// Starts prepared tasks, and forgets those that the home does not want.
+    pub(super) fn start_part(&mut self, asked: Asked, start: StartPart) -> Reply {
+        let job = JobId(start.job);
+        let entry = self.jobs.get_mut(&job);
+        let entry = entry.filter(|entry| entry.lease == Some(asked.client));
+        let entry = entry.ok_or_else(|| no_such_job(job, "start tasks of"))?;
+        let Some(part) = &mut entry.part else {
+            return Err(no_such_job(job, "start tasks of"));
+        };
+        let named = start.tasks.iter().chain(&start.forgotten);
+        let mut prepared: BTreeMap<_, _> = named
+            .filter_map(|bits| part.prepared.remove_entry(&TaskId::from_bits(*bits)?))
+            .collect();
+        let world: Option<Vec<_>> = start.world.iter().map(|b| TaskId::from_bits(*b)).collect();
+        let world: Rc<[TaskId]> = world.unwrap_or_default().into();
+        let places = start.ranks.iter().zip(&start.numbers);
+        let mut seats = Vec::with_capacity(start.tasks.len());
+        for (bits, (&rank, &number)) in start.tasks.iter().zip(places) {
+            let id = TaskId::from_bits(*bits);
+            let found = id.and_then(|id| Some((id, prepared.remove(&id)?)));
+            let Some((id, Prepared { app, parent })) = found else {
+                return Err(malformed("starting tasks", "they were not prepared"));
+            };
+            if world.get(rank as usize) != Some(&id) {
+                return Err(malformed("starting tasks", "rank and world do not agree"));
+            }
+            let birth = Birth {
+                job,
+                parent,
+                origin: Origin::Started,
+            };
+            self.enter_task(birth, id, rank, Some(number), &world, app.program())?;
+            seats.push((id, app));
+        }
+        let input = super::request::Input::none()?;
+        if let Err(failure) = self.order_starts(job, &seats, &|rank| input.of(rank)) {
+            for (id, _) in &seats {
+                self.process_not_started(job, *id, failure.clone());
+            }
+        }
+        Ok(None)
+    }
+
+    /// The home's launcher has taken some of the part's output.
+    pub(super) fn output_taken(&mut self, asked: Asked, taken: &OutputTaken) -> Reply {
+        let entry = self.jobs.get(&JobId(taken.job));
+        let part = entry
+            .filter(|entry| entry.lease == Some(asked.client))
+            .and_then(|entry| entry.part.as_ref());
+        if let Some(part) = part {
+            let free = part.allowance.available_permits();
+            let room = OUTPUT_ALLOWANCE.saturating_sub(free);
+            part.allowance.add_permits(room.min(taken.bytes as usize));
+        }
+        Ok(None)
+    }
+
+    /// Tells the home whether a task of a part has started.
+    pub(super) fn tell_start(&self, job: JobId, id: TaskId, pid: u32, failure: Option<Failure>) {
+        let entry = self.jobs.get(&job);
+        let Some(JobEntry {
+            part: Some(_),
+            lease: Some(lease),
+            ..
+        }) = entry
+        else {
+            return;
+        };
+        let started = TaskStarted {
+            job: job.0,
+            task: id.bits(),
+            pid,
+            failure,
+        };
+        self.tell(*lease, from_daemon::Body::TaskStarted(started));
+    }
+}
+
+fn failed(failure: Failure) -> SpawnResult {
+    SpawnResult {
+        task: 0,
+        failure: Some(failure),
+    }
+}
+
+fn ending(job: JobId) -> Failure {
+    failure(
+        FailureCode::FailureEnding,
+        format!("cannot start tasks of {job}"),
+        "it is being ended",
+        "",
+    )
+}
