@@ -31,3 +31,12 @@ pub const CALL_DEADLINE_MS: u64 = 60_000;
 
 /// Longest a client waits for a daemon that it starts.
 pub const DAEMON_START_DEADLINE_MS: u64 = 10_000;
+
+/// Most hosts of one host file or list.
+pub const HOSTS_MAX: usize = 65_534;
+
+/// Largest host file, in bytes.
+pub const HOSTFILE_MAX: u64 = 4 << 20;
+
+/// Longest name of a host or of a user on it, in bytes.
+pub const HOST_NAME_MAX: usize = 253;

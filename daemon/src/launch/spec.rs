@@ -1,0 +1,76 @@
+//! One host as a host file or a list names it.
+
+use std::fmt;
+
+/// How its daemon gets started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Start {
+    /// Through ssh, which may ask nothing.
+    #[default]
+    Ssh,
+    /// Through ssh, which may ask for a password (`so=pw`).
+    Password,
+    /// By hand: the user types the command there (`so=ms`).
+    Manual,
+}
+
+/// What is said about a host beside its name. Nothing in it is expanded: `$HOME` and the like are
+/// the other host's.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Options {
+    /// User there; none: whom ssh chooses (`lo=`, `user=`, `user@`).
+    pub user: Option<String>,
+    /// Tasks that it gets before others do (`slots=`, `cpu=`, `:4`).
+    pub slots: Option<u32>,
+    /// Tasks that it never gets more of (`max-slots=`, `slots=4!`).
+    pub max_slots: Option<u32>,
+    /// How its daemon is started (`so=`).
+    pub start: Start,
+    /// Path of pvmd there (`dx=`).
+    pub daemon: Option<String>,
+    /// Folders in which programs are looked up there (`ep=`).
+    pub programs: Vec<String>,
+    /// Working directory of tasks there (`wd=`).
+    pub directory: Option<String>,
+    /// Relative speed, 1 to 1000000 (`sp=`).
+    pub speed: Option<u32>,
+    /// Address or network interface to use in place of what the name resolves to (`ip=`).
+    pub address: Option<String>,
+    /// Debugger there (`bx=`).
+    pub debugger: Option<String>,
+    /// Name of its virtual machine, when the user has several (`id=`).
+    pub machine: Option<String>,
+}
+
+/// One host.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HostSpec {
+    /// Its name or address; an IPv6 address without its brackets.
+    pub name: String,
+    /// What else is said about it.
+    pub options: Options,
+    /// It is not started now: what is said about it counts when it is added later (`&host`).
+    pub only_later: bool,
+    /// Line of the file that names it first; 0 in a list.
+    pub line: usize,
+}
+
+impl HostSpec {
+    /// A host of which nothing but the name is known.
+    pub fn named(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            ..Self::default()
+        }
+    }
+}
+
+/// `user@name`, as one types it for ssh.
+impl fmt::Display for HostSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.options.user {
+            Some(user) => write!(f, "{user}@{}", self.name),
+            None => f.write_str(&self.name),
+        }
+    }
+}
