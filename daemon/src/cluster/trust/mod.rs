@@ -24,6 +24,8 @@ mod secret;
 mod table;
 mod token;
 
+#[cfg(test)]
+pub(super) use certificate::tests::leaf as leaf_for_tests;
 pub use certificate::{Credentials, Trust, TrustError};
 pub use id::{BadDaemonId, DaemonId, IdentityError, check_identity};
 pub use pinned::joining_config;
