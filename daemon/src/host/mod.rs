@@ -6,8 +6,9 @@
 //! - [`cgroup`]: control groups of jobs, where they can be had
 //! - [`detach`]: becoming a daemon
 //! - [`terminal`]: whose turn it is at a terminal
-//! - [`limits`], [`facts`], [`memory`]: what this host allows and has
+//! - [`limits`], [`facts`], [`memory`], [`addresses`]: what this host allows and has
 
+pub mod addresses;
 pub mod cgroup;
 pub mod descendants;
 pub mod detach;
