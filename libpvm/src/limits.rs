@@ -31,3 +31,51 @@ pub const CALL_DEADLINE_MS: u64 = 60_000;
 
 /// Longest a client waits for a daemon that it starts.
 pub const DAEMON_START_DEADLINE_MS: u64 = 10_000;
+
+/// Longest key, name, architecture or software version of a host, in bytes.
+pub const HOST_TEXT_MAX: usize = 512;
+
+/// Most addresses of one host.
+pub const HOST_ADDRESSES_MAX: usize = 64;
+
+/// Longest reason why a host is lost that is kept, in bytes.
+pub const REASON_MAX: usize = 1024;
+
+/// Most groups of a virtual machine at a time.
+pub const GROUPS_MAX: usize = 65_536;
+
+/// Ended barriers of which the end is remembered, for a daemon that missed it.
+pub const BARRIER_ENDS_KEPT: usize = 4096;
+
+/// Longest name of a mailbox, in bytes.
+pub const MAIL_NAME_MAX: usize = 4096;
+
+/// Largest message in a mailbox, in bytes: every daemon has a copy.
+pub const MAIL_ENTRY_MAX: usize = 1 << 20;
+
+/// Most entries of all mailboxes.
+pub const MAIL_ENTRIES_MAX: usize = 65_536;
+
+/// Most bytes in all mailboxes, with their names.
+pub const MAIL_BYTES_MAX: usize = 32 << 20;
+
+/// Highest index of an entry in a mailbox, as PVM has it.
+pub const MAIL_INDEX_MAX: u32 = (1 << 21) - 1;
+
+/// Largest message between two ledgers, in bytes: a snapshot of all hosts, groups and mailboxes.
+pub const LEDGER_FRAME_MAX: usize = 96 << 20;
+
+/// Commands that one daemon puts into one entry of the ledger.
+pub const LEDGER_BATCH_MAX: usize = 256;
+
+/// Bytes of commands that one daemon puts into one entry of the ledger, the last command excepted.
+pub const LEDGER_BATCH_BYTES_MAX: usize = 1 << 20;
+
+/// Commands of one daemon that wait for their turn.
+pub const LEDGER_QUEUE_MAX: usize = 16_384;
+
+/// Bytes of entries in the ledger's log that call for a snapshot, whatever their number.
+pub const LEDGER_LOG_BYTES_MAX: usize = 16 << 20;
+
+/// Most voters of a ledger.
+pub const LEDGER_VOTERS_MAX: usize = 5;

@@ -1,0 +1,3 @@
+//! What several daemons need to be one virtual machine.
+
+pub mod registry;
