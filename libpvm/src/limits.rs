@@ -79,3 +79,34 @@ pub const LEDGER_LOG_BYTES_MAX: usize = 16 << 20;
 
 /// Most voters of a ledger.
 pub const LEDGER_VOTERS_MAX: usize = 5;
+
+/// Largest command for the ledger, in bytes.
+pub const LEDGER_COMMAND_MAX: usize = 2 << 20;
+
+/// Bytes of entries in one message of the ledger, the first entry excepted.
+pub const LEDGER_MESSAGE_BYTES_MAX: usize = 8 << 20;
+
+/// Between two signs of life of the ledger's leader.
+pub const LEDGER_HEARTBEAT_MS: u64 = 200;
+
+/// Least and most time without a leader after which a voter wants to be one.
+pub const LEDGER_ELECTION_MS: (u64, u64) = (800, 1600);
+
+/// Longest that a proposal to the ledger is tried.
+pub const LEDGER_PROPOSE_MS: u64 = 30_000;
+
+/// Without a leader that reaches a majority for so long, a host has lost the quorum. Longer than an
+/// election that fails once.
+pub const LEDGER_QUORUM_LOST_MS: u64 = 8_000;
+
+/// A host that does not take entries of the ledger for so long is suspected.
+pub const LEDGER_SILENCE_MS: u64 = 2_000;
+
+/// The last of two hosts goes on alone after so long.
+pub const LEDGER_TAKE_OVER_MS: u64 = 2_000;
+
+/// Entries of the ledger after which a snapshot is made.
+pub const LEDGER_SNAPSHOT_ENTRIES: u64 = 2_048;
+
+/// Entries of the ledger that are kept behind a snapshot, for hosts that lag.
+pub const LEDGER_KEEP_ENTRIES: u64 = 512;

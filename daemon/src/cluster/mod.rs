@@ -1,3 +1,4 @@
 //! What several daemons need to be one virtual machine.
 
+pub mod ledger;
 pub mod registry;
