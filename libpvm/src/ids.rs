@@ -1,5 +1,6 @@
 //! Names of things: hosts, tasks, jobs, contexts, ranks and tags.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::num::NonZeroU64;
 use std::str::FromStr;
@@ -14,7 +15,9 @@ pub const HOST_MAX: u16 = 4095;
 /// A task of the virtual machine: host index, the host's incarnation, number within the host.
 ///
 /// A host that was lost and comes back has a new incarnation, so an old id never names a new task.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// To serde it is its 64 bits, checked when they are read.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u64", into = "u64")]
 pub struct TaskId(NonZeroU64);
 
 impl TaskId {
@@ -79,6 +82,20 @@ impl fmt::Debug for TaskId {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not an id")]
 pub struct ParseIdError(pub String);
+
+impl From<TaskId> for u64 {
+    fn from(task: TaskId) -> u64 {
+        task.bits()
+    }
+}
+
+impl TryFrom<u64> for TaskId {
+    type Error = ParseIdError;
+
+    fn try_from(bits: u64) -> Result<Self, ParseIdError> {
+        TaskId::from_bits(bits).ok_or_else(|| ParseIdError(format!("{bits:#x}")))
+    }
+}
 
 /// Reads what `Display` writes, with or without the leading `t`.
 impl FromStr for TaskId {

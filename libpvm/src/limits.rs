@@ -97,3 +97,82 @@ pub const STREAM_OPEN_DEADLINE_MS: u64 = 10_000;
 
 /// Longest a leaving daemon waits until others have heard that it leaves.
 pub const FAREWELL_DEADLINE_MS: u64 = 500;
+
+/// Longest key, name, architecture or software version of a host, in bytes.
+pub const HOST_TEXT_MAX: usize = 512;
+
+/// Most addresses of one host.
+pub const HOST_ADDRESSES_MAX: usize = 64;
+
+/// Longest reason why a host is lost that is kept, in bytes.
+pub const REASON_MAX: usize = 1024;
+
+/// Most groups of a virtual machine at a time.
+pub const GROUPS_MAX: usize = 65_536;
+
+/// Ended barriers of which the end is remembered, for a daemon that missed it.
+pub const BARRIER_ENDS_KEPT: usize = 4096;
+
+/// Longest name of a mailbox, in bytes.
+pub const MAIL_NAME_MAX: usize = 4096;
+
+/// Largest message in a mailbox, in bytes: every daemon has a copy.
+pub const MAIL_ENTRY_MAX: usize = 1 << 20;
+
+/// Most entries of all mailboxes.
+pub const MAIL_ENTRIES_MAX: usize = 65_536;
+
+/// Most bytes in all mailboxes, with their names.
+pub const MAIL_BYTES_MAX: usize = 32 << 20;
+
+/// Highest index of an entry in a mailbox, as PVM has it.
+pub const MAIL_INDEX_MAX: u32 = (1 << 21) - 1;
+
+/// Largest message between two ledgers, in bytes: a snapshot of all hosts, groups and mailboxes.
+pub const LEDGER_FRAME_MAX: usize = 96 << 20;
+
+/// Commands that one daemon puts into one entry of the ledger.
+pub const LEDGER_BATCH_MAX: usize = 256;
+
+/// Bytes of commands that one daemon puts into one entry of the ledger, the last command excepted.
+pub const LEDGER_BATCH_BYTES_MAX: usize = 1 << 20;
+
+/// Commands of one daemon that wait for their turn.
+pub const LEDGER_QUEUE_MAX: usize = 16_384;
+
+/// Bytes of entries in the ledger's log that call for a snapshot, whatever their number.
+pub const LEDGER_LOG_BYTES_MAX: usize = 16 << 20;
+
+/// Most voters of a ledger.
+pub const LEDGER_VOTERS_MAX: usize = 5;
+
+/// Largest command for the ledger, in bytes.
+pub const LEDGER_COMMAND_MAX: usize = 2 << 20;
+
+/// Bytes of entries in one message of the ledger, the first entry excepted.
+pub const LEDGER_MESSAGE_BYTES_MAX: usize = 8 << 20;
+
+/// Between two signs of life of the ledger's leader.
+pub const LEDGER_HEARTBEAT_MS: u64 = 200;
+
+/// Least and most time without a leader after which a voter wants to be one.
+pub const LEDGER_ELECTION_MS: (u64, u64) = (800, 1600);
+
+/// Longest that a proposal to the ledger is tried.
+pub const LEDGER_PROPOSE_MS: u64 = 30_000;
+
+/// Without a leader that reaches a majority for so long, a host has lost the quorum. Longer than an
+/// election that fails once.
+pub const LEDGER_QUORUM_LOST_MS: u64 = 8_000;
+
+/// A host that does not take entries of the ledger for so long is suspected.
+pub const LEDGER_SILENCE_MS: u64 = 2_000;
+
+/// The last of two hosts goes on alone after so long.
+pub const LEDGER_TAKE_OVER_MS: u64 = 2_000;
+
+/// Entries of the ledger after which a snapshot is made.
+pub const LEDGER_SNAPSHOT_ENTRIES: u64 = 2_048;
+
+/// Entries of the ledger that are kept behind a snapshot, for hosts that lag.
+pub const LEDGER_KEEP_ENTRIES: u64 = 512;

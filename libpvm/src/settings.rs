@@ -26,6 +26,7 @@ variables! {
     DAEMON = "PVM_DAEMON": "name of the daemon to talk to on this host; default 'default'";
     PVMD = "PVM_PVMD": "path of the pvmd program; default: beside pvm, beside the caller, then PATH";
     LOG = "PVM_LOG": "log filter of the daemon, e.g. 'debug'; default 'warn'";
+    SEED = "PVM_SEED": "tests: the one seed for simulations, instead of those that they have";
     IDLE = "PVM_IDLE": "seconds after which an auto-started daemon with nothing to do leaves; default 60";
     WAIT = "PVM_WAIT": "how tasks wait for messages: adaptive (default), spin, or block";
     NO_COLOR = "NO_COLOR": "set and not empty: pvm shows its tables without colours";

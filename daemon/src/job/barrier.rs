@@ -1,6 +1,7 @@
 //! A barrier of one group: who has come, and how many it waits for.
 
 use pvm::ids::TaskId;
+use serde::{Deserialize, Serialize};
 
 /// Answer to a barrier request that is over. `R` names the request to answer.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub enum BarrierEnd<R> {
 }
 
 /// The barrier of a group while members wait in it.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Barrier<R> {
     /// As asked; 0 means all members of the moment.
     pub count: u32,
@@ -72,6 +73,11 @@ impl<R> Barrier<R> {
             0 => members,
             n => n,
         }
+    }
+
+    /// Who waits, and their requests.
+    pub fn waiting(&self) -> &[(TaskId, R)] {
+        &self.waiting
     }
 
     /// The requests to answer.

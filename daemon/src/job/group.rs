@@ -2,10 +2,11 @@
 
 use super::barrier::{Barrier, BarrierEnd};
 use pvm::ids::TaskId;
-use std::collections::BTreeMap;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Why a group request is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum GroupError {
     /// Nobody is in a group of that name.
     #[error("there is no such group")]
@@ -29,7 +30,7 @@ pub enum GroupError {
     AlreadyWaiting,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Group<R> {
     members: BTreeMap<u32, TaskId>,
     barrier: Option<Barrier<R>>,
@@ -85,7 +86,7 @@ impl<R> Group<R> {
 }
 
 /// All groups of the virtual machine. `R` names a barrier request that waits for its answer.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupTable<R> {
     groups: BTreeMap<String, Group<R>>,
 }
@@ -158,6 +159,49 @@ impl<R> GroupTable<R> {
     pub fn members(&self, name: &str) -> Result<&BTreeMap<u32, TaskId>, GroupError> {
         let group = self.groups.get(name).ok_or(GroupError::NoSuchGroup)?;
         Ok(&group.members)
+    }
+
+    /// Names of all groups.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.groups.keys().map(String::as_str)
+    }
+
+    /// Number of groups.
+    pub fn len(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// Whether there is no group.
+    pub fn is_empty(&self) -> bool {
+        self.groups.is_empty()
+    }
+
+    /// Names of the groups that a task is in.
+    pub fn names_with(&self, task: TaskId) -> Vec<String> {
+        let groups = self.groups.iter();
+        let with = groups.filter(|(_, group)| group.instance(task).is_some());
+        with.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The tasks of a host that are in any group.
+    pub fn tasks_of(&self, host: u16) -> BTreeSet<TaskId> {
+        let members = self
+            .groups
+            .values()
+            .flat_map(|group| group.members.values());
+        members
+            .copied()
+            .filter(|task| task.host() == host)
+            .collect()
+    }
+
+    /// The requests that wait in barriers.
+    pub fn waiting(&self) -> impl Iterator<Item = &R> {
+        let barriers = self
+            .groups
+            .values()
+            .filter_map(|group| group.barrier.as_ref());
+        barriers.flat_map(|barrier| barrier.waiting().iter().map(|(_, request)| request))
     }
 
     /// Instance number of a member.

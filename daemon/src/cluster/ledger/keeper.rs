@@ -1,0 +1,201 @@
+//! What every node does as time goes by: it watches the quorum, has suspects looked for, and takes
+//! over when it is the last of two.
+
+use super::config::TwoHosts;
+use super::links::CallError;
+use super::machine::News;
+use super::message::{Answer, Body, NoAnswer, Standing, Verdict};
+use super::node::Node;
+use crate::cluster::registry::{Command, HostId, HostRecord};
+use openraft::ServerState;
+use pvm::limits::REASON_MAX;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+use tokio::time::{Instant, sleep, timeout};
+
+/// Longest that the prober may take.
+const PROBE: Duration = Duration::from_secs(5);
+/// Longest that the leader may take to judge.
+const JUDGE: Duration = Duration::from_secs(8);
+/// How long a suspicion is kept alive.
+const SUSPICION: Duration = Duration::from_secs(60);
+/// Between two attempts to bring a suspicion to the leader.
+const RETRY: Duration = Duration::from_millis(300);
+/// How many hosts are asked whether this one still belongs.
+const WITNESSES: usize = 3;
+/// Longest that each may take.
+const WITNESS: Duration = Duration::from_secs(1);
+
+/// Watches, until the ledger stops.
+pub(super) async fn run(node: Arc<Node>) {
+    let mut is_lost = false;
+    loop {
+        sleep(node.config.heartbeat).await;
+        lead(&node);
+        let silent = node.links.quorum_age();
+        if silent >= node.config.take_over {
+            take_over_if_last(&node).await;
+        }
+        let silent = node.links.quorum_age().min(silent);
+        let was_lost = std::mem::replace(&mut is_lost, silent >= node.config.quorum_lost);
+        match (was_lost, is_lost) {
+            (false, true) => node.store.tell(News::QuorumLost { silent }),
+            (true, false) => node.store.tell(News::QuorumRegained),
+            _ => {}
+        }
+        if is_lost && !was_lost {
+            tokio::spawn(ask_standing(node.clone()));
+        }
+    }
+}
+
+/// As a leader: notes the quorum, and has silent nodes looked for.
+fn lead(node: &Arc<Node>) {
+    let metrics = node.metrics();
+    if metrics.state != ServerState::Leader {
+        return;
+    }
+    if let Some(age) = metrics.millis_since_quorum_ack {
+        node.links.note_quorum(Duration::from_millis(age));
+    }
+    for host in node.links.take_silent(node.config.silence) {
+        let node = node.clone();
+        tokio::spawn(async move { judge(&node, host, "it takes no entries").await });
+    }
+}
+
+/// The other one, when just this host and one more belong.
+fn other_of_two(node: &Node) -> Option<HostRecord> {
+    node.store.read(|registry| {
+        let mut living = registry.hosts().living();
+        let two = (living.next()?, living.next()?, living.next());
+        let other = match two {
+            (one, other, None) if one.id == node.me() => other,
+            (other, one, None) if one.id == node.me() => other,
+            _ => return None,
+        };
+        Some(other.clone())
+    })
+}
+
+async fn take_over_if_last(node: &Arc<Node>) {
+    if node.config.two_hosts == TwoHosts::Stop {
+        return;
+    }
+    let Some(other) = other_of_two(node) else {
+        return;
+    };
+    if is_alive(node, &other).await || node.links.quorum_age() < node.config.take_over {
+        return;
+    }
+    if let Err(error) = node.take_over().await {
+        tracing::error!(%error, "cannot go on alone");
+        return;
+    }
+    node.store.tell(News::TakenOver);
+    let command = Command::LoseHost {
+        host: other.id,
+        why: "it does not answer, and there were only two hosts".to_owned(),
+    };
+    // The queue tries until it is done; nobody need wait.
+    drop(node.queue.propose(command, node.config.propose));
+}
+
+async fn is_alive(node: &Node, host: &HostRecord) -> bool {
+    let probe = node.world.prober.is_alive(host.clone());
+    timeout(PROBE, probe).await.unwrap_or(false)
+}
+
+/// As the leader: finds out whether a host lives, and says that it is lost when it does not.
+pub(super) async fn judge(node: &Arc<Node>, host: HostId, why: &str) -> Verdict {
+    let record = node.store.read(|registry| registry.hosts().record(host).cloned());
+    let Some(record) = record.filter(HostRecord::is_living) else {
+        return Verdict::Gone;
+    };
+    if host == node.me() {
+        return Verdict::Alive;
+    }
+    let Some(_judging) = Judging::begin(node.clone(), host) else {
+        return Verdict::Open;
+    };
+    if is_alive(node, &record).await {
+        return Verdict::Alive;
+    }
+    let why = why.to_owned();
+    let command = Command::LoseHost { host, why };
+    match node.queue.propose(command, node.config.propose).await {
+        Ok(_) => Verdict::Gone,
+        Err(_) => Verdict::Open,
+    }
+}
+
+/// That a host is being looked for; one search at a time.
+struct Judging {
+    node: Arc<Node>,
+    host: HostId,
+}
+
+impl Judging {
+    fn begin(node: Arc<Node>, host: HostId) -> Option<Self> {
+        let judging = node.judging.lock();
+        let new = judging.unwrap_or_else(PoisonError::into_inner).insert(host);
+        new.then_some(Judging { node, host })
+    }
+}
+
+impl Drop for Judging {
+    fn drop(&mut self) {
+        let judging = self.node.judging.lock();
+        judging
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.host);
+    }
+}
+
+/// Brings a suspicion to the leader, whoever that is, until it is judged.
+pub(super) async fn suspect(node: Arc<Node>, host: HostId, mut why: String) {
+    why.truncate(why.floor_char_boundary(REASON_MAX));
+    let begun = Instant::now();
+    while begun.elapsed() < SUSPICION {
+        let gone = node.store.read(|registry| registry.hosts().is_gone(host));
+        if gone || accuse(&node, host, &why).await != Verdict::Open {
+            return;
+        }
+        sleep(RETRY).await;
+    }
+}
+
+async fn accuse(node: &Arc<Node>, host: HostId, why: &str) -> Verdict {
+    let why = why.to_owned();
+    match node.leader() {
+        None => Verdict::Open,
+        Some(leader) if leader == node.me() => judge(node, host, &why).await,
+        // An election finds out; a leader that is well is not lost.
+        Some(leader) if leader == host && node.links.quorum_age() < node.config.election.0 => {
+            Verdict::Alive
+        }
+        Some(leader) => match node.links.call(leader, Body::Suspect { host, why }, JUDGE).await {
+            Ok(Answer::Verdict(verdict)) => verdict,
+            _ => Verdict::Open,
+        },
+    }
+}
+
+/// Without a quorum: asks a few others whether this host still belongs. A lost host is told nothing
+/// by the leader.
+async fn ask_standing(node: Arc<Node>) {
+    let others = node.store.read(|registry| {
+        let living = registry.hosts().living().map(|record| record.id);
+        let others = living.filter(|id| *id != node.me());
+        others.take(WITNESSES).collect::<Vec<_>>()
+    });
+    for other in others {
+        match node.links.call(other, Body::Standing, WITNESS).await {
+            Ok(Answer::Standing(Standing::Gone)) | Err(CallError::Refused(NoAnswer::Gone)) => {
+                node.store.tell(News::Expelled);
+                return;
+            }
+            _ => {}
+        }
+    }
+}

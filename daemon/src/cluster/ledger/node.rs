@@ -1,0 +1,185 @@
+//! One node of the consensus, with what its tasks share.
+
+use super::config::Config;
+use super::links::{Links, Network};
+use super::log::Log;
+use super::machine::{News, Store};
+use super::queue::Queue;
+use super::types::{Lineage, LogId, Membership, Raft, Vote, host};
+use super::{LedgerError, World};
+use crate::cluster::registry::{Batch, HostId, Outcome};
+use openraft::error::{ClientWriteError, RaftError};
+use openraft::{EmptyNode, RaftMetrics, ServerState};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Longest that a host that leaves waits until another can lead.
+const HAND_OVER: Duration = Duration::from_secs(5);
+
+pub(super) type Metrics = RaftMetrics<u64, EmptyNode>;
+
+/// The consensus that runs now; a take-over begins another.
+struct Running {
+    raft: Raft,
+    log: Log,
+}
+
+/// What all tasks of a ledger know.
+pub(super) struct Node {
+    pub(super) config: Config,
+    pub(super) links: Arc<Links>,
+    pub(super) store: Arc<Store>,
+    pub(super) world: World,
+    pub(super) queue: Queue,
+    /// Hosts that are being looked for.
+    pub(super) judging: Mutex<BTreeSet<HostId>>,
+    running: Mutex<Running>,
+    daemon: u128,
+}
+
+/// Why this node has not written an entry.
+pub(super) enum NotWritten {
+    /// Another leads, perhaps this one.
+    NotLeader(Option<HostId>),
+    /// There is no consensus here any longer.
+    Stopped,
+}
+
+impl Node {
+    pub(super) async fn start(
+        config: Config,
+        (me, daemon): (HostId, u128),
+        lineage: Lineage,
+        world: World,
+        (queue, news): (Queue, mpsc::UnboundedSender<News>),
+    ) -> Result<Node, LedgerError> {
+        let links = Links::new(me, lineage, world.wire.clone());
+        let store = Store::new(news);
+        let log = Log::default();
+        let settings = Arc::new(config.raft(me.node()).validate().map_err(broken)?);
+        let network = Network(links.clone());
+        let raft = Raft::new(me.node(), settings, network, log.clone(), store.machine());
+        let raft = raft.await.map_err(broken)?;
+        Ok(Node {
+            config,
+            links,
+            store,
+            world,
+            queue,
+            judging: Mutex::default(),
+            running: Mutex::new(Running { raft, log }),
+            daemon,
+        })
+    }
+
+    /// Begins a consensus of this node alone.
+    pub(super) async fn initialize(&self) -> Result<(), LedgerError> {
+        let alone = [(self.me().node(), EmptyNode {})];
+        let nodes = BTreeMap::from(alone);
+        self.raft().initialize(nodes).await.map_err(broken)
+    }
+
+    /// Goes on alone with all that is here, as a history of its own.
+    pub(super) async fn take_over(&self) -> Result<(), LedgerError> {
+        let (raft, log) = self.parts();
+        let _ = raft.shutdown().await;
+        let term = raft.metrics().borrow().vote.leader_id().term;
+        let node = self.me().node();
+        // From here on what the former consensus may still be doing has no effect.
+        let machine = self.store.inherit(Membership::new(vec![[node].into()], ()));
+        let Some(applied) = self.store.applied() else {
+            return Err(LedgerError::Stopped);
+        };
+        let log = log.inherit(applied, Vote::new(term, node));
+        self.links.begin(Lineage {
+            daemon: self.daemon,
+            since: applied.index,
+        });
+        let settings = Arc::new(self.config.raft(node));
+        let network = Network(self.links.clone());
+        let raft = Raft::new(node, settings, network, log.clone(), machine).await;
+        let raft = raft.map_err(broken)?;
+        *self.lock() = Running { raft, log };
+        Ok(())
+    }
+
+    pub(super) async fn shutdown(&self) {
+        let _ = self.raft().shutdown().await;
+    }
+
+    /// Waits until this node neither leads nor votes, for a while.
+    pub(super) async fn handed_over(&self) {
+        let mut metrics = self.raft().metrics();
+        let node = self.me().node();
+        let is_over = |metrics: &Metrics| {
+            let votes = metrics.membership_config.voter_ids().any(|n| n == node);
+            metrics.state != ServerState::Leader && !votes
+        };
+        let over = metrics.wait_for(is_over);
+        // When nobody is left there is nobody to hand over to.
+        let _ = tokio::time::timeout(HAND_OVER, over).await;
+    }
+
+    /// Puts a batch into the log, as the leader, and waits until it is applied.
+    pub(super) async fn write(&self, batch: Batch) -> Result<Vec<Outcome>, NotWritten> {
+        match self.raft().client_write(batch).await {
+            Ok(written) => Ok(written.data),
+            Err(RaftError::APIError(ClientWriteError::ForwardToLeader(to))) => {
+                Err(NotWritten::NotLeader(to.leader_id.map(host)))
+            }
+            Err(RaftError::APIError(_)) => Err(NotWritten::NotLeader(None)),
+            Err(RaftError::Fatal(_)) => Err(NotWritten::Stopped),
+        }
+    }
+
+    pub(super) fn raft(&self) -> Raft {
+        self.lock().raft.clone()
+    }
+
+    /// About how many bytes the log takes.
+    pub(super) fn log_bytes(&self) -> usize {
+        self.lock().log.bytes()
+    }
+
+    pub(super) fn metrics(&self) -> Metrics {
+        self.lock().raft.metrics().borrow().clone()
+    }
+
+    pub(super) fn me(&self) -> HostId {
+        self.links.me
+    }
+
+    pub(super) fn leader(&self) -> Option<HostId> {
+        self.metrics().current_leader.map(host)
+    }
+
+    pub(super) fn is_leader(&self) -> bool {
+        self.metrics().state == ServerState::Leader
+    }
+
+    pub(super) fn voters(&self) -> Vec<HostId> {
+        let metrics = self.metrics();
+        metrics.membership_config.voter_ids().map(host).collect()
+    }
+
+    fn parts(&self) -> (Raft, Log) {
+        let running = self.lock();
+        (running.raft.clone(), running.log.clone())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Running> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The index of an entry, when there is one.
+pub(super) fn index(id: Option<LogId>) -> u64 {
+    id.map_or(0, |id| id.index)
+}
+
+pub(super) fn broken(error: impl std::error::Error) -> LedgerError {
+    LedgerError::Broken(error.to_string())
+}
+
