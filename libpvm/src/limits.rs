@@ -40,3 +40,24 @@ pub const HOSTFILE_MAX: u64 = 4 << 20;
 
 /// Longest name of a host or of a user on it, in bytes.
 pub const HOST_NAME_MAX: usize = 253;
+
+/// Hosts on which daemons are started at the same time.
+pub const SSH_PARALLEL: usize = 32;
+
+/// Longest that starting a daemon on another host may take.
+pub const SSH_DEADLINE_MS: u64 = 30_000;
+
+/// Longest that ssh tries one address.
+pub const SSH_CONNECT_S: u64 = 10;
+
+/// Longest that ssh may take to leave after the daemon has answered.
+pub const SSH_LEAVE_MS: u64 = 2_000;
+
+/// Longest line that is kept of what ssh or a shell says, in bytes.
+pub const SSH_LINE_MAX: usize = 4096;
+
+/// Lines that are kept of what ssh or a shell says.
+pub const SSH_LINES_MAX: usize = 64;
+
+/// Largest join data, in bytes: they must fit into an empty pipe.
+pub const JOIN_DATA_MAX: usize = 32 << 10;
