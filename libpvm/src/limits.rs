@@ -176,3 +176,24 @@ pub const LEDGER_SNAPSHOT_ENTRIES: u64 = 2_048;
 
 /// Entries of the ledger that are kept behind a snapshot, for hosts that lag.
 pub const LEDGER_KEEP_ENTRIES: u64 = 512;
+
+/// Hosts on which daemons are started at the same time.
+pub const SSH_PARALLEL: usize = 32;
+
+/// Longest that starting a daemon on another host may take.
+pub const SSH_DEADLINE_MS: u64 = 30_000;
+
+/// Longest that ssh tries one address.
+pub const SSH_CONNECT_S: u64 = 10;
+
+/// Longest that ssh may take to leave after the daemon has answered.
+pub const SSH_LEAVE_MS: u64 = 2_000;
+
+/// Longest line that is kept of what ssh or a shell says, in bytes.
+pub const SSH_LINE_MAX: usize = 4096;
+
+/// Lines that are kept of what ssh or a shell says.
+pub const SSH_LINES_MAX: usize = 64;
+
+/// Largest join data, in bytes: they must fit into an empty pipe.
+pub const JOIN_DATA_MAX: usize = 32 << 10;

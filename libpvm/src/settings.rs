@@ -25,6 +25,8 @@ variables! {
     XDG_RUNTIME_DIR = "XDG_RUNTIME_DIR": "the user's runtime directory, set by the system";
     DAEMON = "PVM_DAEMON": "name of the daemon to talk to on this host; default 'default'";
     PVMD = "PVM_PVMD": "path of the pvmd program; default: beside pvm, beside the caller, then PATH";
+    SSH = "PVM_SSH":
+        "command that starts daemons on other hosts, with arguments if need be; default 'ssh'";
     LOG = "PVM_LOG": "log filter of the daemon, e.g. 'debug'; default 'warn'";
     SEED = "PVM_SEED": "tests: the one seed for simulations, instead of those that they have";
     IDLE = "PVM_IDLE": "seconds after which an auto-started daemon with nothing to do leaves; default 60";

@@ -11,3 +11,4 @@ pub mod hostfile;
 pub mod names;
 pub mod problem;
 pub mod spec;
+pub mod ssh;
