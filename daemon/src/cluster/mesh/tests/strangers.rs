@@ -161,10 +161,7 @@ async fn who_has_no_certificate_can_only_join() {
         .unwrap_err();
     assert_eq!(sent_away(&bare).await, "a daemon needs a certificate");
 
-    // And nothing reaches the daemon of streams that come before the greeting.
     let bare = stranger.call_bare(&one).await;
-    let mut send = bare.open_uni().await.unwrap();
-    stream::send(&mut send, &Join::default()).await.unwrap();
     let (mut send, _recv) = bare.open_bi().await.unwrap();
     stream::send(&mut send, &Greeting { kind: None })
         .await
@@ -175,6 +172,28 @@ async fn who_has_no_certificate_can_only_join() {
     );
     is_well(&mut one).await;
     assert!(one.has_no_event());
+}
+
+#[tokio::test]
+async fn before_the_greeting_there_is_room_for_it_alone() {
+    let one = Daemon::new(1);
+    let stranger = Stranger::new();
+    let member = stranger.call(&one, &trust(OURS, 2)).await.unwrap();
+    for connection in [stranger.call_bare(&one).await, member] {
+        let mut greeting = connection.open_bi().await.unwrap();
+        for _ in 0..2 {
+            let at_once = Duration::ZERO;
+            assert!(timeout(at_once, connection.open_bi()).await.is_err());
+            assert!(timeout(at_once, connection.open_uni()).await.is_err());
+        }
+        let bytes = vec![0xff; 1 << 20];
+        greeting.0.write_all(&bytes).await.unwrap_err();
+        assert!(
+            sent_away(&connection)
+                .await
+                .starts_with("a message of 4294967295 bytes")
+        );
+    }
 }
 
 #[tokio::test]
