@@ -66,6 +66,9 @@ pub const GREETING_MAX: usize = 4096;
 /// Longest a connection between daemons takes until both know who the other is.
 pub const HANDSHAKE_DEADLINE_MS: u64 = 5_000;
 
+/// Bytes on the way to a daemon from somebody who has not said yet who it is.
+pub const GREETING_WINDOW: u32 = 16 << 10;
+
 /// Connections to a daemon whose other end has not said yet who it is.
 pub const HALF_OPEN_MAX: usize = 256;
 

@@ -73,10 +73,18 @@ async fn admit(mesh: &Shared, caller: Incoming, address: SocketAddr) -> Result<(
         let what = format!("it has not become a peer within {} s", limit.as_secs());
         Err(Away::Sent(what))
     });
-    if let (Some(connection), Err(Away::Sent(what))) = (&connection, &admitted) {
-        connection.close(CloseCode::Nonsense.into(), what.as_bytes());
+    let Some(connection) = connection else {
+        return admitted;
+    };
+    match (&admitted, connection.close_reason()) {
+        (Err(Away::Sent(what)), None) => {
+            connection.close(CloseCode::Nonsense.into(), what.as_bytes());
+            admitted
+        }
+        // It says more than what a stream says of it.
+        (Err(_), Some(reason)) => Err(ended(&reason)),
+        _ => admitted,
     }
-    admitted
 }
 
 /// Hears the first message of a connection and does what it says.

@@ -2,7 +2,7 @@
 
 use super::Shared;
 use super::error::{AddressError, ConnectError, Wanted, shown};
-use super::peers::Step;
+use super::peers::{DialNumber, Step};
 use super::proto::{Greeting, Hello, HelloReply, Keep, Reason, Refusal, greeting};
 use super::{Peer, endpoint, serve, stream};
 use crate::cluster::trust::{DaemonId, check_identity};
@@ -37,9 +37,9 @@ pub(super) async fn connect(
             Step::Connected(peer) => return Ok(peer),
             Step::Leave => return Err(ConnectError::Leaving),
             Step::Wait(dialled, outcome) => (dialled, outcome),
-            Step::Dial(outcome) => {
+            Step::Dial(number, outcome) => {
                 // A task of its own: others may wait for it when we do not any more.
-                tokio::spawn(dial(mesh.clone(), id, addresses.clone()));
+                tokio::spawn(dial(mesh.clone(), id, number, addresses.clone()));
                 (addresses.clone(), outcome)
             }
         };
@@ -69,13 +69,13 @@ pub(super) async fn connect_seed(
     Ok(peer)
 }
 
-async fn dial(mesh: Shared, id: DaemonId, addresses: Vec<SocketAddr>) {
+async fn dial(mesh: Shared, id: DaemonId, number: DialNumber, addresses: Vec<SocketAddr>) {
     let kept = match find(&mesh, Wanted::Daemon(id), &addresses).await {
         Ok(reached) => keep(&mesh, reached).await,
         Err(error) => Err(error),
     };
     if let Err(error) = kept {
-        mesh.peers().dial_failed(id, error);
+        mesh.peers().dial_failed(id, number, error);
     }
 }
 

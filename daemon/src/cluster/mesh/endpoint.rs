@@ -2,13 +2,13 @@
 
 use crate::cluster::trust::Credentials;
 use pvm::limits::{
-    HALF_OPEN_MAX, KEEP_ALIVE_MS, PEER_SEND_WINDOW, PEER_SILENCE_MS, PEER_STREAMS_MAX,
-    STREAM_WINDOW,
+    GREETING_WINDOW, HALF_OPEN_MAX, KEEP_ALIVE_MS, PEER_SEND_WINDOW, PEER_SILENCE_MS,
+    PEER_STREAMS_MAX, STREAM_WINDOW,
 };
 use quinn::congestion::CubicConfig;
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn::{
-    AckFrequencyConfig, ClientConfig, EndpointConfig, IdleTimeout, MtuDiscoveryConfig,
+    AckFrequencyConfig, ClientConfig, Connection, EndpointConfig, IdleTimeout, MtuDiscoveryConfig,
     ServerConfig, TransportConfig, VarInt,
 };
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with, sockopt};
@@ -76,7 +76,9 @@ pub(super) fn server_config(credentials: &Credentials) -> io::Result<ServerConfi
     let mut config = ServerConfig::with_crypto(Arc::new(crypto));
     config
         .transport_config(Arc::new(transport()?))
-        .max_incoming(HALF_OPEN_MAX);
+        .max_incoming(HALF_OPEN_MAX)
+        .incoming_buffer_size(u64::from(GREETING_WINDOW))
+        .incoming_buffer_size_total(u64::from(GREETING_WINDOW) * HALF_OPEN_MAX as u64);
     Ok(config)
 }
 
@@ -88,6 +90,14 @@ pub(super) fn client_config(tls: Arc<rustls::ClientConfig>) -> io::Result<Client
     Ok(config)
 }
 
+/// Lets the other end open streams, as many as peers may.
+pub(super) fn admit_streams(connection: &Connection) {
+    connection.set_receive_window(VarInt::MAX);
+    connection.set_max_concurrent_bi_streams(VarInt::from_u32(PEER_STREAMS_MAX));
+    connection.set_max_concurrent_uni_streams(VarInt::from_u32(PEER_STREAMS_MAX));
+}
+
+/// How every connection begins: with room for a greeting, until both sides know each other.
 fn transport() -> io::Result<TransportConfig> {
     let silence = Duration::from_millis(PEER_SILENCE_MS);
     let silence = IdleTimeout::try_from(silence).map_err(io::Error::other)?;
@@ -103,10 +113,10 @@ fn transport() -> io::Result<TransportConfig> {
     config
         .max_idle_timeout(Some(silence))
         .keep_alive_interval(Some(Duration::from_millis(KEEP_ALIVE_MS)))
-        .max_concurrent_bidi_streams(VarInt::from_u32(PEER_STREAMS_MAX))
-        .max_concurrent_uni_streams(VarInt::from_u32(PEER_STREAMS_MAX))
+        .max_concurrent_bidi_streams(VarInt::from_u32(1))
+        .max_concurrent_uni_streams(VarInt::from_u32(0))
         .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
-        .receive_window(VarInt::MAX)
+        .receive_window(VarInt::from_u32(GREETING_WINDOW))
         .send_window(PEER_SEND_WINDOW)
         .initial_rtt(FIRST_ROUND_TRIP)
         .mtu_discovery_config(Some(mtu))

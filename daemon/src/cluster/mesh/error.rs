@@ -179,7 +179,7 @@ impl AddressError {
                 Self::of_code(close.error_code, &shown(&close.reason))
             }
             ConnectionError::ApplicationClosed(close) => Self::Refused(shown(&close.reason)),
-            other => Self::Broken(other.to_string()),
+            other => Self::Broken(shown(other.to_string().as_bytes())),
         }
     }
 
@@ -216,7 +216,7 @@ impl LostReason {
                     false => LostReason::ClosedThere(shown(&close.reason)),
                 }
             }
-            other => LostReason::Broken(other.to_string()),
+            other => LostReason::Broken(shown(other.to_string().as_bytes())),
         }
     }
 }

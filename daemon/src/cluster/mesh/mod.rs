@@ -28,7 +28,7 @@ mod error;
 mod join;
 mod nonsense;
 mod peers;
-pub mod proto;
+mod proto;
 mod serve;
 pub mod stream;
 #[cfg(test)]
@@ -37,6 +37,7 @@ mod tests;
 pub use error::{AddressError, ConnectError, LostReason, OpenError, StreamError, Wanted};
 pub use join::{JoinError, Joined, join};
 pub use proto::stream_head::Kind as Head;
+pub use proto::{Control, Relay, Rpc};
 
 use crate::cluster::trust::{DaemonId, OneTime, Token, TokenTable, TooManyTokens, Trust};
 use crate::host::addresses;

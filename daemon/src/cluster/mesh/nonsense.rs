@@ -1,5 +1,6 @@
 //! One line in the log about those who send nonsense, at a bounded rate.
 
+use super::error::shown;
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
@@ -21,6 +22,8 @@ impl Nonsense {
     /// Notes somebody who has been turned away.
     pub(super) fn note(&self, address: SocketAddr, what: &dyn Display) {
         if let Some(suppressed) = self.count(Instant::now()) {
+            // The reason can be the stranger's own words.
+            let what = shown(what.to_string().as_bytes());
             tracing::warn!("turned {address} away: {what} ({suppressed} more before)");
         }
     }

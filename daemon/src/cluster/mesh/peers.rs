@@ -39,8 +39,13 @@ struct Entry {
     links: Vec<(LinkNumber, Connection)>,
 }
 
+/// Number of a dial, never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct DialNumber(u64);
+
 #[derive(Debug)]
 struct Dial {
+    number: DialNumber,
     addresses: Vec<SocketAddr>,
     outcome: watch::Sender<Outcome>,
 }
@@ -52,8 +57,8 @@ pub(super) enum Step {
     Connected(Peer),
     /// Somebody dials these addresses already.
     Wait(Vec<SocketAddr>, watch::Receiver<Outcome>),
-    /// Dial, and say how it ended.
-    Dial(watch::Receiver<Outcome>),
+    /// Dial, and say if it failed.
+    Dial(DialNumber, watch::Receiver<Outcome>),
     /// There will be none.
     Leave,
 }
@@ -81,14 +86,21 @@ impl Peers {
             return Step::Wait(dial.addresses.clone(), dial.outcome.subscribe());
         }
         let (outcome, ends) = watch::channel(None);
-        let addresses = addresses.to_vec();
-        self.dials.insert(id, Dial { addresses, outcome });
-        Step::Dial(ends)
+        let number = DialNumber(self.next_number());
+        let dial = Dial {
+            number,
+            addresses: addresses.to_vec(),
+            outcome,
+        };
+        self.dials.insert(id, dial);
+        Step::Dial(number, ends)
     }
 
-    /// All addresses have failed. If the daemon has called in the meantime, nobody cares.
-    pub(super) fn dial_failed(&mut self, id: DaemonId, error: ConnectError) {
-        if let Some(dial) = self.dials.remove(&id) {
+    /// All addresses have failed. Nobody cares when the daemon has called in the meantime.
+    pub(super) fn dial_failed(&mut self, id: DaemonId, number: DialNumber, error: ConnectError) {
+        if self.dials.get(&id).is_some_and(|it| it.number == number)
+            && let Some(dial) = self.dials.remove(&id)
+        {
             dial.outcome.send_replace(Some(Err(error)));
         }
     }
@@ -98,8 +110,7 @@ impl Peers {
         if self.is_leaving {
             return None;
         }
-        self.last_number += 1;
-        let number = LinkNumber(self.last_number);
+        let number = LinkNumber(self.next_number());
         let link = (number, connection.clone());
         self.bury(peer.id);
         match self.connected.get_mut(&peer.id) {
@@ -131,6 +142,11 @@ impl Peers {
             self.connected.remove(&id);
             self.tell(MeshEvent::Lost { id, reason });
         }
+    }
+
+    fn next_number(&mut self) -> u64 {
+        self.last_number += 1;
+        self.last_number
     }
 
     /// Removes connections that have ended, before their tasks have noticed: whoever comes anew after a

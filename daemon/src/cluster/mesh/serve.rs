@@ -3,7 +3,7 @@
 use super::error::{LostReason, OpenError, StreamError};
 use super::peers::LinkNumber;
 use super::proto::StreamHead;
-use super::{Head, MeshEvent, Peer, Shared, stream};
+use super::{Head, MeshEvent, Peer, Shared, endpoint, stream};
 use crate::cluster::trust::DaemonId;
 use pvm::limits::{GREETING_MAX, HANDSHAKE_DEADLINE_MS, STREAM_OPEN_DEADLINE_MS};
 use quinn::{Connection, ConnectionError, RecvStream, SendStream, VarInt};
@@ -17,6 +17,7 @@ const NOT_UNDERSTOOD: VarInt = VarInt::from_u32(1);
 pub(super) fn take_in(mesh: &Shared, peer: &Peer, connection: &Connection) -> bool {
     let added = mesh.peers().add(peer, connection);
     if let Some(number) = added {
+        endpoint::admit_streams(connection);
         let link = Link {
             mesh: mesh.clone(),
             id: peer.id,

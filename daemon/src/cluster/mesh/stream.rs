@@ -1,4 +1,7 @@
 //! Messages on a stream, one after the other.
+//!
+//! A [`SendStream`] that is dropped ends as if all had been said. Whoever cannot say all of it resets
+//! the stream first, or ends what it says with a message that says so.
 
 use super::error::StreamError;
 use prost::Message;

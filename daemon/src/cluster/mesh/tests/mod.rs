@@ -107,6 +107,9 @@ async fn pair() -> (Daemon, Daemon) {
     (one, two)
 }
 
+/// Where these are, so that a port that has become free is not taken by another test.
+const MORTALS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 99);
+
 /// A daemon on a thread of its own, which can be ended as if by SIGKILL.
 struct Mortal {
     kill: tokio::sync::oneshot::Sender<()>,
@@ -124,7 +127,7 @@ impl Mortal {
             runtime.block_on(async {
                 let options = MeshOptions {
                     port,
-                    ..options(Ipv4Addr::LOCALHOST.into(), id)
+                    ..options(MORTALS.into(), id)
                 };
                 let (mesh, _events) = Mesh::start(trust(OURS, id), options).unwrap();
                 tell.send(mesh.local_addresses()[0]).unwrap();

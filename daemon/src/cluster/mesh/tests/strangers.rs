@@ -1,10 +1,11 @@
 //! Those who are no daemons of ours, and what they can do: nothing.
 
 use super::*;
-use crate::cluster::mesh::proto::{Greeting, Hello, HelloReply, Join, Reason, greeting};
+use crate::cluster::mesh::error::CloseCode;
+use crate::cluster::mesh::proto::{Greeting, Hello, HelloReply, Join, Keep, Reason, greeting};
 use crate::cluster::mesh::{AddressError, ConnectError, dial, endpoint, stream};
 use crate::cluster::trust::joining_config;
-use pvm::limits::{GREETING_MAX, HALF_OPEN_MAX, MESH_VERSIONS};
+use pvm::limits::{CONNECTIONS_PER_PEER_MAX, GREETING_MAX, HALF_OPEN_MAX, MESH_VERSIONS};
 use quinn::{Connection, ConnectionError, Endpoint, TokioRuntime};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use std::net::UdpSocket;
@@ -161,10 +162,7 @@ async fn who_has_no_certificate_can_only_join() {
         .unwrap_err();
     assert_eq!(sent_away(&bare).await, "a daemon needs a certificate");
 
-    // And nothing reaches the daemon of streams that come before the greeting.
     let bare = stranger.call_bare(&one).await;
-    let mut send = bare.open_uni().await.unwrap();
-    stream::send(&mut send, &Join::default()).await.unwrap();
     let (mut send, _recv) = bare.open_bi().await.unwrap();
     stream::send(&mut send, &Greeting { kind: None })
         .await
@@ -175,6 +173,28 @@ async fn who_has_no_certificate_can_only_join() {
     );
     is_well(&mut one).await;
     assert!(one.has_no_event());
+}
+
+#[tokio::test]
+async fn before_the_greeting_there_is_room_for_it_alone() {
+    let one = Daemon::new(1);
+    let stranger = Stranger::new();
+    let member = stranger.call(&one, &trust(OURS, 2)).await.unwrap();
+    for connection in [stranger.call_bare(&one).await, member] {
+        let mut greeting = connection.open_bi().await.unwrap();
+        for _ in 0..2 {
+            let at_once = Duration::ZERO;
+            assert!(timeout(at_once, connection.open_bi()).await.is_err());
+            assert!(timeout(at_once, connection.open_uni()).await.is_err());
+        }
+        let bytes = vec![0xff; 1 << 20];
+        greeting.0.write_all(&bytes).await.unwrap_err();
+        assert!(
+            sent_away(&connection)
+                .await
+                .starts_with("a message of 4294967295 bytes")
+        );
+    }
 }
 
 #[tokio::test]
@@ -238,6 +258,42 @@ async fn a_connection_counts_when_it_is_kept() {
     drop(connection);
     is_well(&mut one).await;
     assert!(one.has_no_event());
+}
+
+#[tokio::test]
+async fn a_daemon_that_dials_again_and_again_is_one_peer() {
+    let mut one = Daemon::new(1);
+    let (stranger, two) = (Stranger::new(), trust(OURS, 2));
+    let mut kept = Vec::new();
+    for _ in 0..CONNECTIONS_PER_PEER_MAX + 2 {
+        let connection = stranger.call(&one, &two).await.unwrap();
+        let greeted = dial::ask::<HelloReply>(&connection, hello(two.id())).await;
+        let (mut send, _) = greeted.unwrap();
+        stream::send(&mut send, &Keep {}).await.unwrap();
+        endpoint::admit_streams(&connection);
+        // It counts when it may open streams.
+        drop(timeout(DEADLINE, connection.open_uni()).await.unwrap());
+        kept.push(connection);
+    }
+    for oldest in &kept[..2] {
+        assert_eq!(sent_away(oldest).await, "there are newer connections");
+    }
+    assert_eq!(one.connected().await.id, two.id());
+    assert!(one.has_no_event());
+    // New streams go over the newest connection.
+    one.mesh.open_uni(two.id(), control()).await.unwrap();
+    let newest = kept.last().unwrap();
+    timeout(DEADLINE, newest.accept_uni())
+        .await
+        .unwrap()
+        .unwrap();
+    // It is lost with the last.
+    for connection in kept {
+        assert!(one.has_no_event());
+        connection.close(CloseCode::Leaving.into(), b"");
+        end_of(&connection).await;
+    }
+    assert_eq!(one.lost().await, (two.id(), LostReason::Left));
 }
 
 #[tokio::test]
