@@ -99,8 +99,8 @@ struct Walk<'a> {
     here: &'a str,
     /// Folder of its modules.
     own: String,
-    /// Inline modules that are open, with the number of braces outside each.
-    inline: Vec<(&'a str, usize)>,
+    /// Folders of the inline modules that are open, with the number of braces outside each.
+    inline: Vec<(String, usize)>,
     braces: usize,
     /// Value of a path attribute that waits for its module.
     path: Option<&'a str>,
@@ -149,7 +149,11 @@ impl<'a> Walk<'a> {
                     return;
                 };
                 if is(2, '{') {
-                    self.inline.push((module, self.braces));
+                    let folder = match self.path.take() {
+                        Some(path) => join(self.here, path),
+                        None => join(self.folder(), module),
+                    };
+                    self.inline.push((folder, self.braces));
                 } else if is(2, ';') {
                     self.module(module);
                 }
@@ -162,13 +166,14 @@ impl<'a> Walk<'a> {
         if let Some(path) = self.path.take() {
             return self.found.push(vec![join(self.here, path)]);
         }
-        let folder = self
-            .inline
-            .iter()
-            .fold(self.own.clone(), |path, (name, _)| join(&path, name));
         let files = [format!("{module}.rs"), format!("{module}/mod.rs")];
-        self.found
-            .push(files.map(|file| join(&folder, &file)).to_vec());
+        let files = files.map(|file| join(self.folder(), &file)).to_vec();
+        self.found.push(files);
+    }
+
+    /// Where a module that is declared here is looked for.
+    fn folder(&self) -> &str {
+        self.inline.last().map_or(&self.own, |(folder, _)| folder)
     }
 }
 
@@ -242,7 +247,8 @@ mod tests {
             ("a/Cargo.toml", "[package]"),
             (
                 "a/src/lib.rs",
-                "mod b; pub mod c; mod d { mod e; } #[path = \"x/y.rs\"] mod z; mod b2;",
+                "mod b; pub mod c; mod d { mod e; } #[path = \"x/y.rs\"] mod z; mod b2;
+                 #[path = \"q\"] mod i { mod j; mod k { mod l; } }",
             ),
             ("a/src/b.rs", "mod f;"),
             ("a/src/b/f.rs", ""),
@@ -252,6 +258,8 @@ mod tests {
             ("a/src/d/e.rs", ""),
             ("a/src/x/y.rs", ""),
             ("a/src/b2.rs", ""),
+            ("a/src/q/j.rs", ""),
+            ("a/src/q/k/l.rs", ""),
             ("a/src/dead.rs", "// mod comment;"),
             ("a/src/b/comment.rs", ""),
         ];

@@ -75,6 +75,8 @@ impl Hub {
             Body::StartPart(start) => self.start_part(asked, start),
             Body::OutputTaken(taken) => self.output_taken(asked, &taken),
             Body::SpawnFor(spawn) => self.spawn_for(asked, spawn),
+            // No task of another host is known here.
+            Body::Relay(relay) => Err(no_such_task(task_id(relay.peer, "reach")?, "reach")),
         }
     }
 
