@@ -238,5 +238,8 @@ fn halting_ends_everything_and_leaves_no_file() {
 }
 
 fn halt(force: bool) -> pvm::wire::control::to_daemon::Body {
-    pvm::wire::control::to_daemon::Body::Halt(pvm::wire::control::Halt { force })
+    pvm::wire::control::to_daemon::Body::Halt(pvm::wire::control::Halt {
+        force,
+        ..Default::default()
+    })
 }

@@ -223,3 +223,21 @@ pub const NET_FAULTS_MAX: u32 = 8;
 /// Longest that leaving waits for a peer on another host to confirm more than it has: a task that
 /// computes confirms nothing, and the daemons have it all.
 pub const LEAVE_CONFIRM_MS: u64 = 1_000;
+
+/// Longest that a daemon tries to become part of a virtual machine.
+pub const ADMIT_DEADLINE_MS: u64 = 30_000;
+
+/// Between two attempts of that.
+pub const ADMIT_PAUSE_MS: u64 = 50;
+
+/// Least and most time between two attempts to reach the daemon of a host that is not known to be
+/// lost.
+pub const LINE_PAUSE_MIN_MS: u64 = 20;
+/// See [`LINE_PAUSE_MIN_MS`].
+pub const LINE_PAUSE_MAX_MS: u64 = 1_000;
+
+/// Longest that a suspected host may take to answer.
+pub const PROBE_MS: u64 = 1_500;
+
+/// Most hosts on one machine that one command starts.
+pub const LOCAL_HOSTS_MAX: u32 = 64;

@@ -24,6 +24,12 @@ variables! {
         "directory of daemon sockets; default $XDG_RUNTIME_DIR/pvm, else /tmp/pvm-UID";
     XDG_RUNTIME_DIR = "XDG_RUNTIME_DIR": "the user's runtime directory, set by the system";
     DAEMON = "PVM_DAEMON": "name of the daemon to talk to on this host; default 'default'";
+    SECRET = "PVM_SECRET":
+        "file with the secret that the hosts of a virtual machine share; default pvm/vm.key in $XDG_CONFIG_HOME, else ~/.config";
+    XDG_CONFIG_HOME = "XDG_CONFIG_HOME": "the user's configuration directory, set by the system";
+    HOME = "HOME": "the user's home directory";
+    PORT = "PVM_PORT": "UDP port of the daemon for other hosts; default any that is free";
+    TEST_HOSTS = "PVM_TEST_HOSTS": "hosts of the virtual machine that pvm::testing::tasks makes; default 1";
     PVMD = "PVM_PVMD": "path of the pvmd program; default: beside pvm, beside the caller, then PATH";
     SSH = "PVM_SSH":
         "command that starts daemons on other hosts, with arguments if need be; default 'ssh'";

@@ -23,7 +23,9 @@ use crate::session::{
     DaemonOptions, Link, LinkError, StartError, hello_tool, socket_path, start_daemon,
 };
 use crate::settings;
-use crate::wire::control::{Adopt, AdoptedTask, Halt, from_daemon, to_daemon};
+use crate::wire::control::{
+    Adopt, AdoptedTask, Halt, OpenVm, Placement, from_daemon, to_daemon,
+};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::ffi::OsStr;
@@ -64,29 +66,76 @@ pub enum LocalVmError {
     Io(#[from] io::Error),
 }
 
-/// A virtual machine of one host, for one test.
+/// A virtual machine of this machine alone, for one test.
 pub struct LocalVm {
-    /// Declared before the directory: the daemon goes first.
+    /// Declared before the directory: the daemons go first, those that joined before the one that they
+    /// have joined.
+    others: Vec<Daemon>,
     daemon: Daemon,
     dir: PrivateDir,
 }
 
 impl LocalVm {
-    /// Starts one.
+    /// Starts one of one host.
     ///
     /// # Errors
     /// When the daemon program is not found (see [`settings::PVMD`]) or does not start.
     pub fn start() -> Result<Self, LocalVmError> {
+        Self::hosts(1)
+    }
+
+    /// Starts one of several hosts: a daemon for each, on this machine. Tasks go to them in turn.
+    ///
+    /// # Errors
+    /// When the daemon program is not found (see [`settings::PVMD`]) or does not start.
+    ///
+    /// # Panics
+    /// With no host.
+    pub fn hosts(count: usize) -> Result<Self, LocalVmError> {
+        assert!(count > 0, "a virtual machine has a host");
         let dir = PrivateDir::new()?;
-        let options = DaemonOptions {
+        let mut options = DaemonOptions {
             dir: dir.0.clone(),
             name: DAEMON.to_owned(),
             idle: Some(IDLE),
             pvmd: None,
+            secret: Some(dir.0.join("vm.key")),
+            join: Vec::new(),
         };
         start_daemon(&options)?;
         let daemon = Daemon::connect(socket_path(&dir.0, DAEMON))?;
-        Ok(Self { daemon, dir })
+        let mut vm = Self {
+            others: Vec::new(),
+            daemon,
+            dir,
+        };
+        if count > 1 {
+            options.join = vm.daemon.open()?;
+        }
+        for number in 2..=count {
+            options.name = format!("{DAEMON}.{number}");
+            start_daemon(&options)?;
+            let socket = socket_path(&options.dir, &options.name);
+            vm.others.push(Daemon::connect(socket)?);
+        }
+        Ok(vm)
+    }
+
+    /// How many hosts it was started with.
+    pub fn host_count(&self) -> usize {
+        self.others.len() + 1
+    }
+
+    /// The process of each host's daemon.
+    pub fn daemon_pids(&self) -> Vec<u32> {
+        let all = std::iter::once(&self.daemon).chain(&self.others);
+        all.map(|daemon| daemon.pid).collect()
+    }
+
+    /// The socket of each host's daemon.
+    pub fn sockets(&self) -> Vec<&Path> {
+        let all = std::iter::once(&self.daemon).chain(&self.others);
+        all.map(|daemon| daemon.socket.as_path()).collect()
     }
 
     /// Its runtime directory.
@@ -125,7 +174,7 @@ impl LocalVm {
     ) -> Result<Output, LocalVmError> {
         let mut command = Command::new(beside_pvmd("pvm"));
         command
-            .args(["run", "-n", &n.to_string(), "--"])
+            .args(["run", "-n", &n.to_string(), "--map-by", "host", "--"])
             .arg(program)
             .args(arguments);
         command
@@ -166,7 +215,7 @@ impl LocalVm {
         let identities = self.daemon.adopt(n)?;
         let attach = |identity: AdoptedTask| -> Result<Vm, Error> {
             let task = TaskId::from_bits(identity.task).ok_or(Error::Stranger)?;
-            let socket = self.daemon.socket.clone();
+            let socket = PathBuf::from(identity.socket);
             let options = Options::new().threads(threads);
             Vm::attach_with(options.identity(socket, task, identity.capability))
         };
@@ -184,12 +233,15 @@ impl LocalVm {
     }
 }
 
-/// Runs `body` as `n` tasks of a virtual machine made for it: [`LocalVm::tasks`] for most tests.
+/// Runs `body` as `n` tasks of a virtual machine made for it: [`LocalVm::tasks`] for most tests. It has
+/// one host, or as many as [`settings::TEST_HOSTS`] says.
 ///
 /// # Panics
 /// When the virtual machine does not start, or a task panics.
 pub fn tasks<R: Send>(n: usize, body: impl Fn(Vm) -> R + Sync) -> Vec<R> {
-    let vm = LocalVm::start().unwrap_or_else(|error| panic!("{error}"));
+    let hosts = std::env::var(settings::TEST_HOSTS).ok();
+    let hosts = hosts.and_then(|text| text.parse().ok()).unwrap_or(1);
+    let vm = LocalVm::hosts(hosts).unwrap_or_else(|error| panic!("{error}"));
     vm.tasks(n, body).unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -238,10 +290,23 @@ impl Daemon {
         })
     }
 
+    /// Opens the virtual machine for other daemons. Returns where this one is reached.
+    fn open(&self) -> Result<Vec<String>, LocalVmError> {
+        let mut link = self.link.lock().unwrap_or_else(PoisonError::into_inner);
+        match link.call(to_daemon::Body::OpenVm(OpenVm {}))?.body {
+            from_daemon::Body::VmOpened(opened) => Ok(opened.addresses),
+            _ => Err(LocalVmError::WrongAnswer),
+        }
+    }
+
     fn adopt(&self, n: usize) -> Result<Vec<AdoptedTask>, LocalVmError> {
         let count = u32::try_from(n).unwrap_or(TASKS_PER_LAUNCH_MAX + 1);
         let mut link = self.link.lock().unwrap_or_else(PoisonError::into_inner);
-        let answer = link.call(to_daemon::Body::Adopt(Adopt { count }))?;
+        let placement = Some(Placement {
+            by_host: true,
+            ..Placement::default()
+        });
+        let answer = link.call(to_daemon::Body::Adopt(Adopt { count, placement }))?;
         match answer.body {
             from_daemon::Body::Adopted(adopted) if adopted.tasks.len() == n => Ok(adopted.tasks),
             _ => Err(LocalVmError::WrongAnswer),
@@ -267,7 +332,10 @@ impl Daemon {
 impl Drop for Daemon {
     fn drop(&mut self) {
         let link = self.link.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let told = link.tell(to_daemon::Body::Halt(Halt { force: true }));
+        let told = link.tell(to_daemon::Body::Halt(Halt {
+            force: true,
+            ..Halt::default()
+        }));
         if told.is_err() || !self.wait(HALT_DEADLINE) {
             let _ = pidfd_send_signal(&self.process, Signal::KILL);
             self.wait(HALT_DEADLINE);

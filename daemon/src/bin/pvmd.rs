@@ -1,31 +1,63 @@
 //! pvmd: the daemon of the parallel virtual machine.
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use pvm_daemon::host::detach::{self, Readiness, Side, Word};
 use pvm_daemon::host::keeper;
+use pvm_daemon::launch::ssh::answer::Answer;
+use pvm_daemon::server::joining::{self, Way};
 use pvm_daemon::server::{self, Options};
+use std::net::IpAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
 /// The daemon of the parallel virtual machine: one per user and host.
 #[derive(Parser)]
-#[command(name = "pvmd", version)]
+#[command(name = "pvmd", version, args_conflicts_with_subcommands = true)]
 struct Arguments {
+    #[command(flatten)]
+    daemon: DaemonArguments,
+    #[command(subcommand)]
+    job: Option<Inner>,
+}
+
+#[derive(Args)]
+struct DaemonArguments {
     /// Name of this daemon; several daemons of different names are several hosts
     #[arg(long, default_value_t = pvm::session::daemon_name())]
     name: String,
+    /// Name of this host for the others [default: as the system says]
+    #[arg(long, value_name = "NAME")]
+    host_name: Option<String>,
     /// Leave after this many seconds without clients, jobs and tasks
     #[arg(long, value_name = "SECONDS")]
     idle: Option<u64>,
     /// Stay in the foreground and log to standard error
     #[arg(long)]
     foreground: bool,
-    #[command(subcommand)]
-    job: Option<Inner>,
+    /// The one address to listen at for other hosts [default: all]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<IpAddr>,
+    /// UDP port for other hosts [default: any that is free]
+    #[arg(long, value_name = "PORT", env = pvm::settings::PORT, default_value_t = 0)]
+    port: u16,
+    /// Read from standard input which virtual machine to join; tell on standard output how it went
+    #[arg(long)]
+    join_stdin: bool,
 }
 
 #[derive(Subcommand)]
 enum Inner {
+    /// Start a daemon that becomes a host of a virtual machine
+    Join {
+        /// Daemons of the virtual machine: HOST:PORT or ADDRESS:PORT; a token names them itself
+        #[arg(value_name = "ADDRESS:PORT")]
+        addresses: Vec<String>,
+        /// From 'pvm token'; without one the secret file of the virtual machine is used
+        #[arg(long)]
+        token: Option<String>,
+        #[command(flatten)]
+        daemon: DaemonArguments,
+    },
     /// The parent of one job's processes; started by pvmd only
     #[command(hide = true)]
     Keeper {
@@ -40,25 +72,46 @@ enum Inner {
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
-    if let Some(Inner::Keeper { open_files, .. }) = arguments.job {
-        keeper::main(open_files)?;
-        return Ok(ExitCode::SUCCESS);
-    }
+    let (daemon, way) = match arguments.job {
+        Some(Inner::Keeper { open_files, .. }) => {
+            keeper::main(open_files)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Some(Inner::Join {
+            addresses,
+            token,
+            daemon,
+        }) => (daemon, Some(Way::Given { addresses, token })),
+        None if arguments.daemon.join_stdin => (arguments.daemon, Some(Way::Stdin)),
+        None => (arguments.daemon, None),
+    };
+    let by_stdin = daemon.join_stdin;
+    let join = match way.map(|way| joining::resolve(&way)).transpose() {
+        Ok(join) => join,
+        Err(error) => return Ok(failed(by_stdin, &error.to_string())),
+    };
     let options = Options {
-        name: arguments.name,
-        idle: arguments.idle.map(Duration::from_secs),
-        foreground: arguments.foreground,
+        name: daemon.name,
+        idle: daemon.idle.map(Duration::from_secs),
+        foreground: daemon.foreground,
+        host: daemon.host_name,
+        join,
+        address: daemon.listen,
+        port: daemon.port,
     };
     if options.foreground {
-        return Ok(tell(server::run(&options, Readiness::nobody())?));
+        return Ok(match server::run(&options, Readiness::nobody()) {
+            Ok(already_running) => tell(already_running),
+            Err(error) => failed(by_stdin, &error.to_string()),
+        });
     }
     match detach::fork()? {
-        Side::Starter(Word::Ready) => Ok(ExitCode::SUCCESS),
-        Side::Starter(Word::AlreadyRunning(text)) => Ok(tell(Some(text))),
-        Side::Starter(Word::Failed(text)) => {
-            eprintln!("{text}");
-            Ok(ExitCode::FAILURE)
-        }
+        Side::Starter(Word::Ready) => Ok(succeeded(by_stdin)),
+        Side::Starter(Word::AlreadyRunning(text)) => Ok(match by_stdin {
+            true => failed(true, &text),
+            false => tell(Some(text)),
+        }),
+        Side::Starter(Word::Failed(text)) => Ok(failed(by_stdin, &text)),
         Side::Daemon(readiness) => Ok(tell(server::run(&options, readiness)?)),
     }
 }
@@ -68,4 +121,20 @@ fn tell(already_running: Option<String>) -> ExitCode {
         .iter()
         .for_each(|text| eprintln!("pvmd: {text}"));
     ExitCode::SUCCESS
+}
+
+/// Says that the daemon serves to whoever has started it through ssh.
+fn succeeded(by_stdin: bool) -> ExitCode {
+    if by_stdin {
+        println!("{}", Answer::Ok("joined".to_owned()));
+    }
+    ExitCode::SUCCESS
+}
+
+fn failed(by_stdin: bool, why: &str) -> ExitCode {
+    match by_stdin {
+        true => println!("{}", joining::answer(why)),
+        false => eprintln!("{why}"),
+    }
+    ExitCode::FAILURE
 }

@@ -5,7 +5,7 @@ use super::exit::Exit;
 use super::{low, say};
 use crate::ui::table::{Column, Look, render};
 use crate::ui::text;
-use pvm::wire::control::{HostInfo, ListHosts, from_daemon, to_daemon};
+use pvm::wire::control::{HostInfo, HostList, ListHosts, from_daemon, to_daemon};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -30,18 +30,23 @@ pub fn main(typed: &low::Conf, look: Look) -> Result<Exit, Trouble> {
     let answer = connection
         .link
         .call(to_daemon::Body::ListHosts(ListHosts {}))?;
-    let from_daemon::Body::HostList(mut list) = answer.body else {
-        return Err(connect::nonsense());
-    };
+    match answer.body {
+        from_daemon::Body::HostList(list) => Ok(show(list, typed.json, look)),
+        _ => Err(connect::nonsense()),
+    }
+}
+
+/// Shows the hosts.
+pub fn show(mut list: HostList, as_json: bool, look: Look) -> Exit {
     list.hosts.sort_by_key(|host| host.index);
-    Ok(match typed.json {
+    match as_json {
         true => say::json(&list.hosts.iter().map(in_json).collect()),
         false => say::out(&render(
             look,
             COLUMNS,
             &list.hosts.iter().map(row).collect::<Vec<_>>(),
         )),
-    })
+    }
 }
 
 fn row(host: &HostInfo) -> Vec<String> {

@@ -70,19 +70,70 @@ fn place() -> Result<(PathBuf, String), Trouble> {
     Ok((dir, session::daemon_name()))
 }
 
-/// Connects to a running daemon.
+/// Connects to a running daemon: the one that is named or, when it is gone, another host of its virtual
+/// machine on this machine.
 ///
 /// # Errors
 /// [`Trouble::NoMachine`] when none runs.
 pub fn existing() -> Result<Connection, Trouble> {
     let (dir, name) = place()?;
+    let mut trouble = None;
+    for socket in session::sockets_of(&dir, &name) {
+        match Link::connect(&socket, hello_tool()) {
+            Ok((link, welcome, _)) => {
+                return Ok(Connection {
+                    link,
+                    welcome,
+                    socket,
+                });
+            }
+            Err(error @ (LinkError::NoDaemon { .. } | LinkError::Lost)) => {
+                trouble.get_or_insert(error);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
     let socket = session::socket_path(&dir, &name);
-    let (link, welcome, _) = Link::connect(&socket, hello_tool())?;
-    Ok(Connection {
-        link,
-        welcome,
-        socket,
-    })
+    Err(trouble
+        .unwrap_or(LinkError::NoDaemon { path: socket })
+        .into())
+}
+
+/// Starts another daemon of this virtual machine on this machine: host number `number`.
+///
+/// # Errors
+/// When it cannot be started, or does not become part of the virtual machine.
+pub fn start_another(number: u32, join: &[String]) -> Result<(), Trouble> {
+    let (dir, name) = place()?;
+    let options = DaemonOptions {
+        dir,
+        name: format!("{name}.{number}"),
+        idle: None,
+        pvmd: None,
+        secret: None,
+        join: join.to_vec(),
+    };
+    session::start_daemon(&options).map_err(|error| Trouble::Other(error.to_string()))
+}
+
+/// The daemons of this virtual machine that run on this machine.
+///
+/// # Errors
+/// When there is no runtime directory.
+pub fn all_here() -> Result<Vec<Connection>, Trouble> {
+    let (dir, name) = place()?;
+    let connect = |socket: PathBuf| {
+        let (link, welcome, _) = Link::connect(&socket, hello_tool()).ok()?;
+        Some(Connection {
+            link,
+            welcome,
+            socket,
+        })
+    };
+    Ok(session::sockets_of(&dir, &name)
+        .into_iter()
+        .filter_map(connect)
+        .collect())
 }
 
 /// Attempts to meet a daemon: one can leave, idle, just when we come.
@@ -101,6 +152,8 @@ pub fn or_start() -> Result<Connection, Trouble> {
         name,
         idle: Some(idle()?),
         pvmd: None,
+        secret: None,
+        join: Vec::new(),
     };
     let mut last = None;
     for _ in 0..ATTEMPTS {

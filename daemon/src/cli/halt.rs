@@ -23,11 +23,12 @@ pub fn main(typed: &low::Halt) -> Result<Exit, Trouble> {
         }
         Err(other) => return Err(other),
     };
+    let others = connect::all_here()?;
     let pid = connection.welcome.daemon_pid;
-    match connection
-        .link
-        .call(to_daemon::Body::Halt(Halt { force: typed.force }))
-    {
+    match connection.link.call(to_daemon::Body::Halt(Halt {
+        force: typed.force,
+        ..Halt::default()
+    })) {
         Ok(_) => {}
         // It may be gone before its answer is read.
         Err(LinkError::Lost) => {}
@@ -38,6 +39,14 @@ pub fn main(typed: &low::Halt) -> Result<Exit, Trouble> {
         return Err(Trouble::Other(format!(
             "the daemon on {host} (pid {pid}) was told to end and is still there after 10 s; end it with: kill -9 {pid}"
         )));
+    }
+    for other in others {
+        let (host, pid) = (other.welcome.host.clone(), other.welcome.daemon_pid);
+        if !connect::see_off(other) {
+            return Err(Trouble::Other(format!(
+                "the daemon of {host} (pid {pid}) was told to end and is still there after 10 s; end it with: kill -9 {pid}"
+            )));
+        }
     }
     Ok(done(typed, true, ""))
 }

@@ -5,6 +5,8 @@ pub const PVM: &str = "\
 Examples:
   pvm run -n 8 hostname            eight tasks of any program
   pvm run -n 4 -l ./solver in.dat  each line of output begins with its rank
+  pvm up --local-hosts 3           three hosts on this machine
+  pvm add node1 node2              hosts through ssh
   pvm ps                           which tasks are running
   pvm kill j2                      end job 2
   pvm halt                         end the virtual machine
@@ -43,6 +45,47 @@ Exit codes:
   125    pvm run itself failed: no daemon, daemon lost, no resources, bad working directory
   126    the program cannot be executed: no permission, a directory, another architecture
   127    the program was not found";
+
+/// Of `pvm up`.
+pub const UP: &str = "\
+Examples:
+  pvm up                          a virtual machine of this host that stays until 'pvm halt'
+  pvm up --local-hosts 3          three hosts on this machine, to try things out
+  pvm up --hostfile hosts         this host and those of a file, through ssh
+  pvm up node[1-4]                the same with a list
+
+All hosts share the secret in ~/.config/pvm/vm.key (PVM_SECRET names another file), which is made
+when it is not there. What hosts say to each other is encrypted.
+
+Exit codes: 0 done; 1 some host could not be added; 2 usage; 125 our own failure";
+
+/// Of `pvm add`.
+pub const ADD: &str = "\
+Examples:
+  pvm add node1                   starts pvmd on node1 with your ssh
+  pvm add bob@node[1-4],node9
+
+Exit codes: 0 done; 1 some host could not be added; 2 usage; 3 no virtual machine is running;
+125 our own failure";
+
+/// Of `pvm delete`.
+pub const DELETE: &str = "\
+Examples:
+  pvm delete node1                refuses while jobs that were started there are running
+  pvm delete --force node1        ends them
+
+Exit codes: 0 done; 1 no such host, or it is used; 2 usage; 3 no virtual machine is running;
+125 our own failure";
+
+/// Of `pvm token`.
+pub const TOKEN: &str = "\
+Example:
+  pvm token                       here; prints a token, good for one host and ten minutes
+  pvmd join --token TOKEN         on the host that is to join, as it was printed
+
+Whoever has the token can join: pass it on as you would a password.
+
+Exit codes: 0 done; 2 usage; 3 no virtual machine is running; 125 our own failure";
 
 /// Of `pvm ps`.
 pub const PS: &str = "\

@@ -1,8 +1,10 @@
 //! What a `pvm run` line means: typed text becomes numbers, paths and policies.
 
-use super::low;
 use super::nearest::nearest;
+use super::{low, placing};
+use crate::launch::problem::HostsError;
 use pvm::limits::TASKS_PER_LAUNCH_MAX;
+use pvm::wire::control::Placement;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -36,7 +38,7 @@ impl Plan {
 }
 
 /// One program of a job.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct App {
     /// Number of tasks.
     pub count: u32,
@@ -48,6 +50,8 @@ pub struct App {
     pub environment: Vec<OsString>,
     /// Working directory, if it has its own; may be relative to ours.
     pub directory: Option<OsString>,
+    /// Where its tasks go, if that is said.
+    pub placement: Option<Placement>,
 }
 
 /// Who reads our standard input.
@@ -115,6 +119,9 @@ pub enum MeaningError {
     /// An option that is for the whole job.
     #[error("{0} is for the whole job: write it before the first program")]
     Global(&'static str),
+    /// A list of hosts, or a file of them.
+    #[error(transparent)]
+    Hosts(#[from] HostsError),
     /// Two that cannot go together.
     #[error("{0} and {1} cannot go together")]
     Conflict(&'static str, &'static str),
@@ -207,6 +214,7 @@ fn app(part: &low::Run, number: Option<usize>) -> Result<App, MeaningError> {
         arguments: words.collect(),
         environment: environment(&part.environment)?,
         directory: part.directory.clone(),
+        placement: placing::placement(part)?,
     })
 }
 
@@ -296,22 +304,26 @@ fn choice(option: &'static str, value: &OsStr, expected: &str, words: &[&str]) -
 const TIMEOUT_MAX_S: f64 = 3.2e10;
 
 fn timeout(value: &OsStr) -> Result<Duration, MeaningError> {
+    time("--timeout", value)
+}
+
+/// Reads a time: seconds, or a number with a unit.
+///
+/// # Errors
+/// When it is none; `option` is who had it.
+pub fn time(option: &'static str, value: &OsStr) -> Result<Duration, MeaningError> {
     let expected = "a time such as 90, 2.5, 10m or 1h";
-    let text = value
-        .to_str()
-        .ok_or_else(|| bad("--timeout", value, expected))?;
+    let text = value.to_str().ok_or_else(|| bad(option, value, expected))?;
     let (digits, unit) = match text.as_bytes().last() {
         Some(b's') => (&text[..text.len() - 1], 1.0),
         Some(b'm') => (&text[..text.len() - 1], 60.0),
         Some(b'h') => (&text[..text.len() - 1], 3600.0),
         _ => (text, 1.0),
     };
-    let seconds: f64 = digits
-        .parse()
-        .map_err(|_| bad("--timeout", value, expected))?;
+    let seconds: f64 = digits.parse().map_err(|_| bad(option, value, expected))?;
     let seconds = seconds * unit;
     if !seconds.is_finite() || !(0.001..=TIMEOUT_MAX_S).contains(&seconds) {
-        return Err(bad("--timeout", value, expected));
+        return Err(bad(option, value, expected));
     }
     Ok(Duration::from_secs_f64(seconds))
 }

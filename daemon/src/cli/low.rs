@@ -26,6 +26,14 @@ pub struct Pvm {
 pub enum Verb {
     /// Run a program as a job of N tasks
     Run(Box<Run>),
+    /// Start the virtual machine, with more hosts if you like
+    Up(Up),
+    /// Add hosts to the virtual machine
+    Add(Add),
+    /// Remove hosts from the virtual machine
+    Delete(Delete),
+    /// Give out a token with which a host can join
+    Token(Token),
     /// List the tasks
     Ps(Ps),
     /// List the hosts
@@ -54,6 +62,35 @@ pub struct Run {
     /// Working directory of this program's tasks [default: where pvm runs]
     #[arg(long = "wdir", aliases = ["wd", "chdir"], value_name = "DIR")]
     pub directory: Option<OsString>,
+
+    /// Hosts for this program's tasks, in this order: a,b:2,node[3-5]; ":2" is the number of tasks
+    /// that a host gets before the next one does [default: all hosts, this one first]
+    #[arg(short = 'H', long = "host", aliases = ["hosts", "hostlist", "machine", "machines", "nodelist"], value_name = "HOST[:N],...")]
+    pub hosts: Vec<OsString>,
+
+    /// The same from a file: one host on a line, with slots=N or as PVM's host files have it
+    #[arg(short = 'f', long = "hostfile", aliases = ["machinefile", "default-hostfile"], value_name = "FILE")]
+    pub hostfile: Option<OsString>,
+
+    /// Number of tasks that each host gets before the next one does [default: its CPUs]
+    #[arg(short = 'N', long = "ppn", aliases = ["npernode", "perhost", "ntasks-per-node"], value_name = "N")]
+    pub per_host: Option<OsString>,
+
+    /// "slot" fills one host after the other, "host" gives one task to each in turn [default: slot]
+    #[arg(long = "map-by", aliases = ["mapby"], value_name = "slot|host")]
+    pub map_by: Option<OsString>,
+
+    /// As --map-by host
+    #[arg(long = "bynode", aliases = ["rr"], hide = true)]
+    pub by_node: bool,
+
+    /// As --map-by slot
+    #[arg(long = "byslot", hide = true)]
+    pub by_slot: bool,
+
+    /// As --ppn 1
+    #[arg(long = "pernode", hide = true)]
+    pub one_per_host: bool,
 
     /// Set an environment variable for this program; without VALUE it is passed on as it is here
     /// (the whole environment is passed on anyway)
@@ -113,6 +150,66 @@ pub struct Run {
         hide = true
     )]
     pub command: Vec<OsString>,
+}
+
+/// `pvm up`.
+#[derive(Debug, Args)]
+#[command(after_help = help::UP)]
+pub struct Up {
+    /// Have this many hosts on this machine, this one included
+    #[arg(long = "local-hosts", value_name = "N")]
+    pub local_hosts: Option<OsString>,
+    /// Add the hosts of this file: one on a line, as PVM's and MPI's host files have them
+    #[arg(short = 'f', long = "hostfile", value_name = "FILE")]
+    pub hostfile: Option<OsString>,
+    /// Add these hosts: a,b,node[3-5],user@host
+    #[arg(value_name = "HOST")]
+    pub hosts: Vec<OsString>,
+    /// Print JSON
+    #[arg(long = "json")]
+    pub json: bool,
+}
+
+/// `pvm add`.
+#[derive(Debug, Args)]
+#[command(after_help = help::ADD)]
+pub struct Add {
+    /// Hosts: a,b,node[3-5],user@host
+    #[arg(value_name = "HOST", required = true)]
+    pub hosts: Vec<OsString>,
+    /// Print JSON
+    #[arg(long = "json")]
+    pub json: bool,
+}
+
+/// `pvm delete`.
+#[derive(Debug, Args)]
+#[command(after_help = help::DELETE)]
+pub struct Delete {
+    /// Hosts, by name or index, as 'pvm conf' shows them
+    #[arg(value_name = "HOST", required = true)]
+    pub hosts: Vec<OsString>,
+    /// End what runs there too
+    #[arg(short = 'f', long = "force")]
+    pub force: bool,
+    /// Print JSON
+    #[arg(long = "json")]
+    pub json: bool,
+}
+
+/// `pvm token`.
+#[derive(Debug, Args)]
+#[command(after_help = help::TOKEN)]
+pub struct Token {
+    /// How long it is good: seconds, or a number with s, m or h
+    #[arg(long = "lifetime", value_name = "TIME", default_value = "10m")]
+    pub lifetime: OsString,
+    /// How many hosts can join with it
+    #[arg(long = "uses", value_name = "N", default_value = "1")]
+    pub uses: u32,
+    /// Print JSON
+    #[arg(long = "json")]
+    pub json: bool,
 }
 
 /// `pvm ps`.

@@ -7,8 +7,10 @@
 //! - [`exit`]: exit codes; [`failure`]: refusals of the daemon; [`say`]: our words;
 //!   [`signal`], [`nearest`]: names; [`help`]: the ends of the help pages
 
+pub mod add;
 pub mod conf;
 pub mod connect;
+pub mod delete;
 pub mod exit;
 pub mod failure;
 pub mod halt;
@@ -18,10 +20,13 @@ pub mod kill;
 pub mod low;
 pub mod nearest;
 pub mod normal;
+mod placing;
 pub mod ps;
 pub mod run;
 pub mod say;
 pub mod signal;
+pub mod token;
+pub mod up;
 pub mod version;
 
 use crate::ui::table::Look;
@@ -128,6 +133,10 @@ fn act(verb: &Verb) -> Result<Exit, Trouble> {
     match verb {
         // Only as a help page: `run::main` reads its own words.
         Verb::Run(_) => Ok(Exit::Usage),
+        Verb::Up(typed) => up::main(typed, look),
+        Verb::Add(typed) => add::main(typed),
+        Verb::Delete(typed) => delete::main(typed),
+        Verb::Token(typed) => token::main(typed),
         Verb::Ps(typed) => ps::main(typed, look),
         Verb::Conf(typed) => conf::main(typed, look),
         Verb::Kill(typed) => kill::main(typed),

@@ -10,6 +10,12 @@ pub fn host_name() -> String {
         .into_owned()
 }
 
+/// By what this machine, or this image of one, is known; empty when it has nothing of the kind.
+pub fn machine_id() -> String {
+    let id = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
+    id.trim().to_owned()
+}
+
 /// CPUs that tasks may use at a time: the affinity mask, cut to a cgroup's quota.
 pub fn cpus() -> u32 {
     let mask = rustix::thread::sched_getaffinity(None).map_or(1, |set| set.count());

@@ -25,6 +25,9 @@ pub enum PlaceError {
     /// A host was named that is not there.
     #[error("there is no host '{0}' in the virtual machine")]
     NoSuchHost(String),
+    /// All hosts are among those that are not wanted.
+    #[error("there are no other hosts")]
+    NoOthers,
     /// No host has the architecture.
     #[error("no host has the architecture '{0}'")]
     NoSuchArchitecture(String),
@@ -45,6 +48,9 @@ pub fn place(count: u32, wanted: &Placement, hosts: &[Candidate]) -> Result<Vec<
 
 /// The hosts that are wanted and how many tasks each takes in one round.
 fn rooms(wanted: &Placement, hosts: &[Candidate]) -> Result<Vec<(u16, u32)>, PlaceError> {
+    if wanted.others {
+        return others(wanted, hosts);
+    }
     let each = |host: &Candidate| match wanted.per_host {
         0 => host.cpus,
         per_host => per_host,
@@ -73,6 +79,27 @@ fn rooms(wanted: &Placement, hosts: &[Candidate]) -> Result<Vec<(u16, u32)>, Pla
         .into_iter()
         .map(|(host, slots)| (host.index, slots))
         .collect())
+}
+
+/// The hosts that are not meant.
+fn others(wanted: &Placement, hosts: &[Candidate]) -> Result<Vec<(u16, u32)>, PlaceError> {
+    let meant = |host: &Candidate| match wanted.hosts.is_empty() {
+        true => host.architecture == wanted.architecture,
+        false => {
+            let mut named = wanted.hosts.iter();
+            named.any(|entry| find(&entry.host, hosts).is_some_and(|it| it.index == host.index))
+        }
+    };
+    let rest: Vec<Candidate> = hosts.iter().filter(|host| !meant(host)).cloned().collect();
+    if rest.is_empty() {
+        return Err(PlaceError::NoOthers);
+    }
+    let wanted = Placement {
+        per_host: wanted.per_host,
+        by_host: wanted.by_host,
+        ..Placement::default()
+    };
+    rooms(&wanted, &rest)
 }
 
 /// A host by its name, the first part of its name, or its index.
@@ -149,6 +176,18 @@ mod tests {
         };
         let error = place(1, &wanted, &hosts());
         assert_eq!(error, Err(PlaceError::NoSuchHost("d".into())));
+    }
+
+    #[test]
+    fn all_but_some_hosts() {
+        let wanted = Placement {
+            hosts: vec![slots("b", 0)],
+            by_host: true,
+            others: true,
+            ..Placement::default()
+        };
+        assert_eq!(place(3, &wanted, &hosts()), Ok(vec![1, 7, 1]));
+        assert_eq!(place(1, &wanted, &hosts()[..1]), Err(PlaceError::NoOthers));
     }
 
     #[test]

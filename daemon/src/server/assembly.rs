@@ -10,8 +10,8 @@ use crate::host::limits;
 use crate::job::place::{PlaceError, place};
 use pvm::ids::{JobId, TaskId};
 use pvm::wire::control::{
-    App, Failure, FailureCode, Launch, PreparePart, SpawnResult, Spawned, StartPart, from_daemon,
-    to_daemon,
+    App, Failure, FailureCode, Launch, Placement, PreparePart, SpawnResult, Spawned, StartPart,
+    from_daemon, to_daemon,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -22,6 +22,8 @@ pub enum Purpose {
     Launch(Box<Input>),
     /// A spawn: those start that can, and the rest are failures of their own.
     Spawn(Asked),
+    /// Tasks that somebody attaches himself.
+    Adopt(Asked),
 }
 
 /// One task to be: where it goes and which app it runs.
@@ -47,13 +49,36 @@ pub struct Assembly {
 
 impl Hub {
     /// Where the tasks of a launch go, by rank.
-    fn seats(&self, launch: &Launch) -> Result<Vec<Seat>, Failure> {
-        let apps = launch.apps.iter().enumerate();
-        let apps = apps.flat_map(|(at, app)| std::iter::repeat_n(at, app.count as usize));
-        let apps: Vec<usize> = apps.collect();
-        let wanted = launch.placement.clone().unwrap_or_default();
-        let hosts = place(apps.len() as u32, &wanted, &self.candidates());
-        let hosts = hosts.map_err(|error| cannot_place(&error))?;
+    fn seats(&self, launch: &Launch, purpose: &Purpose) -> Result<Vec<Seat>, Failure> {
+        let mut candidates = self.candidates();
+        if let Purpose::Spawn(_) = purpose {
+            // Each spawn goes on where the last one ended.
+            let count: u32 = launch.apps.iter().map(|app| app.count).sum();
+            let turn = self.turn.get();
+            self.turn.set(turn.wrapping_add(count as usize));
+            let all = candidates.len();
+            candidates.rotate_left(turn % all);
+        }
+        let hosts_of = |count: u32, wanted: Option<&Placement>| {
+            let wanted = wanted.cloned().unwrap_or_default();
+            place(count, &wanted, &candidates).map_err(|error| cannot_place(&error))
+        };
+        let each = launch.apps.iter().enumerate();
+        let apps = each.flat_map(|(at, app)| std::iter::repeat_n(at, app.count as usize));
+        let hosts = match launch.apps.iter().any(|app| app.placement.is_some()) {
+            false => {
+                let count = launch.apps.iter().map(|app| app.count).sum();
+                hosts_of(count, launch.placement.as_ref())?
+            }
+            true => {
+                let mut hosts = Vec::new();
+                for app in &launch.apps {
+                    let wanted = app.placement.as_ref().or(launch.placement.as_ref());
+                    hosts.extend(hosts_of(app.count, wanted)?);
+                }
+                hosts
+            }
+        };
         let seats = hosts.into_iter().zip(apps);
         Ok(seats.map(|(host, app)| Seat { host, app }).collect())
     }
@@ -70,7 +95,7 @@ impl Hub {
         purpose: Purpose,
     ) -> Result<Assembly, Failure> {
         limits::check_count(launch.apps.iter().map(|app| u64::from(app.count)).sum())?;
-        let seats = self.seats(launch)?;
+        let seats = self.seats(launch, &purpose)?;
         let me = self.hosts.me.index;
         let mut assembly = Assembly {
             number: 0,
@@ -100,6 +125,7 @@ impl Hub {
             return self.assembled(job, assembly);
         }
         let parent = assembly.parent;
+        let adopt = matches!(assembly.purpose, Purpose::Adopt(_));
         let (number, hosts) = (assembly.number, assembly.waiting.clone());
         let orders: Vec<_> = hosts
             .iter()
@@ -110,12 +136,22 @@ impl Hub {
         }
         self.show_awaited(job);
         for (host, launch) in orders {
-            self.ask_prepare(job, number, host, parent, launch);
+            let order = PreparePart {
+                job: job.0,
+                launch: Some(launch),
+                parent: parent.map_or(0, TaskId::bits),
+                adopt,
+                ..PreparePart::default()
+            };
+            self.ask_prepare(job, number, host, order);
         }
     }
 
     /// Resolves the programs that this host starts.
     fn prepare_here(&self, assembly: &mut Assembly, launch: &Launch) -> Result<(), Failure> {
+        if let Purpose::Adopt(_) = assembly.purpose {
+            return Ok(());
+        }
         let me = self.hosts.me.index;
         for (at, app) in launch.apps.iter().enumerate() {
             let is_here = |seat: &Seat| seat.host == me && seat.app == at;
@@ -126,7 +162,7 @@ impl Hub {
                 (Ok(ready), _) => {
                     assembly.ready.insert(at, Rc::new(ready));
                 }
-                (Err(failure), Purpose::Launch(_)) => return Err(failure),
+                (Err(failure), Purpose::Launch(_) | Purpose::Adopt(_)) => return Err(failure),
                 (Err(failure), Purpose::Spawn(_)) => {
                     let seats = assembly.seats.iter().zip(&mut assembly.results);
                     for (_, result) in seats.filter(|(seat, _)| is_here(seat)) {
@@ -158,23 +194,12 @@ impl Hub {
         }
     }
 
-    fn ask_prepare(
-        &mut self,
-        job: JobId,
-        number: u64,
-        host: u16,
-        parent: Option<TaskId>,
-        launch: Launch,
-    ) {
+    fn ask_prepare(&mut self, job: JobId, number: u64, host: u16, mut order: PreparePart) {
         self.add_part(job, host);
-        let entry = self.jobs.get(&job);
-        let prepare = PreparePart {
-            job: job.0,
-            command: entry.map_or_else(String::new, |entry| entry.command.clone()),
-            launch: Some(launch),
-            parent: parent.map_or(0, TaskId::bits),
-        };
-        let body = to_daemon::Body::PreparePart(prepare);
+        if let Some(entry) = self.jobs.get(&job) {
+            order.command = entry.command.clone();
+        }
+        let body = to_daemon::Body::PreparePart(order);
         self.ask_host(host, body, move |hub, result| {
             hub.part_prepared(job, number, host, result);
         });
@@ -255,7 +280,7 @@ impl Hub {
                 .filter_map(|r| r.failure.clone())
         };
         let refusal = match assembly.purpose {
-            Purpose::Launch(_) => failures().next(),
+            Purpose::Launch(_) | Purpose::Adopt(_) => failures().next(),
             Purpose::Spawn(_) => None,
         };
         let refusal = refusal.or_else(|| is_over.then(|| ending(job)));
@@ -272,7 +297,10 @@ impl Hub {
         let birth = Birth {
             job,
             parent: assembly.parent,
-            origin: Origin::Started,
+            origin: match assembly.purpose {
+                Purpose::Adopt(_) => Origin::Adopted,
+                _ => Origin::Started,
+            },
         };
         let programs: Vec<_> = assembly
             .started()
@@ -296,7 +324,7 @@ impl Hub {
         for (result, id) in open.into_iter().zip(ids) {
             *result = Some(SpawnResult {
                 task: id.bits(),
-                failure: None,
+                ..SpawnResult::default()
             });
         }
         Ok(())
@@ -329,6 +357,10 @@ impl Hub {
             Purpose::Spawn(asked) => {
                 self.note_batch(job, asked, assembly.results, world);
                 Input::none().ok()
+            }
+            Purpose::Adopt(asked) => {
+                self.tell_adopted(job, asked, assembly.results);
+                None
             }
         };
         for (host, order) in orders {
@@ -382,12 +414,16 @@ impl Hub {
         match assembly.purpose {
             Purpose::Launch(_) => self.refuse_launch(job, why),
             Purpose::Spawn(asked) => self.conclude(asked, Err(why)),
+            Purpose::Adopt(asked) => {
+                self.conclude(asked, Err(why));
+                self.abandon(job);
+            }
         }
     }
 
     /// The job has ended before the hosts have answered.
     pub(super) fn give_up(&mut self, job: JobId, assembly: Assembly) {
-        if let Purpose::Spawn(asked) = assembly.purpose {
+        if let Purpose::Spawn(asked) | Purpose::Adopt(asked) = assembly.purpose {
             self.conclude(asked, Err(ending(job)));
         }
     }
@@ -439,8 +475,8 @@ fn is_sound(result: &SpawnResult, host: u16) -> bool {
 
 fn failed(failure: Failure) -> SpawnResult {
     SpawnResult {
-        task: 0,
         failure: Some(failure),
+        ..SpawnResult::default()
     }
 }
 

@@ -200,6 +200,7 @@ impl Hub {
                 let fds = vec![attached.inbox, self.host_page_fd.clone()];
                 self.answer_with(asked, from_daemon::Body::Welcome(welcome), fds);
                 self.open_awaited(attached.task);
+                self.release_held(attached.task);
             }
         }
         Some(client)

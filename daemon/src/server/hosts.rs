@@ -7,44 +7,27 @@
 use super::failure::failure;
 use super::hub::{Asked, ClientId, Hub, Role};
 use super::outbox::Outbox;
+use crate::cluster::registry::{HostFacts, HostId, HostRecord};
+use crate::cluster::trust::DaemonId;
+use crate::job::life::GRACE;
+use crate::job::numbers::Numbers;
 use crate::job::place::Candidate;
 use pvm::ids::{JobId, TaskId};
-use pvm::wire::control::{Failure, FailureCode, FromDaemon, ToDaemon, from_daemon, to_daemon};
+use pvm::wire::control::{
+    EndReason, Failure, FailureCode, FromDaemon, ToDaemon, from_daemon, to_daemon,
+};
 use std::collections::{BTreeMap, HashMap};
-
-/// A host's place in the virtual machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct HostPlace {
-    /// Its index, from 1.
-    pub index: u16,
-    /// Counts its lives under this index, from 1.
-    pub incarnation: u16,
-}
+use std::time::Duration;
 
 /// The place of a host that is alone.
-pub const FIRST: HostPlace = HostPlace {
-    index: 1,
-    incarnation: 1,
-};
+pub const FIRST: HostId = HostId::new(1, 1);
 
 /// What is done with an answer.
 pub type Continuation = Box<dyn FnOnce(&mut Hub, Result<from_daemon::Body, Failure>)>;
 
-/// What is known of another host.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HostFacts {
-    /// Its place.
-    pub place: HostPlace,
-    /// Its name.
-    pub name: String,
-    /// Its architecture.
-    pub architecture: String,
-    /// Its CPUs.
-    pub cpus: u32,
-}
-
 /// Another host that lives.
 pub struct Other {
+    pub(super) id: HostId,
     pub(super) facts: HostFacts,
     /// As whom it asks us.
     pub(super) client: ClientId,
@@ -57,7 +40,7 @@ pub struct Other {
 /// All hosts.
 pub struct Hosts {
     /// This one.
-    pub(super) me: HostPlace,
+    pub(super) me: HostId,
     pub(super) others: BTreeMap<u16, Other>,
     /// Names of all that ever were.
     names: BTreeMap<u16, String>,
@@ -79,10 +62,15 @@ impl Hosts {
         task.host() == self.me.index && task.incarnation() == self.me.incarnation
     }
 
+    /// The place of a living other host.
+    pub fn place(&self, index: u16) -> Option<HostId> {
+        self.others.get(&index).map(|other| other.id)
+    }
+
     /// The living other host that a task is on.
     pub fn of(&self, task: TaskId) -> Option<u16> {
         let other = self.others.get(&task.host())?;
-        let is_current = other.facts.place.incarnation == task.incarnation();
+        let is_current = other.id.incarnation == task.incarnation();
         (is_current && !self.is_mine(task)).then_some(task.host())
     }
 }
@@ -97,7 +85,8 @@ pub struct Queues {
 
 impl Hub {
     /// Another host is part of the virtual machine from now on.
-    pub fn host_added(&mut self, facts: HostFacts) -> Queues {
+    pub fn host_added(&mut self, record: &HostRecord) -> Queues {
+        let (id, facts) = (record.id, record.facts.clone());
         let client = self.next_client();
         let queues = Queues {
             calls: Outbox::default(),
@@ -106,12 +95,13 @@ impl Hub {
         let entry = super::hub::Client {
             outbox: queues.answers.clone(),
             pid: 0,
-            role: Role::Host(facts.place.index),
+            role: Role::Host(id.index),
         };
         self.clients.insert(client, entry);
-        let index = facts.place.index;
+        let index = id.index;
         self.hosts.names.insert(index, facts.name.clone());
         let other = Other {
+            id,
             facts,
             client,
             calls: queues.calls.clone(),
@@ -125,9 +115,9 @@ impl Hub {
 
     /// A host is lost, or has left: whatever was asked of it has failed, its tasks are dead, and what
     /// it had here ends.
-    pub fn host_lost(&mut self, place: HostPlace, why: &str) {
+    pub fn host_lost(&mut self, place: HostId, why: &str) {
         let other = self.hosts.others.get_mut(&place.index);
-        let Some(other) = other.filter(|other| other.facts.place == place) else {
+        let Some(other) = other.filter(|other| other.id == place) else {
             return;
         };
         let pending = std::mem::take(&mut other.pending);
@@ -139,6 +129,7 @@ impl Hub {
         for then in pending.into_values() {
             then(self, Err(host_lost(&name, why)));
         }
+        self.relays_lost(place);
         self.parts_lost(place);
         self.watched_lost(place);
         self.changed.notify_one();
@@ -169,7 +160,7 @@ impl Hub {
     /// The other host that is the home of a job.
     pub(super) fn home_elsewhere(&self, job: JobId) -> Option<u16> {
         let other = self.hosts.others.get(&job.host())?;
-        let is_its = other.facts.place.incarnation == job.incarnation();
+        let is_its = other.id.incarnation == job.incarnation();
         (is_its && job.host() != self.hosts.me.index).then_some(job.host())
     }
 
@@ -185,10 +176,10 @@ impl Hub {
     }
 
     /// Another host has answered or tells something.
-    pub fn host_said(&mut self, place: HostPlace, message: FromDaemon) {
+    pub fn host_said(&mut self, place: HostId, message: FromDaemon) {
         let FromDaemon { request, body } = message;
         let other = self.hosts.others.get_mut(&place.index);
-        let Some(other) = other.filter(|other| other.facts.place == place) else {
+        let Some(other) = other.filter(|other| other.id == place) else {
             return;
         };
         let Some(body) = body else { return };
@@ -216,9 +207,9 @@ impl Hub {
     }
 
     /// A request of another host, as one of its clients would make it.
-    pub fn host_asks(&mut self, place: HostPlace, message: ToDaemon) {
+    pub fn host_asks(&mut self, place: HostId, message: ToDaemon) {
         let other = self.hosts.others.get(&place.index);
-        let Some(other) = other.filter(|other| other.facts.place == place) else {
+        let Some(other) = other.filter(|other| other.id == place) else {
             return;
         };
         let asked = Asked {
@@ -254,12 +245,60 @@ impl Hub {
             cpus: self.facts.cpus,
         }];
         candidates.extend(self.hosts.others.values().map(|other| Candidate {
-            index: other.facts.place.index,
+            index: other.id.index,
             name: other.facts.name.clone(),
             architecture: other.facts.architecture.clone(),
             cpus: other.facts.cpus,
         }));
         candidates
+    }
+
+    /// What this host says of itself; its daemon's key and addresses are the fabric's to fill in.
+    pub(super) fn own_facts(&self) -> HostFacts {
+        HostFacts {
+            daemon: self.daemon_id().0,
+            key: String::new(),
+            name: self.facts.host.clone(),
+            addresses: Vec::new(),
+            architecture: std::env::consts::ARCH.to_owned(),
+            cpus: self.facts.cpus,
+            software: concat!("pvmd ", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
+    }
+
+    /// Which daemon this is.
+    pub(super) fn daemon_id(&self) -> DaemonId {
+        self.facts.daemon
+    }
+
+    /// This host has got its place in the virtual machine. There are no tasks yet.
+    pub(super) fn settle(&mut self, me: HostId) {
+        self.hosts.me = me;
+        self.numbers = Numbers::new(me.index, me.incarnation);
+    }
+
+    /// No majority of the voters is heard: elsewhere this host may be regarded as lost. Its tasks must
+    /// not go on as if nothing had happened.
+    pub(super) fn quorum_lost(&mut self, silent: Duration) {
+        tracing::error!(
+            "no majority of the hosts answers for {} s: the tasks of this host are stopped",
+            silent.as_secs()
+        );
+        self.end_all_jobs();
+    }
+
+    /// The others go on without this host.
+    pub(super) fn expelled(&mut self) {
+        tracing::error!("the other hosts regard this one as lost: it ends");
+        self.halt(None, Duration::ZERO);
+    }
+
+    fn end_all_jobs(&mut self) {
+        for job in self.jobs.keys().copied().collect::<Vec<_>>() {
+            self.drive(job, |life, now, out| {
+                life.terminate(EndReason::EndPartitioned, GRACE, now, out);
+            });
+        }
     }
 }
 

@@ -4,17 +4,22 @@
 //! pipe and keeper tasks borrow it for one event at a time and never across an await. What is to
 //! be written goes to outboxes, which never block.
 
-use super::hosts::{FIRST, HostPlace, Hosts};
+use super::fabric::Fabric;
+use super::hosts::{FIRST, Hosts};
 use super::jobs::JobEntry;
 use super::outbox::Outbox;
+use super::relay::Relays;
+use super::request::GroupDesk;
 use super::shm::HostPage;
 use super::tasks::Task;
-use crate::job::group::GroupTable;
+use crate::cluster::mesh::MeshOptions;
+use crate::cluster::registry::{Command, HostFacts, HostId, Registry};
+use crate::cluster::trust::DaemonId;
 use crate::job::numbers::Numbers;
 use crate::job::watch::Watches;
 use pvm::ids::{JobId, TaskId};
 use pvm::wire::control::{EndReason, Failure, FromDaemon, from_daemon};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -67,6 +72,8 @@ pub struct Facts {
     pub host: String,
     /// Path of the daemon's socket.
     pub socket: PathBuf,
+    /// Which daemon this is.
+    pub daemon: DaemonId,
     /// CPUs of this host.
     pub cpus: u32,
     /// When the daemon started.
@@ -80,6 +87,16 @@ pub struct Facts {
 /// At most one line about nonsense from clients in this time.
 const NONSENSE_PAUSE: Duration = Duration::from_secs(1);
 
+/// What a virtual machine of several hosts is to know of this one.
+pub struct ClusterPlace {
+    /// Where the secret is, or why that is not known.
+    pub secret: Result<PathBuf, String>,
+    /// Where to listen.
+    pub mesh: MeshOptions,
+    /// By what this host is known when it comes back.
+    pub key: String,
+}
+
 /// All state of the daemon.
 pub struct Hub {
     pub(super) me: Weak<RefCell<Hub>>,
@@ -87,20 +104,34 @@ pub struct Hub {
     pub(super) clients: HashMap<ClientId, Client>,
     pub(super) tasks: BTreeMap<TaskId, Task>,
     pub(super) jobs: BTreeMap<JobId, JobEntry>,
-    pub(super) groups: GroupTable<Asked>,
+    /// Groups, as long as this host is alone.
+    pub(super) registry: Registry,
+    pub(super) desk: GroupDesk,
     pub(super) watches: Watches<ClientId>,
     /// Channel requests that wait for their peer to attach.
     pub(super) awaiting: BTreeMap<TaskId, Vec<(Asked, TaskId)>>,
     pub(super) numbers: Numbers,
     /// The other hosts of the virtual machine, and this one's place among them.
     pub(super) hosts: Hosts,
+    /// Messages to and from other hosts.
+    pub(super) relays: Relays,
+    /// What connects this host with others, once there are any.
+    pub(super) fabric: Option<Rc<Fabric>>,
     /// For tasks: what they are to know of this host.
     pub(super) host_page_fd: Rc<OwnedFd>,
     pub(super) host_page: HostPage,
     /// Requests for the halt under way; `None`: the daemon goes on.
     pub(super) halting: Option<Vec<Asked>>,
+    /// The halt is one of all hosts.
+    pub(super) ends_everywhere: bool,
     /// Something has changed that the main loop looks at.
     pub(super) changed: Rc<Notify>,
+    /// Those who wait for the virtual machine to be opened for other hosts.
+    pub(super) opening: Vec<Asked>,
+    /// How this daemon would take part in a virtual machine of several hosts.
+    pub(super) place: Rc<ClusterPlace>,
+    /// How many tasks have been spawned, for taking turns among the hosts.
+    pub(super) turn: Cell<usize>,
     last_client: u64,
     last_job: u32,
     nonsense: (Option<Instant>, u32),
@@ -108,28 +139,49 @@ pub struct Hub {
 
 impl Hub {
     /// An empty hub. `page` is the host page and its descriptor.
-    pub fn new(facts: Facts, (page_fd, host_page): (OwnedFd, HostPage)) -> Shared {
-        Rc::new_cyclic(|me| {
+    pub fn new(
+        facts: Facts,
+        place: Rc<ClusterPlace>,
+        (page_fd, host_page): (OwnedFd, HostPage),
+    ) -> Shared {
+        let hub = Rc::new_cyclic(|me| {
             RefCell::new(Hub {
                 me: me.clone(),
                 facts,
                 clients: HashMap::new(),
                 tasks: BTreeMap::new(),
                 jobs: BTreeMap::new(),
-                groups: GroupTable::default(),
+                registry: Registry::default(),
+                desk: GroupDesk::default(),
                 watches: Watches::default(),
                 awaiting: BTreeMap::new(),
                 numbers: Numbers::new(FIRST.index, FIRST.incarnation),
                 hosts: Hosts::default(),
+                relays: Relays::default(),
+                fabric: None,
                 host_page_fd: Rc::new(page_fd),
                 host_page,
                 halting: None,
+                ends_everywhere: false,
                 changed: Rc::new(Notify::new()),
+                opening: Vec::new(),
+                place,
+                turn: Cell::new(0),
                 last_client: 0,
                 last_job: 0,
                 nonsense: (None, 0),
             })
-        })
+        });
+        {
+            // The first host of a virtual machine, which has no others yet.
+            let hub = &mut *hub.borrow_mut();
+            let facts = HostFacts {
+                key: "first".to_owned(),
+                ..hub.own_facts()
+            };
+            hub.registry.apply(&Command::AddHost(facts));
+        }
+        hub
     }
 
     /// Runs something on the daemon's thread that may wait.
@@ -151,7 +203,7 @@ impl Hub {
 
     pub(super) fn next_job(&mut self) -> JobId {
         self.last_job += 1;
-        let HostPlace { index, incarnation } = self.hosts.me;
+        let HostId { index, incarnation } = self.hosts.me;
         JobId::new(index, incarnation, self.last_job)
     }
 

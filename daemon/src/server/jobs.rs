@@ -92,6 +92,11 @@ pub struct JobEntry {
 }
 
 impl JobEntry {
+    /// Whether the lease is told of what happens: not for adopted tasks, unless their home is elsewhere.
+    fn is_followed(&self) -> bool {
+        self.keeper.is_some() || self.part.is_some()
+    }
+
     /// A number for an assembly.
     pub fn next_assembly(&mut self) -> u64 {
         self.last_assembly += 1;
@@ -287,7 +292,7 @@ impl Hub {
         if entry.launch.is_some() {
             entry.held.push(ended);
         } else if let Some(lease) = entry.lease
-            && entry.keeper.is_some()
+            && entry.is_followed()
         {
             tracing::debug!(
                 "rank {} of {job} (pid {}) has ended: {:?}",
@@ -306,7 +311,7 @@ impl Hub {
     }
 
     fn job_ended(&mut self, job: JobId, mut summary: Summary) {
-        let Some(entry) = self.jobs.remove(&job) else {
+        let Some(mut entry) = self.jobs.remove(&job) else {
             return;
         };
         for id in &entry.tasks {
@@ -314,7 +319,7 @@ impl Hub {
                 self.forget_task(*id);
             }
         }
-        for assembly in entry.assemblies {
+        for assembly in std::mem::take(&mut entry.assemblies) {
             self.give_up(job, assembly);
         }
         if let Some(cause) = &mut summary.first_cause {
@@ -322,7 +327,7 @@ impl Hub {
         }
         tracing::info!("{job} has ended: {}", summary.reason.as_str_name());
         if let Some(lease) = entry.lease
-            && entry.keeper.is_some()
+            && entry.is_followed()
         {
             let ended = JobEnded {
                 job: job.0,

@@ -106,7 +106,7 @@ impl Hub {
             number,
             SpawnResult {
                 task,
-                failure: None,
+                ..SpawnResult::default()
             },
         );
     }
@@ -126,8 +126,8 @@ impl Hub {
             return;
         };
         let result = SpawnResult {
-            task: 0,
             failure: Some(why.clone()),
+            ..SpawnResult::default()
         };
         self.spawn_decided(job, number, result);
         let pipes = self

@@ -215,6 +215,20 @@ pub fn null() -> Result<Stdin, Failure> {
     Ok(Rc::new(null.into()))
 }
 
+/// A task that is about to be entered.
+pub struct Newcomer {
+    /// Its id.
+    pub id: TaskId,
+    /// Its rank in its world.
+    pub rank: u32,
+    /// What the job's home calls it, when that is another host.
+    pub home_number: Option<u32>,
+    /// Its program, for listings.
+    pub program: String,
+    /// What it must show to attach.
+    pub capability: [u8; CAPABILITY],
+}
+
 /// What a set of new tasks has in common.
 #[derive(Clone, Copy)]
 pub struct Birth {
@@ -246,39 +260,27 @@ impl Hub {
     }
 
     /// Enters one task of a world into its job, and into the tables when it is one of this host.
-    /// `home_number` is what the job's home calls it, when that is another host.
-    ///
-    /// # Errors
-    /// When the system has no randomness.
-    pub(super) fn enter_task(
-        &mut self,
-        birth: Birth,
-        id: TaskId,
-        rank: u32,
-        home_number: Option<u32>,
-        world: &Rc<[TaskId]>,
-        program: String,
-    ) -> Result<(), Failure> {
-        let capability = capability()?;
+    pub(super) fn enter_task(&mut self, birth: Birth, new: Newcomer, world: &Rc<[TaskId]>) {
+        let id = new.id;
         let now = Instant::now();
         let Some(entry) = self.jobs.get_mut(&birth.job) else {
-            return Ok(());
+            return;
         };
         let number = entry.life.add(id, birth.parent.is_some(), now);
         entry.tasks.push(id);
         entry.numbers.insert(id, number);
         if !self.hosts.is_mine(id) {
-            return Ok(());
+            return;
         }
         let task = Task {
             parent: birth.parent,
             job: Some(birth.job),
             number,
-            home_number: home_number.unwrap_or(number),
-            rank,
+            home_number: new.home_number.unwrap_or(number),
+            rank: new.rank,
             world: world.clone(),
-            capability,
-            program,
+            capability: new.capability,
+            program: new.program,
             pid: 0,
             since: now,
             origin: birth.origin,
@@ -286,7 +288,6 @@ impl Hub {
             exit: None,
         };
         self.tasks.insert(id, task);
-        Ok(())
     }
 
     /// Enters all tasks of a new world, one per program name, by rank.
@@ -299,8 +300,17 @@ impl Hub {
         world: &Rc<[TaskId]>,
         programs: impl IntoIterator<Item = String>,
     ) -> Result<(), Failure> {
-        for (rank, (id, program)) in world.iter().zip(programs).enumerate() {
-            self.enter_task(birth, *id, rank as u32, None, world, program)?;
+        let capabilities: Result<Vec<_>, _> = world.iter().map(|_| capability()).collect();
+        let each = world.iter().zip(programs).zip(capabilities?);
+        for (((id, program), capability), rank) in each.zip(0..) {
+            let new = Newcomer {
+                id: *id,
+                rank,
+                home_number: None,
+                program,
+                capability,
+            };
+            self.enter_task(birth, new, world);
         }
         Ok(())
     }

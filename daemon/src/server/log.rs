@@ -11,6 +11,10 @@ use tracing_subscriber::fmt::MakeWriter;
 /// Largest log file; then it begins again.
 const SIZE_MAX: u64 = 4 << 20;
 
+/// What is told unless the user wants something else. The consensus and the connections tell of every
+/// message that does not arrive; what that means is told by us.
+const USUAL: &str = "warn,openraft=off,quinn=off,quinn_proto=off";
+
 /// Where lines go.
 #[derive(Clone)]
 pub struct Log(Arc<Mutex<Target>>);
@@ -39,11 +43,11 @@ impl Log {
         })))
     }
 
-    /// Sends the records of `tracing` here, those that `filter` (default `warn`) lets through.
+    /// Sends the records of `tracing` here, those that `filter` (default [`USUAL`]) lets through.
     pub fn install(&self, filter: Option<&str>) {
-        let filter = EnvFilter::try_new(filter.unwrap_or("warn"));
+        let filter = EnvFilter::try_new(filter.unwrap_or(USUAL));
         let subscriber = tracing_subscriber::fmt()
-            .with_env_filter(filter.unwrap_or_else(|_| EnvFilter::new("warn")))
+            .with_env_filter(filter.unwrap_or_else(|_| EnvFilter::new(USUAL)))
             .with_writer(self.clone())
             .with_ansi(false)
             .with_target(false);

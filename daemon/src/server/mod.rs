@@ -7,30 +7,39 @@
 
 mod assembly;
 mod connection;
+mod fabric;
 mod failure;
 mod hosts;
 mod hub;
 mod jobs;
+pub mod joining;
 mod keepers;
 mod launch;
+mod line;
 mod log;
 mod outbox;
 mod part;
 mod place;
+mod relay;
 mod remote;
 mod request;
 mod shm;
 mod stdio;
 mod stream;
 mod tasks;
+mod wire;
 
+use crate::cluster::mesh::{self, MeshOptions};
+use crate::cluster::trust::{DaemonId, Secret, Token};
 use crate::host::detach::Readiness;
 use crate::host::{detach, facts, limits};
 use crate::job::life::GRACE;
-use hub::{Facts, Hub, Shared};
+use hub::{ClusterPlace, Facts, Hub, Shared};
 use log::Log;
 use place::{NoPlace, Place};
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::net::UnixListener as StdListener;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tokio::net::UnixListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -44,10 +53,29 @@ pub struct Options {
     pub idle: Option<Duration>,
     /// It logs to standard error.
     pub foreground: bool,
+    /// What it calls its host; `None`: as the system does.
+    pub host: Option<String>,
+    /// The virtual machine of other hosts that it becomes part of.
+    pub join: Option<Join>,
+    /// The one address to listen at, once there are other hosts; `None`: all.
+    pub address: Option<IpAddr>,
+    /// The UDP port for them; 0: any that is free.
+    pub port: u16,
+}
+
+/// A virtual machine to become part of.
+#[derive(Debug, Clone)]
+pub enum Join {
+    /// With its secret, through any of its daemons.
+    Secret(Secret, Vec<SocketAddr>),
+    /// With a token, which says where.
+    Token(Token),
 }
 
 /// Pause after a failed accept: the system has run out of something.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Longest time for the other hosts to agree that this one leaves.
+const LEAVING: Duration = Duration::from_secs(2);
 /// Longest time for the last words to clients.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
@@ -60,6 +88,9 @@ pub enum ServeError {
     /// The system has refused something.
     #[error("pvmd cannot start: {0}")]
     Io(#[from] std::io::Error),
+    /// It has not become part of the virtual machine.
+    #[error("pvmd cannot join the virtual machine: {0}")]
+    Join(String),
 }
 
 /// Takes the daemon's place, says so through `readiness`, and serves until it is halted or idle.
@@ -83,9 +114,9 @@ pub fn run(options: &Options, mut readiness: Readiness) -> Result<Option<String>
     let served = serve_at(options, &place, listener, &mut readiness);
     place.leave();
     if let Err(e) = &served {
-        readiness.failed(&format!("pvmd cannot start: {e}"));
+        readiness.failed(&e.to_string());
     }
-    Ok(served.map(|()| None)?)
+    served.map(|()| None)
 }
 
 fn serve_at(
@@ -93,7 +124,7 @@ fn serve_at(
     place: &Place,
     listener: StdListener,
     readiness: &mut Readiness,
-) -> std::io::Result<()> {
+) -> Result<(), ServeError> {
     let log = match options.foreground {
         true => Log::stderr(),
         false => Log::file(place.log.clone()),
@@ -101,7 +132,11 @@ fn serve_at(
     log.install(std::env::var(pvm::settings::LOG).ok().as_deref());
     detach::become_subreaper();
     let facts = Facts {
-        host: facts::host_name(),
+        host: options
+            .host
+            .clone()
+            .unwrap_or_else(|| host_name(&options.name)),
+        daemon: DaemonId::random()?,
         socket: place.socket.clone(),
         cpus: facts::cpus(),
         since: Instant::now(),
@@ -114,7 +149,10 @@ fn serve_at(
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {
         let page = shm::host_page(facts.cpus).map_err(std::io::Error::other)?;
-        let hub = Hub::new(facts, page);
+        let hub = Hub::new(facts, Rc::new(cluster_place(options, place)), page);
+        if let Some(join) = &options.join {
+            become_part(&hub, join).await?;
+        }
         let mut server = Server {
             hub,
             place,
@@ -233,6 +271,16 @@ impl Server<'_> {
     async fn say_goodbye(&mut self) {
         self.listener = None;
         self.place.leave();
+        let (fabric, everywhere) = {
+            let mut hub = self.hub.borrow_mut();
+            (hub.fabric.take(), hub.ends_everywhere)
+        };
+        if let Some(fabric) = &fabric
+            && !everywhere
+        {
+            // The others go on without: who does not agree in time will find out.
+            let _ = tokio::time::timeout(LEAVING, fabric.leave()).await;
+        }
         let outboxes = self.hub.borrow_mut().say_goodbye();
         let flush = async {
             for outbox in outboxes {
@@ -241,7 +289,53 @@ impl Server<'_> {
         };
         // A client that does not read is not waited for.
         let _ = tokio::time::timeout(LAST_WORDS, flush).await;
+        if let Some(fabric) = fabric {
+            fabric.mesh.shutdown().await;
+        }
     }
+}
+
+/// What this host is called when the user does not say: daemons with numbers at the ends of their names
+/// are several hosts on one machine.
+fn host_name(daemon: &str) -> String {
+    let host = facts::host_name();
+    match daemon.rsplit_once('.') {
+        Some((_, number)) if number.parse::<u16>().is_ok() => format!("{host}-{number}"),
+        _ => host,
+    }
+}
+
+fn cluster_place(options: &Options, place: &Place) -> ClusterPlace {
+    ClusterPlace {
+        secret: pvm::session::secret_path().map_err(|error| error.to_string()),
+        mesh: MeshOptions {
+            address: options.address,
+            port: options.port,
+            host: String::new(),
+        },
+        // The lock of this file name is held: there is no other daemon like this one.
+        key: format!(
+            "{}:{}:{}",
+            facts::machine_id(),
+            facts::host_name(),
+            place.socket.display()
+        ),
+    }
+}
+
+async fn become_part(hub: &Shared, join: &Join) -> Result<(), ServeError> {
+    let refused = |error: &dyn std::fmt::Display| ServeError::Join(error.to_string());
+    let (secret, seeds) = match join {
+        Join::Secret(secret, seeds) => (secret.clone(), seeds.clone()),
+        Join::Token(token) => {
+            let host = hub.borrow().facts.host.clone();
+            let joined = mesh::join(token, &host).await.map_err(|e| refused(&e))?;
+            (joined.secret, vec![joined.address])
+        }
+    };
+    let options = hub.borrow().fabric_options();
+    let joined = fabric::join(hub, secret, &seeds, options).await;
+    joined.map_err(|error| refused(&error))
 }
 
 async fn accept(listener: Option<&UnixListener>) -> std::io::Result<tokio::net::UnixStream> {

@@ -167,7 +167,13 @@ impl Outbox {
         }
     }
 
-    fn take(&self) -> Option<Parcel> {
+    /// Whether the connection is gone.
+    pub fn is_broken(&self) -> bool {
+        self.0.broken.get()
+    }
+
+    /// The next write, if there is one.
+    pub fn take(&self) -> Option<Parcel> {
         let mut queue = self.0.queue.borrow_mut();
         let mut parcel = queue.pop_front()?;
         while parcel.bytes.len() < BATCH && queue.front().is_some_and(|next| next.fds.is_empty()) {

@@ -8,14 +8,14 @@ use super::failure::failure;
 use super::hub::{Asked, Hub};
 use super::jobs::JobEntry;
 use super::keepers;
-use super::launch::{self, Birth, Ready, no_resources};
-use super::request::{Reply, malformed, no_such_job};
-use super::tasks::Origin;
+use super::launch::{self, Birth, Newcomer, Ready, no_resources};
+use super::request::{ADOPTED, Reply, malformed, no_such_job};
+use super::tasks::{CAPABILITY, Origin};
 use crate::host::limits;
 use crate::job::life::Rules;
 use pvm::ids::{JobId, TaskId};
 use pvm::wire::control::{
-    Failure, FailureCode, FailurePolicy, OutputTaken, PreparePart, SpawnResult, Spawned, StartPart,
+    Failure, FailureCode, FailurePolicy, Launch, OutputTaken, PreparePart, SpawnResult, Spawned, StartPart,
     TaskStarted, from_daemon,
 };
 use std::collections::BTreeMap;
@@ -36,8 +36,32 @@ pub struct Part {
 }
 
 struct Prepared {
-    app: Rc<Ready>,
+    /// What is to be run; `None`: it is attached by somebody else.
+    app: Option<Rc<Ready>>,
     parent: Option<TaskId>,
+    capability: [u8; CAPABILITY],
+}
+
+impl Prepared {
+    fn newcomer(&self, job: JobId, id: TaskId, place: (u32, u32)) -> (Birth, Newcomer) {
+        let birth = Birth {
+            job,
+            parent: self.parent,
+            origin: match self.app {
+                Some(_) => Origin::Started,
+                None => Origin::Adopted,
+            },
+        };
+        let program = self.app.as_ref().map(|app| app.program());
+        let new = Newcomer {
+            id,
+            rank: place.0,
+            home_number: Some(place.1),
+            program: program.unwrap_or_else(|| ADOPTED.to_owned()),
+            capability: self.capability,
+        };
+        (birth, new)
+    }
 }
 
 impl Part {
@@ -54,42 +78,58 @@ impl Hub {
         let home = self.host_of_client(asked.client);
         let home = home.ok_or_else(|| malformed(WHAT, "only another daemon can ask for this"))?;
         self.check_not_halting(WHAT)?;
-        let launch = prepare.launch.ok_or_else(|| malformed(WHAT, "no launch"))?;
+        let launch = prepare.launch.clone();
+        let launch = launch.ok_or_else(|| malformed(WHAT, "no launch"))?;
         let count: u64 = launch.apps.iter().map(|app| u64::from(app.count)).sum();
         limits::check_count(count)?;
         let job = JobId(prepare.job);
         let parent = TaskId::from_bits(prepare.parent);
         let mut results = Vec::with_capacity(count as usize);
-        let mut ready = Vec::new();
+        let mut prepared = BTreeMap::new();
         for app in &launch.apps {
-            match launch::prepare(app, &launch) {
-                Ok(app) => ready.push(Some(Rc::new(app))),
-                Err(failure) => {
-                    results.extend((0..app.count).map(|_| failed(failure.clone())));
-                    ready.push(None);
-                    continue;
-                }
+            let ready = match prepare.adopt {
+                true => None,
+                false => match launch::prepare(app, &launch) {
+                    Ok(ready) => Some(Rc::new(ready)),
+                    Err(failure) => {
+                        results.extend((0..app.count).map(|_| failed(failure.clone())));
+                        continue;
+                    }
+                },
+            };
+            for id in self.allocate(app.count as usize)? {
+                let capability = launch::capability()?;
+                results.push(self.prepared_result(id, &capability, prepare.adopt));
+                let app = ready.clone();
+                let task = Prepared {
+                    app,
+                    parent,
+                    capability,
+                };
+                prepared.insert(id, task);
             }
-            let ids = self.allocate(app.count as usize)?;
-            results.extend(ids.into_iter().map(|id| SpawnResult {
-                task: id.bits(),
-                failure: None,
-            }));
         }
-        if ready.iter().any(Option::is_some) {
-            self.enter_part(job, home, asked, &prepare.command, &launch)?;
+        if !prepared.is_empty() {
+            self.enter_part(job, home, asked, &prepare, &launch)?;
         }
         if let Some(part) = self.jobs.get_mut(&job).and_then(|e| e.part.as_mut()) {
-            let each = launch.apps.iter().zip(&ready);
-            let apps = each.flat_map(|(app, ready)| (0..app.count).map(move |_| ready));
-            for (result, app) in results.iter().zip(apps) {
-                if let (Some(id), Some(app)) = (TaskId::from_bits(result.task), app) {
-                    let app = app.clone();
-                    part.prepared.insert(id, Prepared { app, parent });
-                }
-            }
+            part.prepared.extend(prepared);
         }
         Ok(Some(from_daemon::Body::Spawned(Spawned { results })))
+    }
+
+    fn prepared_result(
+        &self,
+        id: TaskId,
+        capability: &[u8; CAPABILITY],
+        adopt: bool,
+    ) -> SpawnResult {
+        let adopted = adopt.then(|| self.adopted_task(id, capability));
+        SpawnResult {
+            task: id.bits(),
+            failure: None,
+            adopted,
+        }
     }
 
     fn enter_part(
@@ -97,8 +137,8 @@ impl Hub {
         job: JobId,
         home: u16,
         asked: Asked,
-        command: &str,
-        launch: &pvm::wire::control::Launch,
+        prepare: &PreparePart,
+        launch: &Launch,
     ) -> Result<(), Failure> {
         if let Some(entry) = self.jobs.get(&job) {
             let is_its = entry.part.as_ref().is_some_and(|part| part.home == home);
@@ -110,11 +150,11 @@ impl Hub {
         let rules = Rules {
             on_failure: FailurePolicy::FailureContinue,
             timeout: None,
-            has_keeper: true,
+            has_keeper: !prepare.adopt,
             is_part: true,
         };
         let template = super::request::template(launch);
-        let mut entry = launch::entry(job, rules, template, command.to_owned());
+        let mut entry = launch::entry(job, rules, template, prepare.command.clone());
         entry.life.run();
         entry.lease = Some(asked.client);
         entry.part = Some(Part {
@@ -122,8 +162,10 @@ impl Hub {
             allowance: Rc::new(Semaphore::new(OUTPUT_ALLOWANCE)),
             prepared: BTreeMap::new(),
         });
-        entry.keeper = Some(keepers::start(self, job).map_err(|e| no_resources(1, &e))?);
-        tracing::info!("a part of {job} is prepared: {command}");
+        if !prepare.adopt {
+            entry.keeper = Some(keepers::start(self, job).map_err(|e| no_resources(1, &e))?);
+        }
+        tracing::info!("a part of {job} is prepared: {}", prepare.command);
         self.jobs.insert(job, entry);
         self.changed.notify_one();
         Ok(())
@@ -149,19 +191,15 @@ impl Hub {
         for (bits, (&rank, &number)) in start.tasks.iter().zip(places) {
             let id = TaskId::from_bits(*bits);
             let found = id.and_then(|id| Some((id, prepared.remove(&id)?)));
-            let Some((id, Prepared { app, parent })) = found else {
+            let Some((id, task)) = found else {
                 return Err(malformed("starting tasks", "they were not prepared"));
             };
             if world.get(rank as usize) != Some(&id) {
                 return Err(malformed("starting tasks", "rank and world do not agree"));
             }
-            let birth = Birth {
-                job,
-                parent,
-                origin: Origin::Started,
-            };
-            self.enter_task(birth, id, rank, Some(number), &world, app.program())?;
-            seats.push((id, app));
+            let (birth, new) = task.newcomer(job, id, (rank, number));
+            self.enter_task(birth, new, &world);
+            seats.extend(task.app.map(|app| (id, app)));
         }
         let input = super::request::Input::none()?;
         if let Err(failure) = self.order_starts(job, &seats, &|rank| input.of(rank)) {
@@ -209,8 +247,8 @@ impl Hub {
 
 fn failed(failure: Failure) -> SpawnResult {
     SpawnResult {
-        task: 0,
         failure: Some(failure),
+        ..SpawnResult::default()
     }
 }
 

@@ -1,8 +1,8 @@
 //! What happens on other hosts to the jobs that have their home here, and to tasks that are watched.
 
-use super::hosts::HostPlace;
 use super::hub::{Hub, Shared};
 use super::stdio::Sink;
+use crate::cluster::registry::HostId;
 use crate::job::life::Exit;
 use prost::bytes::Bytes;
 use pvm::ids::{JobId, TaskId};
@@ -129,7 +129,7 @@ impl Hub {
     }
 
     /// A host is lost: its tasks are dead.
-    pub(super) fn parts_lost(&mut self, place: HostPlace) {
+    pub(super) fn parts_lost(&mut self, place: HostId) {
         let has_part =
             |(_, entry): &(&JobId, &super::jobs::JobEntry)| entry.parts.contains_key(&place.index);
         let jobs: Vec<_> = self
@@ -190,15 +190,8 @@ impl Hub {
         self.tell_host(host, to_daemon::Body::Notify(notify));
     }
 
-    /// A watched task on another host has ended.
-    pub(super) fn remote_task_exited(&mut self, exited: TaskExited) {
-        if let Some(id) = TaskId::from_bits(exited.task) {
-            self.tell_exit(id, &exited.status.unwrap_or_default());
-        }
-    }
-
     /// The tasks of a lost host that are watched here have ended.
-    pub(super) fn watched_lost(&mut self, place: HostPlace) {
+    pub(super) fn watched_lost(&mut self, place: HostId) {
         let status = ExitStatus {
             how: Some(How::HostLost(true)),
             core_dumped: false,
@@ -211,17 +204,15 @@ impl Hub {
     }
 
     /// Tells those who watch a task of its end.
-    fn tell_exit(&mut self, id: TaskId, status: &ExitStatus) {
+    pub(super) fn tell_exit(&mut self, id: TaskId, status: &ExitStatus) {
         for (client, tokens) in self.watches.take(id) {
             let exited = TaskExited {
                 task: id.bits(),
                 status: Some(*status),
                 tokens,
+                relays: 0,
             };
             self.tell(client, from_daemon::Body::TaskExited(exited));
-        }
-        for (name, end) in self.groups.forget(id) {
-            self.end_barrier(&name, end);
         }
     }
 }

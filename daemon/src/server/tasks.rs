@@ -2,18 +2,15 @@
 
 use super::hub::{ClientId, Hub};
 use super::shm::Bell;
-use crate::job::barrier::BarrierEnd;
 use crate::job::life::Exit;
 use pvm::ids::{JobId, TaskId};
 use pvm::limits::BELLS_MAX;
 use pvm::wire::control::exit_status::How;
-use pvm::wire::control::{ExitStatus, FailureCode, GroupReply, TaskExited, from_daemon};
+use pvm::wire::control::{ExitStatus, TaskExited, from_daemon};
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-
-use super::failure::failure;
 
 /// Longest wait between a process's end and that of its connection, which a forked child may
 /// hold open.
@@ -276,6 +273,7 @@ impl Hub {
             return;
         };
         self.refuse_awaiting(id);
+        self.forget_relays(id);
         self.changed.notify_one();
         let Some(job) = task.job else { return };
         match task.origin {
@@ -313,17 +311,17 @@ impl Hub {
                 }
             }
         }
+        self.close_relays(id);
         for (client, tokens) in told {
             let exited = TaskExited {
                 task: id.bits(),
                 status: Some(*status),
                 tokens,
+                relays: self.relays_to(id, client),
             };
             self.tell(client, from_daemon::Body::TaskExited(exited));
         }
-        for (name, end) in self.groups.forget(id) {
-            self.end_barrier(&name, end);
-        }
+        self.leave_groups(id);
         self.refuse_awaiting(id);
         // A task that leaves in good order counts itself out.
         if !matches!(status.how, Some(How::Detached(_))) {
@@ -343,35 +341,6 @@ impl Hub {
     fn refuse_awaiting(&mut self, id: TaskId) {
         for (asked, _) in self.awaiting.remove(&id).unwrap_or_default() {
             self.conclude(asked, Err(super::request::no_such_task(id, "reach")));
-        }
-    }
-
-    /// Answers those who waited in a barrier that is over.
-    pub(super) fn end_barrier(&mut self, name: &str, end: BarrierEnd<super::hub::Asked>) {
-        match end {
-            BarrierEnd::Passed(waiting) => {
-                for asked in waiting {
-                    self.answer(asked, from_daemon::Body::GroupReply(GroupReply::default()));
-                }
-            }
-            BarrierEnd::Broken {
-                waiting,
-                lost,
-                needed,
-                left,
-            } => {
-                let failure = failure(
-                    FailureCode::FailureNoSuchTask,
-                    format!("barrier of group '{name}'"),
-                    format!(
-                        "{lost} has left or died: {left} members remain, it waits for {needed}"
-                    ),
-                    "",
-                );
-                for asked in waiting {
-                    self.conclude(asked, Err(failure.clone()));
-                }
-            }
         }
     }
 }

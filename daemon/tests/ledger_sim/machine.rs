@@ -63,7 +63,8 @@ impl Machine {
         };
         let facts = machine.facts(1);
         let world = machine.net.world(HostId::new(1, 1));
-        let founded = Ledger::found(machine.config.clone(), facts, world).await;
+        let founded =
+            Ledger::found(machine.config.clone(), facts, Registry::default(), world).await;
         let (ledger, news) = founded.expect("a ledger can be founded");
         machine.plug(ledger, 1, news);
         machine
@@ -142,7 +143,9 @@ impl Machine {
             host,
             ticket: self.names,
         };
-        let proposed = self.living[&host].ledger.propose(Command::Put { put, origin });
+        let proposed = self.living[&host]
+            .ledger
+            .propose(Command::Put { put, origin });
         self.proposals.lock().unwrap().insert(name.clone(), None);
         let (proposals, noted) = (self.proposals.clone(), name.clone());
         tokio::spawn(async move {
@@ -169,7 +172,10 @@ impl Machine {
                 *votes.entry(leader).or_default() += 1;
             }
         }
-        votes.into_iter().max_by_key(|(_, n)| *n).map(|(host, _)| host)
+        votes
+            .into_iter()
+            .max_by_key(|(_, n)| *n)
+            .map(|(host, _)| host)
     }
 
     /// Waits until all who live agree on each other, on a leader and on everything else.
@@ -243,7 +249,12 @@ impl Machine {
         for host in &mut hosts {
             for (index, events) in by_entry(host.listen()) {
                 let known = reference.entry(index).or_insert_with(|| events.clone());
-                assert_eq!(*known, events, "entry {index} differs on {}", host.ledger.me());
+                assert_eq!(
+                    *known,
+                    events,
+                    "entry {index} differs on {}",
+                    host.ledger.me()
+                );
             }
         }
         for host in &hosts {

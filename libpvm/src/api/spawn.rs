@@ -4,7 +4,9 @@ use super::error::{Error, Result, said};
 use super::vm::{Vm, unexpected};
 use crate::ids::TaskId;
 use crate::session::{spawn_launch, variable};
-use crate::wire::control::{App, Failure, FailureCode, Spawn, from_daemon, to_daemon};
+use crate::wire::control::{
+    App, Failure, FailureCode, HostSlots, Placement, Spawn, from_daemon, to_daemon,
+};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
@@ -30,6 +32,7 @@ pub struct Command {
     environment: Vec<Vec<u8>>,
     directory: Option<PathBuf>,
     count: u32,
+    hosts: Vec<HostSlots>,
 }
 
 impl Command {
@@ -41,6 +44,7 @@ impl Command {
             environment: Vec::new(),
             directory: None,
             count: 1,
+            hosts: Vec::new(),
         }
     }
 
@@ -74,6 +78,14 @@ impl Command {
         self
     }
 
+    /// A host for the tasks, by its name or index; call it again for more hosts. Without, the tasks
+    /// go to all hosts of the virtual machine in turn.
+    pub fn on_host(mut self, host: impl Into<String>) -> Self {
+        let host = host.into();
+        self.hosts.push(HostSlots { host, slots: 1 });
+        self
+    }
+
     fn into_app(self) -> App {
         App {
             count: self.count,
@@ -83,6 +95,11 @@ impl Command {
             directory: self
                 .directory
                 .map_or_else(Vec::new, |dir| dir.into_os_string().into_vec()),
+            placement: Some(Placement {
+                hosts: self.hosts,
+                by_host: true,
+                ..Placement::default()
+            }),
         }
     }
 }

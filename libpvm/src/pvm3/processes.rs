@@ -5,7 +5,9 @@ use super::machine::Machine;
 use super::{Error, Pvm, Result, tid};
 use crate::session::{spawn_launch, variable};
 use crate::settings;
-use crate::wire::control::{App, Kill, ListTasks, Spawn, from_daemon, to_daemon};
+use crate::wire::control::{
+    App, HostSlots, Kill, ListTasks, Placement, Spawn, from_daemon, to_daemon,
+};
 
 /// `PvmTaskHost`: the place is a host.
 pub const TASK_HOST: i32 = 1;
@@ -98,15 +100,14 @@ impl<M: Machine> Pvm<M> {
         }
         let context = self.context();
         let count = request.count as usize;
-        if !self.place_is_here(&request)? {
-            return Ok(vec![Err(Error::NoHost); count]);
-        }
+        let placement = self.placement(&request)?;
         let app = App {
             count: request.count,
             program: request.program,
             arguments: request.arguments,
             extra_environment: environment_of_children(request.flags, context),
             directory: request.place.directory.into_bytes(),
+            placement: Some(placement),
         };
         let launch = spawn_launch(app, self.machine()?.standing().has_job);
         let answer = self.call(to_daemon::Body::Spawn(Spawn {
@@ -201,22 +202,30 @@ impl<M: Machine> Pvm<M> {
         started
     }
 
-    /// Whether the request may run on this host, the only one so far.
-    fn place_is_here(&mut self, request: &SpawnRequest) -> Result<bool> {
+    /// Where the tasks go: one on each host in turn, unless a host or an architecture is named.
+    fn placement(&mut self, request: &SpawnRequest) -> Result<Placement> {
         let own = self.machine()?.standing().host.clone();
         let name = request.place.name.as_str();
-        let here = match request.flags & (TASK_HOST | TASK_ARCH) {
-            0 => return Ok(true),
-            TASK_HOST => name == "." || name == own || is_short_name(name, &own),
-            TASK_ARCH => name == ARCHITECTURE,
-            _ => return Err(Error::BadParam),
+        let mut placement = Placement {
+            by_host: true,
+            others: request.flags & HOST_COMPLEMENT != 0,
+            ..Placement::default()
         };
-        Ok(here != (request.flags & HOST_COMPLEMENT != 0))
+        match request.flags & (TASK_HOST | TASK_ARCH) {
+            0 => placement.others = false,
+            TASK_HOST => {
+                let host = if name == "." { own } else { name.to_owned() };
+                placement.hosts = vec![HostSlots { host, slots: 1 }];
+            }
+            // The daemons call it by its general name.
+            TASK_ARCH if name == ARCHITECTURE => {
+                placement.architecture = std::env::consts::ARCH.to_owned();
+            }
+            TASK_ARCH => placement.architecture = name.to_owned(),
+            _ => return Err(Error::BadParam),
+        }
+        Ok(placement)
     }
-}
-
-fn is_short_name(name: &str, full: &str) -> bool {
-    !name.is_empty() && full.split('.').next() == Some(name)
 }
 
 fn file_name(path: &str) -> &str {

@@ -21,7 +21,9 @@ mod surroundings;
 
 pub use identity::{IdentityError, identity_from_environment};
 pub use link::{Answer, Line, Link, LinkError, Ticket, hello_tool};
-pub use place::{PlaceError, daemon_name, runtime_dir, socket_path};
+pub use place::{
+    NoSecretPlace, PlaceError, daemon_name, runtime_dir, secret_path, socket_path, sockets_of,
+};
 pub use start::{DaemonOptions, StartError, start_daemon};
 pub use surroundings::{
     own_directory, own_environment, own_umask, spawn_launch, split_variable, variable,

@@ -68,6 +68,52 @@ pub fn runtime_dir() -> Result<PathBuf, PlaceError> {
     Ok(path)
 }
 
+/// The sockets of a daemon and of those that are other hosts of its virtual machine on this machine
+/// (`NAME.2.sock` and so on), as far as they are there; its own first.
+pub fn sockets_of(dir: &Path, name: &str) -> Vec<PathBuf> {
+    let others = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let number = |path: &Path| {
+        let stem = path.file_stem()?.to_str()?.strip_prefix(name)?;
+        let is_socket = path.extension()?.to_str()? == "sock";
+        let number: u16 = stem.strip_prefix('.')?.parse().ok()?;
+        is_socket.then_some(number)
+    };
+    let numbered = others.map(|entry| entry.path());
+    let mut numbered: Vec<_> = numbered
+        .filter_map(|path| Some((number(&path)?, path)))
+        .collect();
+    numbered.sort();
+    let own = socket_path(dir, name);
+    std::iter::once(own)
+        .chain(numbered.into_iter().map(|(_, path)| path))
+        .collect()
+}
+
+/// There is no place for the secret of a virtual machine.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "neither {}, {} nor {} is set: no place for the secret of the virtual machine; set {} to a file of your own",
+    settings::SECRET,
+    settings::XDG_CONFIG_HOME,
+    settings::HOME,
+    settings::SECRET
+)]
+pub struct NoSecretPlace;
+
+/// The file with the secret that the hosts of this user's virtual machine share. It may not be there.
+///
+/// # Errors
+/// When the environment names no place.
+pub fn secret_path() -> Result<PathBuf, NoSecretPlace> {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    if let Some(path) = set(settings::SECRET) {
+        return Ok(std::path::absolute(&path).unwrap_or(path.into()));
+    }
+    let config = set(settings::XDG_CONFIG_HOME).map(PathBuf::from);
+    let config = config.or_else(|| Some(PathBuf::from(set(settings::HOME)?).join(".config")));
+    Ok(config.ok_or(NoSecretPlace)?.join("pvm").join("vm.key"))
+}
+
 fn default_dir() -> PathBuf {
     let user = geteuid().as_raw();
     // After `su` the variable can still name the other user's directory.

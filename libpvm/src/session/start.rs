@@ -2,7 +2,7 @@
 
 use super::link::{LinkError, dial};
 use super::socket_path;
-use crate::limits::{DAEMON_START_DEADLINE_MS, HELLO_DEADLINE_MS};
+use crate::limits::{ADMIT_DEADLINE_MS, DAEMON_START_DEADLINE_MS, HELLO_DEADLINE_MS};
 use crate::settings;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -23,6 +23,10 @@ pub struct DaemonOptions {
     pub idle: Option<Duration>,
     /// The program; `None`: looked for.
     pub pvmd: Option<PathBuf>,
+    /// The file of the virtual machine's secret; `None`: as the environment says.
+    pub secret: Option<PathBuf>,
+    /// Addresses of daemons whose virtual machine it becomes part of; none: its own.
+    pub join: Vec<String>,
 }
 
 /// Why there is no daemon.
@@ -71,7 +75,11 @@ pub fn start_daemon(options: &DaemonOptions) -> Result<(), StartError> {
         pvmd: pvmd.clone(),
         error,
     })?;
-    let limit = Duration::from_millis(DAEMON_START_DEADLINE_MS);
+    let patience = match options.join.is_empty() {
+        true => DAEMON_START_DEADLINE_MS,
+        false => DAEMON_START_DEADLINE_MS + ADMIT_DEADLINE_MS,
+    };
+    let limit = Duration::from_millis(patience);
     let ended = wait(&child, limit).and_then(|ended| match ended {
         true => child.wait().map(Some),
         false => Ok(None),
@@ -108,9 +116,15 @@ fn accepts(socket: &Path) -> bool {
 
 fn spawn(options: &DaemonOptions, pvmd: &Path) -> io::Result<Child> {
     let mut command = Command::new(pvmd);
+    if !options.join.is_empty() {
+        command.arg("join").args(&options.join);
+    }
     command.args(["--name", &options.name]);
     if let Some(idle) = options.idle {
         command.args(["--idle", &idle.as_secs().to_string()]);
+    }
+    if let Some(secret) = &options.secret {
+        command.env(settings::SECRET, secret);
     }
     command
         .env(settings::RUNTIME_DIR, &options.dir)
@@ -182,6 +196,8 @@ mod tests {
             name: "x".into(),
             idle: Some(Duration::from_secs(3)),
             pvmd: Some(pvmd),
+            secret: None,
+            join: Vec::new(),
         }
     }
 

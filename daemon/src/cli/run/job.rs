@@ -73,6 +73,7 @@ mod tests {
             arguments: Vec::new(),
             environment: Vec::new(),
             directory: None,
+            placement: None,
         }
     }
 

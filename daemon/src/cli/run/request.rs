@@ -66,6 +66,7 @@ fn message(app: &App, here: &Path) -> control::App {
             .map(OsString::into_vec)
             .collect(),
         directory: app.directory.as_ref().map(absolute).unwrap_or_default(),
+        placement: app.placement.clone(),
     }
 }
 

@@ -125,6 +125,13 @@ fn told(facts: &Facts, ended: &JobEnded, push: Push) -> Judgement {
             );
             ("halted", Exit::Ours, vec![line])
         }
+        (EndReason::EndPartitioned, ..) => {
+            let line = format!(
+                "{} is cut off from most hosts of the virtual machine: {stopped}; see which answer: pvm conf",
+                facts.host
+            );
+            ("partitioned", Exit::Ours, vec![line])
+        }
         (EndReason::EndKeeperLost, ..) => {
             let line = format!(
                 "the keeper of job {} on {} (its process 'pvmd keeper') was killed; {stopped}; run the command again, and look in dmesg whether the host ran out of memory",

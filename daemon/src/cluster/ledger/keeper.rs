@@ -108,7 +108,9 @@ async fn is_alive(node: &Node, host: &HostRecord) -> bool {
 
 /// As the leader: finds out whether a host lives, and says that it is lost when it does not.
 pub(super) async fn judge(node: &Arc<Node>, host: HostId, why: &str) -> Verdict {
-    let record = node.store.read(|registry| registry.hosts().record(host).cloned());
+    let record = node
+        .store
+        .read(|registry| registry.hosts().record(host).cloned());
     let Some(record) = record.filter(HostRecord::is_living) else {
         return Verdict::Gone;
     };
@@ -174,7 +176,11 @@ async fn accuse(node: &Arc<Node>, host: HostId, why: &str) -> Verdict {
         Some(leader) if leader == host && node.links.quorum_age() < node.config.election.0 => {
             Verdict::Alive
         }
-        Some(leader) => match node.links.call(leader, Body::Suspect { host, why }, JUDGE).await {
+        Some(leader) => match node
+            .links
+            .call(leader, Body::Suspect { host, why }, JUDGE)
+            .await
+        {
             Ok(Answer::Verdict(verdict)) => verdict,
             _ => Verdict::Open,
         },

@@ -49,7 +49,9 @@ pub use machine::News;
 pub use types::Lineage;
 pub use wire::{BoxFuture, Prober, Wire, WireError};
 
-use crate::cluster::registry::{Command, HostFacts, HostId, HostRecord, Outcome, Refusal, Registry};
+use crate::cluster::registry::{
+    Command, HostFacts, HostId, HostRecord, Outcome, Refusal, Registry,
+};
 use node::Node;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -113,13 +115,15 @@ impl Drop for Life {
 }
 
 impl Ledger {
-    /// Begins a virtual machine of one host, this one, which is number 1.
+    /// Begins a virtual machine of one host, this one, which is number 1. `so_far` are groups and
+    /// mailboxes from the time when it needed no ledger.
     ///
     /// # Errors
-    /// When the facts are larger than allowed, or the consensus does not start.
+    /// When the facts or what there is so far are larger than allowed, or the consensus does not start.
     pub async fn found(
         config: Config,
         facts: HostFacts,
+        so_far: Registry,
         world: World,
     ) -> Result<(Ledger, mpsc::UnboundedReceiver<News>), LedgerError> {
         let me = HostId::new(1, 1);
@@ -129,6 +133,7 @@ impl Ledger {
         };
         let (ledger, news) = Self::start(config, (me, facts.daemon), lineage, world).await?;
         ledger.node.initialize().await?;
+        ledger.propose(Command::Begin(Box::new(so_far))).await?;
         ledger.admit(facts).await?;
         Ok((ledger, news))
     }

@@ -182,4 +182,3 @@ pub(super) fn index(id: Option<LogId>) -> u64 {
 pub(super) fn broken(error: impl std::error::Error) -> LedgerError {
     LedgerError::Broken(error.to_string())
 }
-

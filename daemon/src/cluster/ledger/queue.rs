@@ -6,13 +6,11 @@
 
 use super::LedgerError;
 use super::links::CallError;
+use super::machine::News;
 use super::message::{Answer, Body, NoAnswer};
 use super::node::{Node, NotWritten};
 use crate::cluster::registry::{Batch, Command, HostId, HostRecord, Outcome, Refusal};
-use super::machine::News;
-use pvm::limits::{
-    LEDGER_BATCH_BYTES_MAX, LEDGER_BATCH_MAX, LEDGER_COMMAND_MAX, LEDGER_QUEUE_MAX,
-};
+use pvm::limits::{LEDGER_BATCH_BYTES_MAX, LEDGER_BATCH_MAX, LEDGER_COMMAND_MAX, LEDGER_QUEUE_MAX};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};

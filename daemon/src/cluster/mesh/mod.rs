@@ -28,7 +28,7 @@ mod error;
 mod join;
 mod nonsense;
 mod peers;
-mod proto;
+pub mod proto;
 mod serve;
 pub mod stream;
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What can be asked of the registry, and what it says.
 
+use super::Registry;
 use super::host::{HostFacts, HostId, HostRecord};
 use super::mailbox::{MailEntry, MailError, MailPut};
 use crate::job::group::GroupError;
@@ -20,6 +21,9 @@ pub struct Origin {
 /// One event of the virtual machine that is to be put in order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
+    /// The virtual machine of one host is opened for others: its groups and mailboxes so far. Only
+    /// before the first host.
+    Begin(Box<Registry>),
     /// A daemon wants to belong.
     AddHost(HostFacts),
     /// A host no longer answers: its tasks are dead.
@@ -128,8 +132,9 @@ impl Command {
             Command::UpdateAddresses { addresses, .. } => addresses.len() * size_of::<SocketAddr>(),
             Command::DropOrphans { name } => name.as_ref().map_or(0, String::len),
             Command::LeaveHost { .. } | Command::TaskGone { .. } => 0,
+            Command::Begin(so_far) => so_far.weight(),
         };
-        texts + size_of::<Command>()
+        texts.saturating_add(size_of::<Command>())
     }
 
     /// Whom to answer, when a client waits.
@@ -212,6 +217,9 @@ pub enum Refusal {
     /// A text is empty or too long, or there are too many of something.
     #[error("the request is larger than allowed")]
     TooLarge,
+    /// There are hosts already.
+    #[error("the virtual machine has begun already")]
+    Begun,
     /// There are too many groups.
     #[error("there are as many groups as there can be")]
     TooManyGroups,

@@ -100,6 +100,7 @@ impl Registry {
             return Err(Refusal::TaskGone(task));
         }
         match command {
+            Command::Begin(so_far) => self.begin(so_far),
             Command::AddHost(facts) => self.add_host(facts, events),
             Command::LoseHost { host, why } => Ok(self.lose_host(*host, why, events)),
             Command::LeaveHost { host } => Ok(self.leave_host(*host, events)),
@@ -144,6 +145,25 @@ impl Registry {
                 Ok(Outcome::Done)
             }
         }
+    }
+
+    /// About how many bytes it takes in the log.
+    pub(super) fn weight(&self) -> usize {
+        pvm::wire::value::encode(self).map_or(usize::MAX, |bytes| bytes.len())
+    }
+
+    fn begin(&mut self, so_far: &Registry) -> Answer {
+        if self.hosts.all().next().is_some() {
+            return Err(Refusal::Begun);
+        }
+        let Registry {
+            groups,
+            mail,
+            ended,
+            ..
+        } = so_far.clone();
+        (self.groups, self.mail, self.ended) = (groups, mail, ended);
+        Ok(Outcome::Done)
     }
 
     /// The hosts.

@@ -1,18 +1,33 @@
 //! Adopt: tasks that their owner attaches itself.
 
 use super::Reply;
-use crate::host::limits;
 use crate::job::life::Rules;
+use crate::server::assembly::Purpose;
 use crate::server::hub::{Asked, Hub};
 use crate::server::jobs::Template;
-use crate::server::launch::{self, Birth};
-use crate::server::tasks::Origin;
-use pvm::wire::control::{Adopted, AdoptedTask, FailurePolicy, from_daemon};
+use crate::server::launch;
+use crate::server::tasks::{CAPABILITY, Task};
+use pvm::ids::{JobId, TaskId};
+use pvm::wire::control::{
+    Adopt, Adopted, AdoptedTask, App, FailurePolicy, Launch, SpawnResult, from_daemon,
+};
+
+/// What stands for the program of such a task in listings.
+pub const ADOPTED: &str = "(adopted)";
 
 impl Hub {
-    pub(super) fn adopt(&mut self, asked: Asked, count: u32) -> Reply {
+    pub(super) fn adopt(&mut self, asked: Asked, adopt: Adopt) -> Reply {
         self.check_not_halting("making tasks")?;
-        limits::check_count(count.into())?;
+        let launch = Launch {
+            apps: vec![App {
+                count: adopt.count,
+                program: ADOPTED.into(),
+                ..App::default()
+            }],
+            placement: adopt.placement,
+            ..Launch::default()
+        };
+        let assembly = self.plan(None, &launch, Purpose::Adopt(asked))?;
         let job = self.next_job();
         let rules = Rules {
             on_failure: FailurePolicy::FailureContinue,
@@ -25,36 +40,46 @@ impl Hub {
             directory: "/".into(),
             umask: 0o022,
         };
-        let mut entry = launch::entry(job, rules, template, "(adopted)".into());
+        let mut entry = launch::entry(job, rules, template, ADOPTED.into());
+        entry.life.run();
         entry.lease = Some(asked.client);
         self.jobs.insert(job, entry);
-        let birth = Birth {
-            job,
-            parent: None,
-            origin: Origin::Adopted,
-        };
-        let programs = std::iter::repeat_n("(adopted)".to_owned(), count as usize);
-        let entered = self.allocate(count as usize).and_then(|world| {
-            let world = world.into();
-            self.enter_world(birth, &world, programs)?;
-            Ok(world)
-        });
-        let world = entered.inspect_err(|_| {
-            self.jobs.remove(&job);
-        })?;
-        if let Some(entry) = self.jobs.get_mut(&job) {
-            entry.life.run();
-        }
-        let tasks = world.iter().filter_map(|id| {
-            Some(AdoptedTask {
-                task: id.bits(),
-                capability: self.tasks.get(id)?.capability.to_vec(),
-            })
+        self.assemble(job, assembly, &launch);
+        Ok(None)
+    }
+
+    /// Answers with what has been adopted, by rank.
+    pub(in crate::server) fn tell_adopted(
+        &self,
+        job: JobId,
+        asked: Asked,
+        results: Vec<Option<SpawnResult>>,
+    ) {
+        let tasks = results.into_iter().flatten().filter_map(|result| {
+            let here = || {
+                let id = TaskId::from_bits(result.task)?;
+                let task: &Task = self.tasks.get(&id)?;
+                Some(self.adopted_task(id, &task.capability))
+            };
+            result.adopted.clone().or_else(here)
         });
         let adopted = Adopted {
             job: job.0,
             tasks: tasks.collect(),
         };
-        Ok(Some(from_daemon::Body::Adopted(adopted)))
+        self.answer(asked, from_daemon::Body::Adopted(adopted));
+    }
+
+    /// What a task needs to attach here.
+    pub(in crate::server) fn adopted_task(
+        &self,
+        id: TaskId,
+        capability: &[u8; CAPABILITY],
+    ) -> AdoptedTask {
+        AdoptedTask {
+            task: id.bits(),
+            capability: capability.to_vec(),
+            socket: self.facts.socket.to_string_lossy().into_owned(),
+        }
     }
 }

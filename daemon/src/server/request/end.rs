@@ -1,10 +1,13 @@
 //! Terminate and Halt: ending a job, ending the daemon.
 
+use super::open::gone_is_done;
 use super::{Reply, failure, no_such_job};
 use crate::job::life::GRACE;
 use crate::server::hub::{Asked, Hub};
 use pvm::ids::JobId;
-use pvm::wire::control::{EndReason, Failure, FailureCode, Terminate, to_daemon};
+use pvm::wire::control::{EndReason, Failure, FailureCode, Halt, Terminate, to_daemon};
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::time::Duration;
 
 impl Hub {
@@ -33,7 +36,73 @@ impl Hub {
         super::DONE
     }
 
-    pub(super) fn ask_halt(&mut self, asked: Asked, force: bool) -> Reply {
+    /// Ends this daemon, and those of all hosts when it is a tool that asks: nothing, if anybody on
+    /// any host minds.
+    pub(super) fn ask_halt(&mut self, asked: Asked, halt: Halt) -> Reply {
+        let hosts: Vec<u16> = self.hosts.others.keys().copied().collect();
+        let is_host = self.host_of_client(asked.client).is_some();
+        if halt.ask_only {
+            self.check_unused(asked)?;
+            return super::DONE;
+        }
+        if is_host && halt.everywhere {
+            // Nobody is left to be told of the end.
+            self.halt(None, GRACE);
+            self.ends_everywhere = true;
+            return super::DONE;
+        }
+        if is_host || hosts.is_empty() {
+            return self.halt_here(asked, halt.force);
+        }
+        if halt.force {
+            self.halt_all(asked, hosts);
+            return Ok(None);
+        }
+        self.check_unused(asked)?;
+        let open = Rc::new(RefCell::new((hosts.len(), None::<Failure>)));
+        let ask_only = Halt {
+            ask_only: true,
+            ..halt
+        };
+        for host in hosts.clone() {
+            let (open, hosts) = (open.clone(), hosts.clone());
+            self.ask_host(host, to_daemon::Body::Halt(ask_only), move |hub, result| {
+                let mut open = open.borrow_mut();
+                open.0 -= 1;
+                if let Err(failure) = gone_is_done(result) {
+                    open.1.get_or_insert(failure);
+                }
+                match (open.0, open.1.take()) {
+                    (0, None) => hub.halt_all(asked, hosts),
+                    (0, Some(failure)) => hub.conclude(asked, Err(failure)),
+                    (_, failure) => open.1 = failure,
+                }
+            });
+        }
+        Ok(None)
+    }
+
+    fn halt_all(&mut self, asked: Asked, hosts: Vec<u16>) {
+        let halt = Halt {
+            force: true,
+            everywhere: true,
+            ..Halt::default()
+        };
+        self.ends_everywhere = true;
+        let open = Rc::new(Cell::new(hosts.len()));
+        for host in hosts {
+            let open = open.clone();
+            self.ask_host(host, to_daemon::Body::Halt(halt), move |hub, _| {
+                open.set(open.get() - 1);
+                if open.get() == 0 {
+                    hub.halt(Some(asked), GRACE);
+                }
+            });
+        }
+    }
+
+    /// Ends this daemon alone.
+    pub(super) fn halt_here(&mut self, asked: Asked, force: bool) -> Reply {
         if !force {
             self.check_unused(asked)?;
         }

@@ -8,9 +8,12 @@ mod group;
 mod kill;
 mod list;
 mod notify;
+mod open;
 mod run;
 mod spawn;
 
+pub use adopt::ADOPTED;
+pub use group::GroupDesk;
 pub use run::{Input, template};
 
 use super::failure::failure;
@@ -65,23 +68,25 @@ impl Hub {
             Body::Notify(notify) => self.notify(asked, notify),
             Body::Stdin(stdin) => self.feed_stdin(asked, stdin),
             Body::Terminate(terminate) => self.terminate(asked, terminate),
-            Body::Halt(halt) => self.ask_halt(asked, halt.force),
+            Body::Halt(halt) => self.ask_halt(asked, halt),
             Body::GroupJoin(join) => self.group_join(asked, join.name),
-            Body::GroupLeave(leave) => self.group_leave(asked, &leave.name),
+            Body::GroupLeave(leave) => self.group_leave(asked, leave.name),
             Body::GroupQuery(query) => self.group_query(asked, &query.name),
-            Body::GroupBarrier(barrier) => self.group_barrier(asked, &barrier),
-            Body::Adopt(adopt) => self.adopt(asked, adopt.count),
+            Body::GroupBarrier(barrier) => self.group_barrier(asked, barrier),
+            Body::Adopt(adopt) => self.adopt(asked, adopt),
             Body::PreparePart(prepare) => self.prepare_part(asked, prepare),
             Body::StartPart(start) => self.start_part(asked, start),
             Body::OutputTaken(taken) => self.output_taken(asked, &taken),
+            Body::OpenVm(_) => self.open_vm(asked),
+            Body::IssueToken(issue) => self.issue_token(&issue),
+            Body::RemoveHost(remove) => self.remove_host(asked, remove),
+            Body::Relay(relay) => self.relay(asked, relay),
             Body::SpawnFor(spawn) => self.spawn_for(asked, spawn),
-            // No task of another host is known here.
-            Body::Relay(relay) => Err(no_such_task(task_id(relay.peer, "reach")?, "reach")),
         }
     }
 
     /// The task that asks.
-    fn caller(&self, asked: Asked, what: &str) -> Result<TaskId, Failure> {
+    pub(super) fn caller(&self, asked: Asked, what: &str) -> Result<TaskId, Failure> {
         match self.clients.get(&asked.client).map(|client| client.role) {
             Some(Role::Task(task)) => Ok(task),
             _ => Err(malformed(what, "only an attached task can ask for this")),

@@ -31,6 +31,7 @@ impl Hub {
                 task,
                 status: Some(unknown()),
                 tokens: vec![notify.token],
+                relays: 0,
             };
             self.tell(asked.client, from_daemon::Body::TaskExited(exited));
         }

@@ -1,0 +1,202 @@
+//! Relays: messages of tasks of this host to tasks of others, and back, through the daemons.
+//!
+//! For each ordered pair of tasks there is one stream between the two daemons, opened with the first
+//! message. The tasks number and confirm their packets themselves; a daemon only has to tell them when
+//! a stream has broken. What it holds for a slow task is bounded by the tasks' windows.
+//!
+//! The end of a task is told after its last message: with the news comes the number of its streams, and
+//! it waits until so many have been read to their ends.
+
+use super::hub::{Asked, ClientId, Hub, Role};
+use super::outbox::Outbox;
+use super::request::Reply;
+use super::tasks::{Link, Task};
+use crate::cluster::registry::HostId;
+use pvm::ids::TaskId;
+use pvm::wire::control::{Relay, RelayBroken, Relayed, TaskExited, from_daemon};
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+/// Longest that the end of a task waits for the last of its messages.
+const STREAMS_LINGER: Duration = Duration::from_secs(2);
+
+/// An ordered pair of tasks: sender and receiver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Pair {
+    /// The sender.
+    pub from: TaskId,
+    /// The receiver.
+    pub to: TaskId,
+}
+
+/// All streams of relayed messages.
+#[derive(Default)]
+pub struct Relays {
+    /// From tasks of this host.
+    out: BTreeMap<Pair, Outbox>,
+    /// How many streams a task of this host has opened to another host.
+    opened: HashMap<(TaskId, u16), u32>,
+    /// How many streams of a task of another host have been read to their ends.
+    finished: HashMap<TaskId, u32>,
+    /// Ends of tasks that wait for streams.
+    exits: HashMap<TaskId, TaskExited>,
+    /// For tasks that have not attached yet.
+    held: HashMap<TaskId, Vec<(TaskId, Vec<u8>)>>,
+}
+
+impl Hub {
+    /// A task sends to a task of another host.
+    pub(super) fn relay(&mut self, asked: Asked, relay: Relay) -> Reply {
+        let from = self.caller(asked, "sending to another host")?;
+        let to = TaskId::from_bits(relay.peer);
+        // Of a task that is not there its sender is told by its subscription.
+        let reachable = to.and_then(|to| Some((to, self.hosts.of(to)?)));
+        if let Some((to, host)) = reachable {
+            let stream = self.relay_stream(Pair { from, to }, host);
+            stream.push(&relay, Vec::new());
+        }
+        Ok(None)
+    }
+
+    fn relay_stream(&mut self, pair: Pair, host: u16) -> Outbox {
+        if let Some(stream) = self.relays.out.get(&pair) {
+            return stream.clone();
+        }
+        let stream = Outbox::default();
+        self.relays.out.insert(pair, stream.clone());
+        *self.relays.opened.entry((pair.from, host)).or_default() += 1;
+        if let (Some(fabric), Some(place)) = (&self.fabric, self.hosts.place(host)) {
+            fabric.carry_relay(self, place, pair, stream.clone());
+        }
+        stream
+    }
+
+    /// A stream of ours has ended before it was closed: frames may be lost.
+    pub(super) fn relay_lost(&mut self, pair: Pair) {
+        if self.relays.out.remove(&pair).is_some() {
+            self.tell_broken(pair.from, pair.to);
+        }
+    }
+
+    /// Messages of another host have come for a task here.
+    pub(super) fn relayed(&mut self, pair: Pair, data: Vec<u8>) {
+        match self.tasks.get(&pair.to).map(|task| &task.link) {
+            Some(Link::Attached(attachment)) => {
+                let client = attachment.client;
+                self.tell_relayed(client, pair.from, data);
+            }
+            Some(Link::Never) => {
+                let held = self.relays.held.entry(pair.to).or_default();
+                held.push((pair.from, data));
+            }
+            // It has ended; its senders are told of that.
+            Some(Link::Left | Link::Lost) | None => {}
+        }
+    }
+
+    /// A stream of another host has ended, `cleanly` or not.
+    pub(super) fn relay_ended(&mut self, pair: Pair, cleanly: bool) {
+        if !cleanly {
+            self.tell_broken(pair.to, pair.from);
+        }
+        *self.relays.finished.entry(pair.from).or_default() += 1;
+        let is_due = |exit: &TaskExited| self.has_all_streams(pair.from, exit);
+        if self.relays.exits.get(&pair.from).is_some_and(is_due) {
+            self.release_exit(pair.from);
+        }
+    }
+
+    /// A task has attached: what came for it before is its now.
+    pub(super) fn release_held(&mut self, task: TaskId) {
+        let client = self.tasks.get(&task).and_then(Task::attachment);
+        let Some(client) = client.map(|attachment| attachment.client) else {
+            return;
+        };
+        for (from, data) in self.relays.held.remove(&task).unwrap_or_default() {
+            self.tell_relayed(client, from, data);
+        }
+    }
+
+    /// A task of this host has ended: its streams end when they are written out.
+    pub(super) fn close_relays(&mut self, task: TaskId) {
+        self.relays.held.remove(&task);
+        let streams = self.relays.out.extract_if(.., |pair, _| pair.from == task);
+        streams.for_each(|(_, stream)| stream.close());
+    }
+
+    /// How many streams a task of this host has opened to the host that is this client.
+    pub(super) fn relays_to(&self, task: TaskId, client: ClientId) -> u32 {
+        match self.clients.get(&client).map(|client| client.role) {
+            Some(Role::Host(host)) => self.relays.opened.get(&(task, host)).copied().unwrap_or(0),
+            _ => 0,
+        }
+    }
+
+    /// A task of this host is out of the tables.
+    pub(super) fn forget_relays(&mut self, task: TaskId) {
+        self.relays.opened.retain(|(from, _), _| *from != task);
+    }
+
+    /// A watched task of another host has ended. Its last messages may still be on their way.
+    pub(super) fn remote_task_exited(&mut self, exited: TaskExited) {
+        let Some(id) = TaskId::from_bits(exited.task) else {
+            return;
+        };
+        let is_due = self.has_all_streams(id, &exited);
+        self.relays.exits.insert(id, exited);
+        if is_due {
+            return self.release_exit(id);
+        }
+        self.spawn(|hub| async move {
+            tokio::time::sleep(STREAMS_LINGER).await;
+            hub.borrow_mut().release_exit(id);
+        });
+    }
+
+    fn has_all_streams(&self, task: TaskId, exit: &TaskExited) -> bool {
+        self.relays.finished.get(&task).copied().unwrap_or(0) >= exit.relays
+    }
+
+    fn release_exit(&mut self, task: TaskId) {
+        let Some(exit) = self.relays.exits.remove(&task) else {
+            return;
+        };
+        self.relays.finished.remove(&task);
+        let streams = self.relays.out.extract_if(.., |pair, _| pair.to == task);
+        streams.for_each(|(_, stream)| stream.break_off());
+        self.tell_exit(task, &exit.status.unwrap_or_default());
+    }
+
+    /// A host is lost: nothing comes from it any more.
+    pub(super) fn relays_lost(&mut self, place: HostId) {
+        let is_there =
+            |id: TaskId| id.host() == place.index && id.incarnation() == place.incarnation;
+        let streams = self.relays.out.extract_if(.., |pair, _| is_there(pair.to));
+        streams.for_each(|(_, stream)| stream.break_off());
+        self.relays.finished.retain(|from, _| !is_there(*from));
+        let waiting: Vec<_> = self
+            .relays
+            .exits
+            .keys()
+            .copied()
+            .filter(|id| is_there(*id))
+            .collect();
+        waiting.into_iter().for_each(|id| self.release_exit(id));
+    }
+
+    fn tell_relayed(&self, client: ClientId, from: TaskId, data: Vec<u8>) {
+        let relayed = Relayed {
+            peer: from.bits(),
+            data,
+        };
+        self.tell(client, from_daemon::Body::Relayed(relayed));
+    }
+
+    fn tell_broken(&self, task: TaskId, peer: TaskId) {
+        let attachment = self.tasks.get(&task).and_then(Task::attachment);
+        if let Some(attachment) = attachment {
+            let broken = RelayBroken { peer: peer.bits() };
+            self.tell(attachment.client, from_daemon::Body::RelayBroken(broken));
+        }
+    }
+}

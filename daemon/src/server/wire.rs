@@ -1,0 +1,147 @@
+//! How the ledger reaches the ledgers of other hosts, and finds out whether one lives.
+
+use crate::cluster::ledger::{BoxFuture, Prober, Wire, WireError};
+use crate::cluster::mesh::proto::{Call, Rpc};
+use crate::cluster::mesh::{Head, Mesh, stream};
+use crate::cluster::registry::{HostId, HostRecord, Registry};
+use crate::cluster::trust::DaemonId;
+use pvm::limits::{CONTROL_FRAME_MAX, PROBE_MS};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+type Entries = HashMap<HostId, (DaemonId, Vec<SocketAddr>)>;
+
+/// Where the daemons of the living hosts are.
+#[derive(Debug, Clone, Default)]
+pub struct Directory(Arc<Noted>);
+
+#[derive(Debug, Default)]
+struct Noted {
+    entries: Mutex<Entries>,
+    changed: Notify,
+}
+
+impl Directory {
+    /// Notes a host, or its new addresses.
+    pub fn learn(&self, record: &HostRecord) {
+        let entry = (
+            DaemonId(record.facts.daemon),
+            record.facts.addresses.clone(),
+        );
+        self.entries().insert(record.id, entry);
+        self.0.changed.notify_waiters();
+    }
+
+    /// Forgets one that is gone.
+    pub fn forget(&self, host: HostId) {
+        self.entries().remove(&host);
+    }
+
+    /// Whether it is noted.
+    pub fn knows(&self, host: HostId) -> bool {
+        self.entries().contains_key(&host)
+    }
+
+    /// Which daemon a host has, and where.
+    pub fn find(&self, host: HostId) -> Option<(DaemonId, Vec<SocketAddr>)> {
+        self.entries().get(&host).cloned()
+    }
+
+    /// As [`Directory::find`], and waits for a host that is not noted yet: the ledger may want to reach
+    /// a new host before the hub has heard of it.
+    async fn find_soon(&self, host: HostId) -> (DaemonId, Vec<SocketAddr>) {
+        loop {
+            let changed = self.0.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if let Some(found) = self.find(host) {
+                return found;
+            }
+            changed.await;
+        }
+    }
+
+    /// The host of a daemon.
+    pub fn of(&self, daemon: DaemonId) -> Option<HostId> {
+        let entries = self.entries();
+        let mut all = entries.iter();
+        all.find(|(_, (id, _))| *id == daemon)
+            .map(|(host, _)| *host)
+    }
+
+    /// Noted hosts that do not belong any more.
+    pub fn missing_in(&self, registry: &Registry) -> Vec<HostId> {
+        let entries = self.entries();
+        let noted = entries.keys().copied();
+        noted
+            .filter(|host| !registry.hosts().is_living(*host))
+            .collect()
+    }
+
+    fn entries(&self) -> MutexGuard<'_, Entries> {
+        self.0.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The mesh as the ledger uses it.
+pub struct MeshWire {
+    mesh: Mesh,
+    directory: Directory,
+}
+
+impl MeshWire {
+    /// Through this mesh.
+    pub fn new(mesh: Mesh, directory: Directory) -> Self {
+        Self { mesh, directory }
+    }
+
+    async fn ask(
+        &self,
+        daemon: DaemonId,
+        addresses: &[SocketAddr],
+        request: Vec<u8>,
+    ) -> Option<Vec<u8>> {
+        self.mesh.connect(daemon, addresses).await.ok()?;
+        let opened = self.mesh.open_bi(daemon, Head::Rpc(Rpc {})).await;
+        let (mut send, mut recv) = opened.ok()?;
+        stream::send(&mut send, &Call { bytes: request })
+            .await
+            .ok()?;
+        let answer = stream::receive::<Call>(&mut recv, CONTROL_FRAME_MAX).await;
+        Some(answer.ok()??.bytes)
+    }
+}
+
+impl Wire for MeshWire {
+    fn call(
+        &self,
+        to: HostId,
+        request: Vec<u8>,
+        deadline: Duration,
+    ) -> BoxFuture<'_, Result<Vec<u8>, WireError>> {
+        Box::pin(async move {
+            let asked = async {
+                let (daemon, addresses) = self.directory.find_soon(to).await;
+                self.ask(daemon, &addresses, request).await
+            };
+            let answer = tokio::time::timeout(deadline, asked).await;
+            let answer = answer.map_err(|_| WireError::Deadline(to))?;
+            answer.ok_or(WireError::Unreachable(to))
+        })
+    }
+}
+
+impl Prober for MeshWire {
+    fn is_alive(&self, host: HostRecord) -> BoxFuture<'_, bool> {
+        Box::pin(async move {
+            let daemon = DaemonId(host.facts.daemon);
+            // It makes no sense to any ledger, and the answer says so.
+            let asked = self.ask(daemon, &host.facts.addresses, Vec::new());
+            let limit = Duration::from_millis(PROBE_MS);
+            matches!(tokio::time::timeout(limit, asked).await, Ok(Some(_)))
+        })
+    }
+}
