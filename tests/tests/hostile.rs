@@ -207,22 +207,28 @@ fn absurd_requests() -> Vec<to_daemon::Body> {
             launch: Some(launch(vec![app(u32::MAX)])),
             inherit: true,
         }),
-        Body::Adopt(Adopt { count: 0 }),
-        Body::Adopt(Adopt { count: u32::MAX }),
+        Body::Adopt(Adopt::default()),
+        Body::Adopt(Adopt {
+            count: u32::MAX,
+            ..Adopt::default()
+        }),
         Body::Kill(Kill {
             task: u64::MAX,
             job: u64::MAX,
             signal: i32::MIN,
+            ..Kill::default()
         }),
         Body::Kill(Kill {
             task: 0,
             job: 1,
             signal: i32::MAX,
+            ..Kill::default()
         }),
         Body::Kill(Kill {
             task: 0,
             job: 0,
             signal: -1,
+            ..Kill::default()
         }),
         Body::Notify(Notify {
             token: u64::MAX,
