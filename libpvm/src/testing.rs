@@ -239,10 +239,14 @@ impl LocalVm {
 /// # Panics
 /// When the virtual machine does not start, or a task panics.
 pub fn tasks<R: Send>(n: usize, body: impl Fn(Vm) -> R + Sync) -> Vec<R> {
-    let hosts = std::env::var(settings::TEST_HOSTS).ok();
-    let hosts = hosts.and_then(|text| text.parse().ok()).unwrap_or(1);
-    let vm = LocalVm::hosts(hosts).unwrap_or_else(|error| panic!("{error}"));
+    let vm = LocalVm::hosts(host_count()).unwrap_or_else(|error| panic!("{error}"));
     vm.tasks(n, body).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// How many hosts the virtual machines of [`tasks`] have.
+pub fn host_count() -> usize {
+    let hosts = std::env::var(settings::TEST_HOSTS).ok();
+    hosts.and_then(|text| text.parse().ok()).unwrap_or(1).max(1)
 }
 
 /// A program that is looked for as pvmd is: beside the set one, beside the caller or one directory
@@ -293,7 +297,7 @@ impl Daemon {
     /// Opens the virtual machine for other daemons. Returns where this one is reached.
     fn open(&self) -> Result<Vec<String>, LocalVmError> {
         let mut link = self.link.lock().unwrap_or_else(PoisonError::into_inner);
-        match link.call(to_daemon::Body::OpenVm(OpenVm {}))?.body {
+        match link.call(to_daemon::Body::OpenVm(OpenVm { stay: false }))?.body {
             from_daemon::Body::VmOpened(opened) => Ok(opened.addresses),
             _ => Err(LocalVmError::WrongAnswer),
         }

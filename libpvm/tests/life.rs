@@ -278,7 +278,8 @@ fn a_task_that_never_attaches_holds_up_nobody() {
             let send = vm.isend(task, 1, vec![0u8]).unwrap();
             vm.kill(task).unwrap();
             assert!(matches!(receive.wait(), Err(Error::PeerGone(_))));
-            assert!(matches!(send.wait(), Err(Error::PeerGone(_))));
+            // To another host it may be under way already.
+            assert!(matches!(send.wait(), Ok(_) | Err(Error::PeerGone(_))));
         }
         let took = start.elapsed();
         assert!(took < Duration::from_millis(900), "{took:?}");
@@ -325,8 +326,8 @@ fn the_virtual_machine_describes_itself() {
             assert_eq!((info.job, info.parent), (vm.job(), None));
         }
         let hosts = vm.hosts().unwrap();
-        assert_eq!(hosts.len(), 1);
-        assert!(hosts[0].cpus >= 1);
+        assert_eq!(hosts.len(), pvm::testing::host_count());
+        assert!(hosts.iter().all(|host| host.cpus >= 1));
         world.barrier().unwrap();
     });
 }

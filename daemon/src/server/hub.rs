@@ -122,6 +122,8 @@ pub struct Hub {
     pub(super) host_page: HostPage,
     /// Requests for the halt under way; `None`: the daemon goes on.
     pub(super) halting: Option<Vec<Asked>>,
+    /// It does not leave when it has nothing to do.
+    pub(super) stays: bool,
     /// The halt is one of all hosts.
     pub(super) ends_everywhere: bool,
     /// Something has changed that the main loop looks at.
@@ -162,6 +164,7 @@ impl Hub {
                 host_page_fd: Rc::new(page_fd),
                 host_page,
                 halting: None,
+                stays: false,
                 ends_everywhere: false,
                 changed: Rc::new(Notify::new()),
                 opening: Vec::new(),
@@ -265,7 +268,9 @@ impl Hub {
 
     /// Whether the daemon has nothing to do for anybody.
     pub fn is_idle(&self) -> bool {
-        self.clients.is_empty() && self.jobs.is_empty() && self.tasks.is_empty()
+        let is_host = |client: &Client| matches!(client.role, Role::Host(_));
+        let nobody = self.clients.values().all(is_host);
+        nobody && self.jobs.is_empty() && self.tasks.is_empty() && !self.stays
     }
 
     /// Whether a halt is under way.

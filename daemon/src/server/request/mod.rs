@@ -77,7 +77,7 @@ impl Hub {
             Body::PreparePart(prepare) => self.prepare_part(asked, prepare),
             Body::StartPart(start) => self.start_part(asked, start),
             Body::OutputTaken(taken) => self.output_taken(asked, &taken),
-            Body::OpenVm(_) => self.open_vm(asked),
+            Body::OpenVm(open) => self.open_vm(asked, open.stay),
             Body::IssueToken(issue) => self.issue_token(&issue),
             Body::RemoveHost(remove) => self.remove_host(asked, remove),
             Body::Relay(relay) => self.relay(asked, relay),
