@@ -31,3 +31,26 @@ pub const CALL_DEADLINE_MS: u64 = 60_000;
 
 /// Longest a client waits for a daemon that it starts.
 pub const DAEMON_START_DEADLINE_MS: u64 = 10_000;
+
+/// Largest body of a packet that goes to another host.
+pub const NET_BODY_MAX: usize = 64 << 10;
+
+/// Bytes of frames that one task keeps for another until they are confirmed. What a task that does
+/// not look at its messages makes the daemons hold, from each of its senders.
+pub const NET_WINDOW: usize = 256 << 10;
+
+/// Bytes after which a receiver confirms without being asked.
+pub const NET_CONFIRM_BYTES: usize = 64 << 10;
+
+/// A receiver that has confirmed nothing for this long does so with the next packet.
+pub const NET_CONFIRM_PAUSE_MS: u64 = 10;
+
+/// Bytes of frames that go to the daemon at once.
+pub const NET_BATCH: usize = 128 << 10;
+
+/// Times in a row that a peer may send nonsense, or leave packets out, before it counts as gone.
+pub const NET_FAULTS_MAX: u32 = 8;
+
+/// Longest that leaving waits for a peer on another host to confirm more than it has: a task that
+/// computes confirms nothing, and the daemons have it all.
+pub const LEAVE_CONFIRM_MS: u64 = 1_000;

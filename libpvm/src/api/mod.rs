@@ -46,7 +46,7 @@ pub use reduction::{
 pub use request::{
     Completed, Received, Request, test_all, test_any, test_some, wait_all, wait_any, wait_some,
 };
-pub use shared::ShmEngine;
+pub use shared::TaskEngine;
 pub use spawn::{Command, SpawnError};
 pub use status::{ANY, Any, Status};
 pub use vm::{Options, Threads, Vm};

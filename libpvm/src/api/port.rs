@@ -3,7 +3,7 @@
 use super::error::{Error, Result, SentType};
 use super::plain::{Plain, plain_hash, value_hash};
 use super::request::Request;
-use super::shared::{Shared, ShmEngine};
+use super::shared::{Shared, TaskEngine};
 use super::status::Status;
 use crate::datatype::{Sink, Source, lend, lend_mut};
 use crate::engine::{Claim, EngineError, Envelope, Mode, Outcome, Selector};
@@ -337,7 +337,7 @@ pub(super) fn ireceive<T: Plain, N: Names>(
 }
 
 fn claim_now(
-    engine: &mut ShmEngine,
+    engine: &mut TaskEngine,
     from: Selector,
 ) -> Option<std::result::Result<Claimed, EngineError>> {
     engine
@@ -347,7 +347,7 @@ fn claim_now(
 
 /// The error of a wait for a peer that has ended, or for anybody when nobody is left.
 fn peer_gone<R>(
-    engine: &mut ShmEngine,
+    engine: &mut TaskEngine,
     from: Selector,
 ) -> Option<std::result::Result<R, EngineError>> {
     match from.source {

@@ -1,7 +1,7 @@
 //! Requests: what goes on while the program does something else.
 
 use super::error::{Error, Result};
-use super::shared::{Shared, ShmEngine};
+use super::shared::{Shared, TaskEngine};
 use super::status::Status;
 use crate::engine::{Outcome, RequestId};
 use crate::ids::Rank;
@@ -139,7 +139,7 @@ impl<B, S> Request<B, S> {
         (running.open)(outcome)
     }
 
-    fn take_if_done(&mut self, engine: &mut ShmEngine) -> Option<Outcome> {
+    fn take_if_done(&mut self, engine: &mut TaskEngine) -> Option<Outcome> {
         engine.finish(self.running.as_ref()?.id)
     }
 }
@@ -266,7 +266,7 @@ pub fn test_all<B, S>(requests: &mut [Request<B, S>]) -> Result<Option<Vec<Recei
 
 fn first_done<B, S>(
     requests: &mut [Request<B, S>],
-    engine: &mut ShmEngine,
+    engine: &mut TaskEngine,
 ) -> Option<(usize, Outcome)> {
     let mut numbered = requests.iter_mut().enumerate();
     numbered.find_map(|(at, request)| Some((at, request.take_if_done(engine)?)))

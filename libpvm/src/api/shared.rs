@@ -5,20 +5,21 @@ use super::notify::{Exit, ExitStatus};
 use crate::engine::{Core, Engine, Envelope, Outcome, RequestId};
 use crate::group::Group;
 use crate::ids::{JobId, Rank, TaskId};
+use crate::limits::LEAVE_CONFIRM_MS;
 use crate::session::Answer;
 use crate::sync::Level;
-use crate::transport::shm::ShmTransport;
+use crate::transport::route::Routes;
 use crate::wire::control::{Detach, Notify, Welcome, from_daemon, to_daemon};
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// The engine of tasks on this host.
-pub type ShmEngine = Engine<ShmTransport>;
+/// The engine of a task.
+pub type TaskEngine = Engine<Routes>;
 
 /// One attached task.
 pub(super) struct Shared {
-    pub core: Core<ShmTransport>,
+    pub core: Core<Routes>,
     pub me: TaskId,
     pub parent: Option<TaskId>,
     pub job: JobId,
@@ -42,7 +43,7 @@ struct Mail {
 const LEAVE_DEADLINE: Duration = Duration::from_secs(10);
 
 impl Shared {
-    pub fn new(transport: ShmTransport, welcome: &Welcome, level: Level) -> Result<Self> {
+    pub fn new(transport: Routes, welcome: &Welcome, level: Level) -> Result<Self> {
         let bad = |why: &'static str| Error::BadWelcome(why);
         let me = TaskId::from_bits(welcome.task).ok_or(bad("no task id"))?;
         let tasks: Option<Vec<TaskId>> = welcome
@@ -70,13 +71,13 @@ impl Shared {
 
     /// Waits until `ready` gives a result.
     #[inline]
-    pub fn wait<R>(&self, ready: impl FnMut(&mut ShmEngine) -> Option<R>) -> Result<R> {
+    pub fn wait<R>(&self, ready: impl FnMut(&mut TaskEngine) -> Option<R>) -> Result<R> {
         Ok(self.core.wait(None, ready)?)
     }
 
     /// Starts something in the engine and waits for its outcome.
     #[inline]
-    pub fn run(&self, start: impl FnOnce(&mut ShmEngine) -> RequestId) -> Result<Outcome> {
+    pub fn run(&self, start: impl FnOnce(&mut TaskEngine) -> RequestId) -> Result<Outcome> {
         let mut start = Some(start);
         let mut request = None;
         self.wait(|engine| {
@@ -91,7 +92,7 @@ impl Shared {
     #[inline]
     pub fn run_for_envelope(
         &self,
-        start: impl FnOnce(&mut ShmEngine) -> RequestId,
+        start: impl FnOnce(&mut TaskEngine) -> RequestId,
     ) -> Result<Envelope> {
         let mut start = Some(start);
         let mut request = None;
@@ -143,7 +144,7 @@ impl Shared {
     }
 
     /// Takes the oldest exit from a mailbox, after a look at the daemon's events.
-    pub fn take_exit(&self, engine: &mut ShmEngine, token: u64) -> Option<Exit> {
+    pub fn take_exit(&self, engine: &mut TaskEngine, token: u64) -> Option<Exit> {
         let mut mail = self.mail();
         while let Some(event) = engine.transport().take_event() {
             mail.sort_in(event);
@@ -157,11 +158,8 @@ impl Shared {
 
     /// Leaves the virtual machine: sends and confirmations that are under way go out first.
     fn leave(&self) {
-        let deadline = Some(Instant::now() + LEAVE_DEADLINE);
-        let flushed = self
-            .core
-            .wait(deadline, |engine| engine.is_quiet().then_some(()));
-        if flushed.is_ok() {
+        let patience = Duration::from_millis(LEAVE_CONFIRM_MS);
+        if self.core.settle(LEAVE_DEADLINE, patience) {
             let _ = self.ask(to_daemon::Body::Detach(Detach {}));
         }
     }

@@ -7,7 +7,8 @@ use super::shared::Shared;
 use crate::ids::{JobId, TaskId};
 use crate::session::LinkError;
 use crate::sync::Level;
-use crate::transport::shm::{AttachError, AttachOptions, Identity, ShmTransport};
+use crate::transport::route::Routes;
+use crate::transport::shm::{AttachError, AttachOptions, Identity};
 use crate::wire::control::{Kill, ListHosts, ListTasks, from_daemon, to_daemon};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -86,7 +87,7 @@ impl Vm {
             identity,
             ..AttachOptions::default()
         };
-        let (transport, welcome) = ShmTransport::attach(attach).map_err(not_attached)?;
+        let (transport, welcome) = Routes::attach(attach).map_err(not_attached)?;
         let level = match options.threads {
             Threads::Single => Level::Single,
             Threads::Multiple => Level::Multiple,

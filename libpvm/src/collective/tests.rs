@@ -1,6 +1,25 @@
 //! Every algorithm and every choice against plain loops, in the interpreter and over the engine.
 
-mod engine;
+#[path = "tests"]
+mod over_sim {
+    mod substrate {
+        pub(super) use crate::transport::sim::{Behaviour, Network, SimTransport as Net, task};
+    }
+    #[allow(clippy::duplicate_mod, reason = "one suite, several substrates")]
+    mod engine;
+}
+
+#[cfg(not(loom))]
+#[path = "tests"]
+mod over_hosts {
+    mod substrate {
+        pub(super) use crate::transport::standin::{
+            Behaviour, Network, NetworkTransport as Net, task,
+        };
+    }
+    #[allow(clippy::duplicate_mod, reason = "one suite, several substrates")]
+    mod engine;
+}
 
 use super::algorithm::{allgather, allreduce, alltoall, broadcast, gather, reduce, scatter};
 use super::algorithm::{reduce_scatter, scan};

@@ -248,13 +248,23 @@ impl Source {
     /// When the range is not inside the message.
     pub fn to_vec(&self, offset: usize, len: usize) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(len);
-        // SAFETY: the vector has room for `len` bytes, and `pack` writes all of them before
-        // `set_len`.
-        unsafe {
-            self.pack(offset, bytes.as_mut_ptr(), len);
-            bytes.set_len(len);
-        }
+        self.append_to(&mut bytes, offset, len);
         bytes
+    }
+
+    /// Appends packed bytes `offset..offset + len` to `out`.
+    ///
+    /// # Panics
+    /// When the range is not inside the message.
+    pub fn append_to(&self, out: &mut Vec<u8>, offset: usize, len: usize) {
+        out.reserve(len);
+        let end = out.len();
+        // SAFETY: the vector has room for `len` bytes after its end, which nothing else names, and
+        // `pack` writes all of them before `set_len`.
+        unsafe {
+            self.pack(offset, out.as_mut_ptr().add(end), len);
+            out.set_len(end + len);
+        }
     }
 }
 

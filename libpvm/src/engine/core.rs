@@ -18,7 +18,7 @@
 use super::Engine;
 use crate::sync::{Gate, GateError, Ladder, Level, Step};
 use crate::transport::{Sleep, Sleeper};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Times in a row that a waiting thread goes on with other messages while threads want to come in.
 const MOVES: u32 = 64;
@@ -126,6 +126,29 @@ impl<T: Sleep> Core<T> {
         Ok(result)
     }
 
+    /// Before this task leaves, waits at most for `limit` until its requests to peers are over, and
+    /// then until peers have what was sent. A peer that confirms nothing for `patience` is busy with
+    /// something else; it is not waited for any longer. False: requests were left.
+    pub fn settle(&self, limit: Duration, patience: Duration) -> bool {
+        let deadline = Instant::now() + limit;
+        let quiet = self.wait(Some(deadline), |engine| {
+            (engine.is_quiet() || engine.is_lost()).then_some(())
+        });
+        if quiet.is_err() {
+            return false;
+        }
+        let mut left = u64::MAX;
+        while left > 0 {
+            let until = deadline.min(Instant::now() + patience);
+            let less = self.wait(Some(until), |engine| {
+                let now = engine.transport().flush();
+                (now < left).then_some(now)
+            });
+            left = less.unwrap_or(0);
+        }
+        true
+    }
+
     /// Progresses until `ready` gives a result, at the latest until `deadline`.
     ///
     /// # Errors
@@ -200,7 +223,6 @@ mod tests {
     use crate::ids::TaskId;
     use crate::sync::WaitPolicy;
     use crate::transport::{Args, Body, Head, Peer, PullError, Receiver, SendError, Transport};
-    use std::time::Duration;
 
     /// A transport on which something arrives all the time.
     struct Flood;

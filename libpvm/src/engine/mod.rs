@@ -443,5 +443,28 @@ impl<T: Transport> Engine<T> {
     }
 }
 
+/// The same tests over each transport that can be had in one thread.
 #[cfg(test)]
-mod tests;
+#[path = "."]
+mod over_sim {
+    mod substrate {
+        pub(super) use crate::transport::sim::{Behaviour, Network, SimTransport as Net, task};
+    }
+    #[allow(clippy::duplicate_mod, reason = "one suite, several substrates")]
+    mod tests;
+}
+
+#[cfg(all(test, not(loom)))]
+#[path = "."]
+mod over_hosts {
+    mod substrate {
+        pub(super) use crate::transport::standin::{
+            Behaviour, Network, NetworkTransport as Net, task,
+        };
+    }
+    #[allow(clippy::duplicate_mod, reason = "one suite, several substrates")]
+    mod tests;
+}
+
+#[cfg(all(test, not(loom)))]
+mod weather;

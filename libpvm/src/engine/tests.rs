@@ -1,14 +1,10 @@
-//! The engine over the simulated network.
+//! The engine over a network in one thread.
 
-use super::*;
-use crate::transport::sim::{Behaviour, Network, SimTransport};
+use super::substrate::{Behaviour, Net, Network, task};
+use crate::engine::*;
 use proptest::prelude::*;
 
-type Sim = Engine<SimTransport>;
-
-fn task(number: u32) -> TaskId {
-    TaskId::new(1, 1, number).unwrap()
-}
+type Sim = Engine<Net>;
 
 fn pair(behaviour: Behaviour) -> (Network, Sim, Sim) {
     let network = Network::new(behaviour);
@@ -375,7 +371,7 @@ struct Fragile {
     steps: usize,
 }
 
-impl Operation<SimTransport> for Fragile {
+impl Operation<Net> for Fragile {
     fn advance(&mut self, _: &mut Sim) -> Poll<Result<Envelope, EngineError>> {
         self.steps += 1;
         assert!(self.steps < 2, "a callback of the program");
@@ -446,7 +442,7 @@ struct Sum {
     sum: u64,
 }
 
-impl Operation<SimTransport> for Sum {
+impl Operation<Net> for Sum {
     fn advance(&mut self, engine: &mut Sim) -> Poll<Result<Envelope, EngineError>> {
         self.waiting
             .retain(|&request| match engine.finish(request) {

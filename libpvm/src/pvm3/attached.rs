@@ -11,10 +11,11 @@ use super::machine::{AttachError, CallError, Lost, Machine, News, Standing};
 use crate::datatype::Source;
 use crate::engine::{Core, Engine, Mode, RequestId, Selector};
 use crate::ids::{Context, Tag, TaskId};
-use crate::limits::CALL_DEADLINE_MS;
+use crate::limits::{CALL_DEADLINE_MS, LEAVE_CONFIRM_MS};
 use crate::session::{LinkError, daemon_name, identity_from_environment, runtime_dir, socket_path};
 use crate::sync::Level;
-use crate::transport::shm::{self, AttachOptions, Identity, ShmTransport};
+use crate::transport::route::Routes;
+use crate::transport::shm::{self, AttachOptions, Identity};
 use crate::wire::control::{Detach, Welcome, from_daemon, to_daemon};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -31,7 +32,7 @@ const EVERYTHING: Selector = Selector {
 
 /// A task of the virtual machine.
 pub struct Attached {
-    core: Core<ShmTransport>,
+    core: Core<Routes>,
     standing: Standing,
     flow: Flow,
 }
@@ -46,11 +47,11 @@ struct Flow {
     news: VecDeque<News>,
 }
 
-type ShmEngine = Engine<ShmTransport>;
+type TaskEngine = Engine<Routes>;
 
 impl Flow {
     /// Takes over what the engine and the daemon have finished.
-    fn collect(&mut self, engine: &mut ShmEngine) {
+    fn collect(&mut self, engine: &mut TaskEngine) {
         let news = &mut self.news;
         self.arrivals.collect(engine, |engine, arrival| {
             news.push_back(News::Message {
@@ -74,7 +75,7 @@ impl Attached {
     fn wait<R>(
         &mut self,
         deadline: Option<Instant>,
-        mut ready: impl FnMut(&mut ShmEngine, &mut Flow) -> Option<R>,
+        mut ready: impl FnMut(&mut TaskEngine, &mut Flow) -> Option<R>,
     ) -> Option<R> {
         let flow = &mut self.flow;
         let waited = self.core.wait(deadline, |engine| {
@@ -118,7 +119,7 @@ impl Machine for Attached {
         if again {
             options.identity = new_identity()?;
         }
-        let (transport, welcome) = ShmTransport::attach(options).map_err(|error| {
+        let (transport, welcome) = Routes::attach(options).map_err(|error| {
             let code = match &error {
                 shm::AttachError::Link(LinkError::Refused(failure)) => Error::from(failure),
                 shm::AttachError::Link(LinkError::Version(_)) => Error::BadVersion,
@@ -206,11 +207,8 @@ impl Machine for Attached {
         });
         let limit = Duration::from_millis(CALL_DEADLINE_MS);
         // What was received is confirmed first; what still comes is not asked for any more.
-        let deadline = Some(Instant::now() + limit);
-        let _ = self.core.wait(deadline, |engine| {
-            let done = engine.is_quiet() || engine.transport().is_daemon_lost();
-            done.then_some(())
-        });
+        let patience = Duration::from_millis(LEAVE_CONFIRM_MS);
+        self.core.settle(limit, patience);
         let _ = self.ask(to_daemon::Body::Detach(Detach {}), Some(limit));
     }
 }

@@ -141,6 +141,9 @@ pub fn hello_tool() -> Hello {
     }
 }
 
+/// Bytes that are read at once.
+const READ_MAX: usize = 32 << 10;
+
 /// How many descriptors come beside a message.
 fn descriptors(body: &from_daemon::Body) -> usize {
     match body {
@@ -155,6 +158,11 @@ pub struct Link {
     socket: Arc<OwnedFd>,
     path: PathBuf,
     decoder: Decoder,
+    /// Where bytes are read into.
+    room: Box<[u8]>,
+    /// Frames that the daemon has not taken yet, from `sent` on.
+    unsent: Vec<u8>,
+    sent: usize,
     /// Descriptors whose frames are not whole yet, oldest first.
     fds: VecDeque<OwnedFd>,
     last_request: u64,
@@ -198,6 +206,9 @@ impl Link {
             socket: Arc::new(socket),
             path: path.to_owned(),
             decoder: Decoder::default(),
+            room: vec![0; READ_MAX].into_boxed_slice(),
+            unsent: Vec::new(),
+            sent: 0,
             fds: VecDeque::new(),
             last_request: 0,
             open: HashSet::new(),
@@ -292,6 +303,41 @@ impl Link {
         self.send(0, body, &[])
     }
 
+    /// Sends what needs no answer without waiting: what the daemon does not take at once is kept for
+    /// [`Link::push_on`].
+    ///
+    /// # Errors
+    /// When the daemon has gone, or the message is too large.
+    pub fn post(&mut self, body: to_daemon::Body) -> Result<(), LinkError> {
+        let body = Some(body);
+        encode(&ToDaemon { request: 0, body }, &mut self.unsent)?;
+        self.push_on().map(drop)
+    }
+
+    /// Sends what is kept, as far as the daemon takes it. Returns whether that was all.
+    ///
+    /// # Errors
+    /// When the daemon has gone; nothing is kept then.
+    pub fn push_on(&mut self) -> Result<bool, LinkError> {
+        while self.sent < self.unsent.len() {
+            match passing::send(&self.socket, &self.unsent[self.sent..], &[]) {
+                Ok(len) => self.sent += len,
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return Ok(false),
+                Err(error) => {
+                    (self.sent, self.unsent) = (0, Vec::new());
+                    return Err(match error {
+                        Errno::PIPE | Errno::CONNRESET => LinkError::Lost,
+                        other => self.io(other),
+                    });
+                }
+            }
+        }
+        self.unsent.clear();
+        self.sent = 0;
+        Ok(true)
+    }
+
     /// Takes in what has arrived, without waiting. Returns whether there was anything.
     ///
     /// # Errors
@@ -308,14 +354,13 @@ impl Link {
     /// As [`Link::read_now`].
     pub fn read_some(&mut self, limit: usize) -> Result<bool, LinkError> {
         let (mut any, mut left) = (false, limit);
-        let mut room = [0; 4096];
         while !self.lost && left > 0 {
-            match passing::receive(&self.socket, &mut room, &mut self.fds) {
+            match passing::receive(&self.socket, &mut self.room, &mut self.fds) {
                 Ok(0) | Err(Errno::CONNRESET) => self.lost = true,
                 Ok(len) => {
                     any = true;
                     left = left.saturating_sub(len);
-                    self.decoder.extend(&room[..len]);
+                    self.decoder.extend(&self.room[..len]);
                     self.sort().inspect_err(|_| self.lost = true)?;
                 }
                 Err(Errno::INTR) => {}
@@ -390,6 +435,9 @@ impl Link {
             body: Some(body),
         };
         encode(&message, &mut bytes)?;
+        while !self.push_on()? {
+            self.make_room()?;
+        }
         let (mut sent, mut beside) = (0, fds);
         while sent < bytes.len() {
             match passing::send(&self.socket, &bytes[sent..], beside) {
@@ -450,6 +498,14 @@ impl AsFd for Link {
 pub struct Line(Weak<OwnedFd>);
 
 impl Line {
+    /// Waits until the daemon takes more, at most for `limit`.
+    pub fn wait_for_room(&self, limit: Duration) {
+        if let (Some(socket), Ok(limit)) = (self.0.upgrade(), Timespec::try_from(limit)) {
+            // Whatever comes of it, the caller tries again.
+            let _ = poll(&mut [PollFd::new(&socket, PollFlags::OUT)], Some(&limit));
+        }
+    }
+
     /// Whether the daemon has said nothing that the link has not read, and is still there.
     pub fn is_quiet(&self) -> bool {
         let Some(socket) = self.0.upgrade() else {
@@ -506,7 +562,7 @@ pub(super) fn dial(path: &Path, limit: Duration) -> Result<OwnedFd, LinkError> {
 mod tests {
     use super::*;
     use crate::wire::control::{
-        ChannelOpened, Done, FailureCode, ListJobs, OpenChannel, TaskExited,
+        ChannelOpened, Done, FailureCode, ListJobs, OpenChannel, Relay, TaskExited,
     };
     use std::io::{Read, Write};
     use std::os::unix::net::{UnixListener, UnixStream};
@@ -660,6 +716,42 @@ mod tests {
                 let answer = link.call(to_daemon::Body::ListJobs(ListJobs {}));
                 assert!(matches!(answer, Err(LinkError::Frame(_))));
                 assert!(link.is_lost());
+            },
+        );
+    }
+
+    #[test]
+    fn what_the_daemon_does_not_take_at_once_goes_out_later_and_in_order() {
+        const POSTS: u64 = 100;
+        let posted = |number: u64| {
+            to_daemon::Body::Relay(Relay {
+                peer: number,
+                data: vec![number as u8; 20_000],
+            })
+        };
+        let (go, wait) = std::sync::mpsc::channel();
+        with_daemon(
+            move |mut host| {
+                host.answer(welcome(1));
+                wait.recv().unwrap();
+                for number in 0..POSTS {
+                    assert_eq!(host.read().body, Some(posted(number)));
+                }
+                let request = host.read().request;
+                host.write(request, from_daemon::Body::Done(Done {}), &[]);
+            },
+            move |path| {
+                let (mut link, ..) = Link::connect(path, hello_tool()).unwrap();
+                for number in 0..POSTS {
+                    link.post(posted(number)).unwrap();
+                }
+                assert!(!link.push_on().unwrap(), "so much fits no socket");
+                go.send(()).unwrap();
+                link.line().wait_for_room(Duration::from_secs(10));
+                let list = to_daemon::Body::ListJobs(ListJobs {});
+                link.call(list).unwrap();
+                assert!(link.push_on().unwrap());
+                drop(link.post(posted(0)));
             },
         );
     }

@@ -2,15 +2,20 @@
 //!
 //! A transport moves *packets* between this task and its *peers*, in order per peer, and never
 //! blocks: what does not fit now is refused with [`SendError::Full`] and the engine tries again.
-//! It knows nothing of matching, requests or ranks. [`shm`] is the transport inside a host.
+//! It knows nothing of matching, requests or ranks. [`route`] is the transport of a task, made of
+//! [`shm`], that inside a host, and of [`net`], what tasks of different hosts say to each other.
 
 use crate::datatype::{Sink, Source};
 use crate::ids::TaskId;
 use crate::sync::Ladder;
 use std::time::Instant;
 
+pub mod net;
+pub mod route;
 pub mod shm;
 pub mod sim;
+#[cfg(all(test, not(loom)))]
+pub(crate) mod standin;
 
 /// A task that this task exchanges packets with, numbered locally; 0 is the task itself.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -165,6 +170,12 @@ pub trait Transport {
 
     /// Makes sure that the end of this peer will be shown: a receive waits for it alone.
     fn watch(&mut self, peer: Peer);
+
+    /// For a task that is about to leave: asks peers to confirm what they have. The number gets less
+    /// with everything that goes out and that they confirm; 0: they have it all.
+    fn flush(&mut self) -> u64 {
+        0
+    }
 
     /// Whether all peers are gone and no new one can come.
     fn is_lost(&self) -> bool {

@@ -33,6 +33,14 @@ impl Default for Behaviour {
     }
 }
 
+/// The id of a task: all are on one host.
+///
+/// # Panics
+/// For a number that no task can have.
+pub fn task(number: u32) -> TaskId {
+    TaskId::new(1, 1, number).expect("a number of a task")
+}
+
 struct Packet {
     head: Head,
     args: Args,

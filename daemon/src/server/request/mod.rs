@@ -65,6 +65,8 @@ impl Hub {
             Body::GroupQuery(query) => self.group_query(asked, &query.name),
             Body::GroupBarrier(barrier) => self.group_barrier(asked, &barrier),
             Body::Adopt(adopt) => self.adopt(asked, adopt.count),
+            // No task of another host is known here.
+            Body::Relay(relay) => Err(no_such_task(task_id(relay.peer, "reach")?, "reach")),
         }
     }
 

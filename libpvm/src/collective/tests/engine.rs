@@ -1,16 +1,16 @@
-//! Runs over engines on the simulated network.
+//! Runs over engines on a network in one thread.
 
-use super::*;
+use super::substrate::{Behaviour, Net, Network};
+use crate::collective::tests::*;
 use crate::datatype::{Sink, Source};
 use crate::engine::{Engine, EngineError, RequestId};
 use crate::ids::{Context, Tag, TaskId};
-use crate::transport::sim::{Behaviour, Network, SimTransport};
 use std::task::Poll;
 
-type Sim = Engine<SimTransport>;
+type Sim = Engine<Net>;
 
 fn task(rank: Rank) -> TaskId {
-    TaskId::new(1, 1, rank as u32 + 1).unwrap()
+    super::substrate::task(rank as u32 + 1)
 }
 
 /// Ranks in one thread.

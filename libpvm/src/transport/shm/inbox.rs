@@ -4,7 +4,7 @@ use super::doorbell::{self, ASLEEP, Board, NOTIFIED};
 use super::layout;
 use super::segment::{MapError, Mapping, create};
 use crate::session::Line;
-use crate::sync::atomic::{AtomicU32, Ordering, fence};
+use crate::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 use crate::sync::futex::{self, Woken};
 use crate::sync::shared;
 use crate::sync::shared::Word;
@@ -15,6 +15,10 @@ use std::time::{Duration, Instant};
 /// Longest sleep: once in this time a thread looks whether the daemon is still there. As rare as can
 /// be, for hundreds of tasks may be waiting; but three seconds after the daemon all is to be over.
 const NAP_MAX: Duration = Duration::from_secs(2);
+
+/// Longest wait for the daemon to take what does not fit its socket: it is not long about that, and
+/// meanwhile this task does not hear its bells.
+const ROOM_WAIT: Duration = Duration::from_millis(1);
 
 impl Board for Mapping<layout::Inbox> {
     type Half = shared::AtomicU32;
@@ -163,6 +167,8 @@ struct Threads {
     prepared: AtomicU32,
     /// How many of them have been woken and are not back yet.
     owed: AtomicU32,
+    /// The daemon has not taken all that it was sent.
+    line_is_full: AtomicBool,
 }
 
 impl Sleeper {
@@ -170,12 +176,18 @@ impl Sleeper {
         let threads = Arc::new(Threads {
             prepared: AtomicU32::new(0),
             owed: AtomicU32::new(0),
+            line_is_full: AtomicBool::new(false),
         });
         Self {
             inbox,
             threads,
             line,
         }
+    }
+
+    /// Says whether threads that sleep wait for the daemon to take more, in place of a bell.
+    pub(super) fn set_line_full(&self, is_full: bool) {
+        self.threads.line_is_full.store(is_full, Ordering::Relaxed);
     }
 
     /// Whether a thread may announce its sleep now.
@@ -208,6 +220,11 @@ impl Sleeper {
 impl crate::transport::Sleeper for Sleeper {
     fn sleep(&self, deadline: Option<Instant>) {
         let mode = &self.inbox.map.mode.0.mode;
+        if self.threads.line_is_full.load(Ordering::Relaxed)
+            && let Some(line) = &self.line
+        {
+            return line.wait_for_room(ROOM_WAIT);
+        }
         loop {
             let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
             let nap = left.map_or(NAP_MAX, |left| left.min(NAP_MAX));

@@ -1,4 +1,5 @@
-//! What the transport needs of the daemon: to be introduced to other tasks.
+//! What the transports need of the daemon: to be introduced to other tasks, and frames for tasks of
+//! other hosts to be carried.
 
 use crate::session::{Answer, Line, Link, LinkError, Ticket};
 use crate::wire::control::{CloseChannel, OpenChannel, to_daemon};
@@ -17,6 +18,13 @@ pub trait Introducer {
 
     /// Says that the channel to a task that has ended is not used any more.
     fn close(&mut self, peer: u64);
+
+    /// Sends what needs no answer, without waiting; what the daemon does not take now is kept. Returns
+    /// whether the daemon is there.
+    fn post(&mut self, body: to_daemon::Body) -> bool;
+
+    /// Sends what is kept, as far as the daemon takes it. Returns whether that was all.
+    fn push_on(&mut self) -> bool;
 
     /// Takes in what has arrived. Returns whether the daemon is there.
     fn read(&mut self) -> bool;
@@ -49,6 +57,15 @@ impl Introducer for Link {
     fn close(&mut self, peer: u64) {
         // A daemon that has gone does not need to know.
         let _ = self.tell(to_daemon::Body::CloseChannel(CloseChannel { peer }));
+    }
+
+    fn post(&mut self, body: to_daemon::Body) -> bool {
+        Link::post(self, body).is_ok()
+    }
+
+    fn push_on(&mut self) -> bool {
+        // To a daemon that has gone, nothing is left to be sent.
+        Link::push_on(self).unwrap_or(true)
     }
 
     fn read(&mut self) -> bool {

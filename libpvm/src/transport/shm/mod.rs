@@ -92,6 +92,7 @@ pub use inbox::{Call, Inbox, InboxBell, Sleeper};
 pub use introducer::Introducer;
 pub use segment::MapError;
 pub use transport::ShmTransport;
+pub(super) use transport::{FarNews, TRANSPORT_TOKEN};
 
 #[cfg(all(test, not(loom)))]
 mod tests;

@@ -4,47 +4,15 @@ use super::introducer::Introducer;
 use super::*;
 use crate::datatype::{Sink, Source};
 use crate::ids::TaskId;
-use crate::session::{Answer, Line, LinkError, Ticket};
+use crate::session::LinkError;
 use crate::sync::Step;
+use crate::transport::standin::{Desktop, Hub};
 use crate::transport::{Args, Arrived, Body, Head, Kind, Peer, Receiver, SendError, Transport};
 use crate::transport::{Sleep as _, Sleeper as _};
-use crate::wire::control::{ChannelOpened, Failure, TaskExited, from_daemon};
+use crate::wire::control::Failure;
 use proptest::prelude::*;
-use std::collections::{HashMap, VecDeque};
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-
-/// What the stand-in knows of a task.
-struct Desk {
-    inbox: OwnedFd,
-    bell: InboxBell,
-    mail: VecDeque<Answer>,
-    bells: u32,
-    attached: bool,
-    alive: bool,
-    closed: Vec<u64>,
-}
-
-#[derive(Default)]
-struct State {
-    desks: HashMap<u64, Desk>,
-    segments: HashMap<(u64, u64), (OwnedFd, [u32; 2])>,
-    waiting: Vec<(u64, u64)>,
-    lost: bool,
-}
-
-/// A stand-in for the daemon, in this process.
-#[derive(Clone, Default)]
-struct Hub(Arc<Mutex<State>>);
-
-/// A task's connection to it.
-struct Desktop {
-    hub: Hub,
-    me: u64,
-    events: VecDeque<Answer>,
-    answers: HashMap<u64, Result<Answer, LinkError>>,
-}
 
 type Shm = ShmTransport<Desktop>;
 
@@ -56,172 +24,27 @@ fn copy(fd: &impl AsFd) -> OwnedFd {
     fd.as_fd().try_clone_to_owned().unwrap()
 }
 
-impl State {
-    fn is_there(&self, task: u64) -> Option<bool> {
-        let desk = self.desks.get(&task).filter(|desk| desk.alive)?;
-        Some(desk.attached)
-    }
-
-    fn post(&mut self, to: u64, body: from_daemon::Body, fds: Vec<OwnedFd>) {
-        let desk = self.desks.get_mut(&to).unwrap();
-        desk.mail.push_back(Answer { body, fds });
-        desk.bell.ring_control();
-    }
-
-    /// One end's view of the channel between two tasks.
-    fn opening(&mut self, me: u64, peer: u64) -> Answer {
-        let pair = (me.min(peer), me.max(peer));
-        if !self.segments.contains_key(&pair) {
-            let bells = [pair.0, pair.1].map(|task| {
-                let desk = self.desks.get_mut(&task).unwrap();
-                desk.bells += 1;
-                desk.bells - 1
-            });
-            self.segments
-                .insert(pair, (Segment::create().unwrap(), bells));
-        }
-        let (segment, bells) = &self.segments[&pair];
-        let side = usize::from(me == pair.1);
-        let opened = ChannelOpened {
-            peer,
-            peer_pid: std::process::id(),
-            side: side as u32,
-            my_bell: bells[side],
-            peer_bell: bells[1 - side],
-        };
-        let fds = vec![copy(segment), copy(&self.desks[&peer].inbox)];
-        let body = from_daemon::Body::ChannelOpened(opened);
-        Answer { body, fds }
-    }
-
-    fn introduce(&mut self, me: u64, peer: u64) -> Answer {
-        let theirs = self.opening(peer, me);
-        self.post(peer, theirs.body, theirs.fds);
-        self.opening(me, peer)
-    }
-}
-
 impl Hub {
     fn task(&self, local: u32) -> Shm {
-        let (host, _) = HostPage::create(&HostFacts::default()).unwrap();
-        self.task_of_host(local, host)
+        self.shm(id(local))
     }
 
     fn task_of_host(&self, local: u32, host: OwnedFd) -> Shm {
-        let (inbox, bell) = Inbox::create().unwrap();
-        let me = id(local);
-        let mine = InboxBell::map(&inbox).unwrap();
-        let desk = Desk {
-            inbox,
-            bell,
-            mail: VecDeque::new(),
-            bells: 0,
-            attached: true,
-            alive: true,
-            closed: Vec::new(),
-        };
-        self.0.lock().unwrap().desks.insert(me.bits(), desk);
-        let link = Desktop {
-            hub: self.clone(),
-            me: me.bits(),
-            events: VecDeque::new(),
-            answers: HashMap::new(),
-        };
-        let host = HostPage::map(host).unwrap();
-        ShmTransport::new(link, me, mine, host, WaitPolicy::Adaptive)
+        self.shm_with_page(id(local), host)
     }
 
     /// Says whether a task has attached.
     fn attach(&self, local: u32, attached: bool) {
-        let mut state = self.0.lock().unwrap();
+        let mut state = self.state();
         state.desks.get_mut(&id(local).bits()).unwrap().attached = attached;
     }
 
-    /// Says that a task has ended.
-    fn end(&self, local: u32) {
-        let mut state = self.0.lock().unwrap();
-        let dead = id(local).bits();
-        state.desks.get_mut(&dead).unwrap().alive = false;
-        let all: Vec<u64> = state.desks.keys().copied().filter(|&t| t != dead).collect();
-        for task in all {
-            let body = from_daemon::Body::TaskExited(TaskExited {
-                task: dead,
-                ..TaskExited::default()
-            });
-            state.post(task, body, Vec::new());
-        }
-    }
-
     fn is_asleep(&self, local: u32) -> bool {
-        self.0.lock().unwrap().desks[&id(local).bits()]
-            .bell
-            .is_asleep()
+        self.state().desks[&id(local).bits()].bell.is_asleep()
     }
 
     fn closed(&self, local: u32) -> Vec<u64> {
-        self.0.lock().unwrap().desks[&id(local).bits()]
-            .closed
-            .clone()
-    }
-}
-
-impl Introducer for Desktop {
-    fn ask(&mut self, peer: u64) -> Result<Ticket, LinkError> {
-        let mut state = self.hub.0.lock().unwrap();
-        if state.lost {
-            return Err(LinkError::Lost);
-        }
-        match state.is_there(peer) {
-            Some(true) => {
-                let answer = state.introduce(self.me, peer);
-                self.answers.insert(peer, Ok(answer));
-            }
-            Some(false) => state.waiting.push((self.me, peer)),
-            None => {
-                let refused = Err(LinkError::Refused(Failure::default()));
-                self.answers.insert(peer, refused);
-            }
-        }
-        Ok(Ticket::fake(peer))
-    }
-
-    fn answer(&mut self, ticket: Ticket, limit: Duration) -> Option<Result<Answer, LinkError>> {
-        let peer = ticket.number();
-        if limit.is_zero() {
-            let mut state = self.hub.0.lock().unwrap();
-            let waited = state.waiting.iter().position(|&w| w == (self.me, peer));
-            if let (Some(at), Some(true)) = (waited, state.is_there(peer)) {
-                state.waiting.remove(at);
-                let answer = state.introduce(self.me, peer);
-                self.answers.insert(peer, Ok(answer));
-            }
-        }
-        self.answers.remove(&peer)
-    }
-
-    fn close(&mut self, peer: u64) {
-        let mut state = self.hub.0.lock().unwrap();
-        state.desks.get_mut(&self.me).unwrap().closed.push(peer);
-    }
-
-    fn read(&mut self) -> bool {
-        let mut state = self.hub.0.lock().unwrap();
-        let lost = state.lost;
-        self.events
-            .append(&mut state.desks.get_mut(&self.me).unwrap().mail);
-        !lost
-    }
-
-    fn next_event(&mut self) -> Option<Answer> {
-        self.events.pop_front()
-    }
-
-    fn has_event(&self) -> bool {
-        !self.events.is_empty()
-    }
-
-    fn line(&self) -> Option<Line> {
-        None
+        self.state().desks[&id(local).bits()].closed.clone()
     }
 }
 
@@ -369,9 +192,7 @@ fn tasks_that_start_late_are_waited_for() {
     assert_eq!(send(to_b, &mut a, 0, None, &[]), Err(SendError::Full));
     assert_eq!(send(to_b, &mut a, 0, None, &[]), Err(SendError::Full));
     hub.attach(2, true);
-    hub.0.lock().unwrap().desks[&id(1).bits()]
-        .bell
-        .ring_control();
+    hub.state().desks[&id(1).bits()].bell.ring_control();
     let mut log = Log::default();
     assert!(a.poll(&mut log), "there is room now");
     send(to_b, &mut a, 0, None, &[]).unwrap();
@@ -387,11 +208,11 @@ fn a_task_that_ends_before_its_channel_is_known_is_heard_and_told_gone_once() {
     hub.attach(2, false);
     assert_eq!(send(to_b, &mut a, 0, None, &[]), Err(SendError::Full));
     // The answer comes, a message, and the news of the end, all before the next poll.
-    let answer = hub.0.lock().unwrap().introduce(id(1).bits(), dead);
+    let answer = hub.state().introduce(id(1).bits(), dead);
     a.link().answers.insert(dead, Ok(answer));
     wait(&mut b, &mut Log::default(), |_| true);
     send(to_a, &mut b, 7, None, b"last words").unwrap();
-    hub.end(2);
+    hub.end(id(2));
     let mut log = Log::default();
     wait(&mut a, &mut log, |log| !log.gone.is_empty());
     for _ in 0..10 {
@@ -418,7 +239,7 @@ fn a_refusal_does_not_hide_the_channel_that_the_dead_had_opened() {
             a.link().answers.insert(dead, refused);
         }
         send(to_a, &mut b, 7, None, b"last words").unwrap();
-        hub.end(2);
+        hub.end(id(2));
         if !polled_first {
             a.link().read();
             assert!(send(to_b, &mut a, 0, None, &[]).is_err());
@@ -470,7 +291,7 @@ fn the_dead_are_heard_to_the_end() {
     for tag in 0..100 {
         send(to_a, &mut b, tag, None, &pattern(1, 100)).unwrap();
     }
-    hub.end(2);
+    hub.end(id(2));
     let mut log = Log::default();
     wait(&mut a, &mut log, |log| !log.gone.is_empty());
     let tags: Vec<i32> = log.packets.iter().map(|packet| packet.1.tag).collect();
@@ -486,7 +307,7 @@ fn interned_tasks_that_end_are_told_gone() {
     let hub = Hub::default();
     let (mut a, _b) = (hub.task(1), hub.task(2));
     let to_b = a.peer(id(2));
-    hub.end(2);
+    hub.end(id(2));
     let mut log = Log::default();
     wait(&mut a, &mut log, |log| log.gone == [to_b]);
 }
@@ -497,7 +318,7 @@ fn without_a_daemon_everybody_is_gone() {
     let (mut a, to_b, mut b, to_a) = pair(&hub);
     let other = a.peer(id(3));
     send(to_a, &mut b, 7, None, b"last words").unwrap();
-    hub.0.lock().unwrap().lost = true;
+    hub.state().lost = true;
     let mut log = Log::default();
     wait(&mut a, &mut log, |log| log.gone.len() == 2);
     assert!(log.gone.contains(&to_b) && log.gone.contains(&other));
@@ -624,7 +445,7 @@ fn many_peers_are_told_apart_by_bells_and_few_are_polled_again() {
         assert!(mine.map(|packet| packet.1.tag).eq(0..100));
     }
     for local in 8..2 + PEERS {
-        hub.end(local);
+        hub.end(id(local));
     }
     wait(&mut a, &mut log, |log| log.gone.len() == PEERS as usize - 6);
     log.packets.clear();
@@ -720,7 +541,7 @@ fn a_sender_that_is_killed_at_any_moment_leaves_a_whole_prefix() {
             libc::waitpid(child, &mut status, 0)
         };
         assert_eq!((reaped, libc::WTERMSIG(status)), (child, libc::SIGKILL));
-        hub.end(2);
+        hub.end(id(2));
         wait(&mut a, &mut stream, |stream| stream.gone);
         std::mem::forget(b); // its host page counts the child, too
     }
@@ -728,7 +549,7 @@ fn a_sender_that_is_killed_at_any_moment_leaves_a_whole_prefix() {
 
 /// Writes words anywhere into the shared parts of a channel.
 fn vandalize(hub: &Hub, writes: &[(usize, u64)]) {
-    let state = hub.0.lock().unwrap();
+    let state = hub.state();
     let (segment, _) = state.segments.values().next().unwrap();
     let map = segment::Mapping::<layout::Channel>::open(segment).unwrap();
     let words = layout::ARENAS / 8;

@@ -12,7 +12,7 @@ use crate::session::{Answer, Link, LinkError, Ticket};
 use crate::sync::atomic::{Ordering, fence};
 use crate::sync::{Ladder, WaitPolicy};
 use crate::transport::{Args, Body, Head, Peer, PullError, Receiver, SendError, Sleep, Transport};
-use crate::wire::control::{ChannelOpened, Failure, TaskExited, from_daemon};
+use crate::wire::control::{ChannelOpened, Failure, Relayed, TaskExited, from_daemon};
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
@@ -32,6 +32,9 @@ const DAEMON_CHECK_POLLS: u32 = 1 << 20;
 /// Waits in a row that ended asleep halve the next one's time awake, this often.
 const HALVINGS_MAX: u32 = 3;
 
+/// The token of subscriptions that are the transport's own.
+pub(in crate::transport) const TRANSPORT_TOKEN: u64 = u64::MAX;
+
 /// How a task is reached.
 #[derive(Clone, Copy)]
 enum Route {
@@ -41,8 +44,18 @@ enum Route {
     Asked,
     /// By the channel with this index.
     Open(usize),
+    /// It is on another host: not this transport's, which only numbers it.
+    Far,
     /// It has ended, or never was.
     Gone,
+}
+
+/// What the daemon has said of tasks on other hosts, in its order.
+pub(in crate::transport) enum FarNews {
+    Relayed(Relayed),
+    RelayBroken(Peer),
+    Exited(Peer),
+    DaemonLost,
 }
 
 struct Entry {
@@ -56,7 +69,7 @@ pub struct ShmTransport<I: Introducer = Link> {
     inbox: InboxBell,
     host: HostPage,
     facts: HostFacts,
-    pub(super) policy: WaitPolicy,
+    pub(in crate::transport) policy: WaitPolicy,
     sleeper: Sleeper,
     peers: Vec<Entry>,
     numbers: HashMap<TaskId, Peer>,
@@ -85,6 +98,7 @@ pub struct ShmTransport<I: Introducer = Link> {
     halvings: u32,
     /// Events for others.
     events: VecDeque<Answer>,
+    far_news: VecDeque<FarNews>,
     last_refusal: Option<Failure>,
 }
 
@@ -123,6 +137,7 @@ impl<I: Introducer> ShmTransport<I> {
             slept: false,
             halvings: 0,
             events: VecDeque::new(),
+            far_news: VecDeque::new(),
             last_refusal: None,
         }
     }
@@ -159,6 +174,57 @@ impl<I: Introducer> ShmTransport<I> {
         self.inbox.show_call(call);
     }
 
+    /// Whether the peer is on another host.
+    #[inline]
+    pub(in crate::transport) fn is_far(&self, peer: Peer) -> bool {
+        matches!(self.peers[peer.index()].route, Route::Far)
+    }
+
+    /// All peers on other hosts.
+    pub(in crate::transport) fn far_peers(&self) -> impl Iterator<Item = Peer> {
+        (0..self.peers.len() as u32)
+            .map(Peer)
+            .filter(|&peer| self.is_far(peer))
+    }
+
+    /// Whether [`ShmTransport::take_far_news`] has any.
+    #[inline]
+    pub(in crate::transport) fn has_far_news(&self) -> bool {
+        !self.far_news.is_empty()
+    }
+
+    /// The oldest news of tasks on other hosts.
+    pub(in crate::transport) fn take_far_news(&mut self) -> Option<FarNews> {
+        self.far_news.pop_front()
+    }
+
+    /// The daemon seems to have gone: the next poll looks.
+    pub(in crate::transport) fn doubt_daemon(&mut self) {
+        self.check_daemon = true;
+    }
+
+    /// Says whether those who sleep wait for the daemon to take more, in place of a bell.
+    pub(in crate::transport) fn set_line_full(&self, is_full: bool) {
+        self.sleeper.set_line_full(is_full);
+    }
+
+    /// Sends a packet if there is an open channel with room for it. False: see
+    /// [`ShmTransport::send_otherwise`].
+    #[inline]
+    pub(in crate::transport) fn send_now(
+        &mut self,
+        to: Peer,
+        head: &Head,
+        args: Option<&Args>,
+        body: Option<Body<'_>>,
+    ) -> bool {
+        if let Route::Open(index) = self.peers[to.index()].route {
+            let channel = &mut self.channels[index];
+            return channel.life == Life::Open && channel.send(head, args, body) == Ok(true);
+        }
+        false
+    }
+
     fn wake_up(&self) {
         let mode = if self.by_bell { AWAKE_BY_BELL } else { AWAKE };
         doorbell::announce_awake(&*self.inbox.map, mode);
@@ -166,12 +232,16 @@ impl<I: Introducer> ShmTransport<I> {
     }
 
     /// Whether a poll would find anything.
-    pub(super) fn has_something(&mut self) -> bool {
+    pub(in crate::transport) fn has_something(&mut self) -> bool {
         let arrived = match self.by_bell {
             true => doorbell::is_rung(&*self.inbox.map) || !self.queue.is_empty(),
             false => self.channels.iter().any(Channel::is_ready),
         };
-        arrived || self.has_news() || self.any_ending || self.has_room_again()
+        arrived
+            || self.has_news()
+            || self.has_far_news()
+            || self.any_ending
+            || self.has_room_again()
     }
 
     /// Whether a packet that found no room would find some now.
@@ -194,9 +264,11 @@ impl<I: Introducer> ShmTransport<I> {
     #[cold]
     fn take_news<R: Receiver>(&mut self, receiver: &mut R) -> bool {
         let rung = self.inbox.map.control().swap(0, Ordering::AcqRel) != 0;
+        let mut lost_now = false;
         if (rung || std::mem::take(&mut self.check_daemon)) && !self.daemon_lost {
             self.last_check = Instant::now();
             self.daemon_lost = !self.link.read();
+            lost_now = self.daemon_lost;
         }
         // What was read may be the answer that an upper layer waits for. A channel is given out
         // before the end of its peer is told; it is refused after a channel that the peer has
@@ -207,6 +279,9 @@ impl<I: Introducer> ShmTransport<I> {
             self.event(event);
         }
         self.lose_refused();
+        if lost_now {
+            self.far_news.push_back(FarNews::DaemonLost);
+        }
         if self.daemon_lost {
             self.lose_all();
         }
@@ -238,6 +313,14 @@ impl<I: Introducer> ShmTransport<I> {
         match event.body {
             from_daemon::Body::ChannelOpened(opened) => self.opened(&opened, event.fds),
             from_daemon::Body::TaskExited(exited) => self.exited(exited),
+            from_daemon::Body::Relayed(relayed) => {
+                self.far_news.push_back(FarNews::Relayed(relayed));
+            }
+            from_daemon::Body::RelayBroken(broken) => {
+                if let Some(peer) = self.known(broken.peer) {
+                    self.far_news.push_back(FarNews::RelayBroken(peer));
+                }
+            }
             _ => self.events.push_back(event),
         }
     }
@@ -251,8 +334,8 @@ impl<I: Introducer> ShmTransport<I> {
         if matches!(self.peers[peer.index()].route, Route::Open(_)) || peer == Peer::SELF {
             return;
         }
-        if matches!(self.peers[peer.index()].route, Route::Gone) {
-            // It was told to be gone, and stays so.
+        if matches!(self.peers[peer.index()].route, Route::Gone | Route::Far) {
+            // It was told to be gone, and stays so; or it cannot share memory with this task.
             return self.link.close(opened.peer);
         }
         let opening = Opening {
@@ -320,18 +403,24 @@ impl<I: Introducer> ShmTransport<I> {
         }
     }
 
-    fn exited(&mut self, exited: TaskExited) {
-        if let Some(&peer) = TaskId::from_bits(exited.task).and_then(|task| self.numbers.get(&task))
-        {
+    /// The number of a task, if it has one.
+    fn known(&self, task: u64) -> Option<Peer> {
+        self.numbers.get(&TaskId::from_bits(task)?).copied()
+    }
+
+    fn exited(&mut self, mut exited: TaskExited) {
+        if let Some(peer) = self.known(exited.task) {
             match self.peers[peer.index()].route {
                 Route::Open(index) => {
                     self.channels[index].end();
                     self.any_ending = true;
                 }
                 Route::Unknown | Route::Asked => self.lose(peer),
+                Route::Far => self.far_news.push_back(FarNews::Exited(peer)),
                 Route::Gone => {}
             }
         }
+        exited.tokens.retain(|&token| token != TRANSPORT_TOKEN);
         if !exited.tokens.is_empty() {
             let body = from_daemon::Body::TaskExited(exited);
             let fds = Vec::new();
@@ -531,7 +620,7 @@ impl<I: Introducer> ShmTransport<I> {
 
     /// The packet did not go at once.
     #[cold]
-    fn send_otherwise(
+    pub(in crate::transport) fn send_otherwise(
         &mut self,
         to: Peer,
         head: &Head,
@@ -539,12 +628,13 @@ impl<I: Introducer> ShmTransport<I> {
         body: Option<Body<'_>>,
     ) -> Result<(), SendError> {
         match self.peers[to.index()].route {
-            Route::Gone => return Err(SendError::Gone),
+            Route::Gone | Route::Far => return Err(SendError::Gone),
             Route::Asked => return Err(SendError::Full),
             Route::Unknown => self.introduce(to, INTRODUCTION_PATIENCE)?,
             Route::Open(_) => {}
         }
         match self.peers[to.index()].route {
+            Route::Open(index) if self.channels[index].life != Life::Open => Err(SendError::Gone),
             Route::Open(index) => match self.channels[index].send(head, args, body) {
                 Ok(true) => Ok(()),
                 Ok(false) => {
@@ -566,7 +656,10 @@ impl<I: Introducer> Transport for ShmTransport<I> {
     fn peer(&mut self, task: TaskId) -> Peer {
         let peers = &mut self.peers;
         *self.numbers.entry(task).or_insert_with(|| {
-            let route = Route::Unknown;
+            let route = match task.host() == peers[0].task.host() {
+                true => Route::Unknown,
+                false => Route::Far,
+            };
             peers.push(Entry { task, route });
             Peer(peers.len() as u32 - 1)
         })
@@ -584,16 +677,10 @@ impl<I: Introducer> Transport for ShmTransport<I> {
         args: Option<&Args>,
         body: Option<Body<'_>>,
     ) -> Result<(), SendError> {
-        if let Route::Open(index) = self.peers[to.index()].route {
-            let channel = &mut self.channels[index];
-            if channel.life != Life::Open {
-                return Err(SendError::Gone);
-            }
-            if let Ok(true) = channel.send(head, args, body) {
-                return Ok(());
-            }
+        match self.send_now(to, head, args, body) {
+            true => Ok(()),
+            false => self.send_otherwise(to, head, args, body),
         }
-        self.send_otherwise(to, head, args, body)
     }
 
     #[inline]
@@ -624,7 +711,8 @@ impl<I: Introducer> Transport for ShmTransport<I> {
     }
 
     fn is_lost(&self) -> bool {
-        self.daemon_lost && self.channels.is_empty() && self.gone.is_empty()
+        let told = self.gone.is_empty() && self.far_news.is_empty();
+        self.daemon_lost && self.channels.is_empty() && told
     }
 
     fn eager_max(&self, _peer: Peer) -> usize {

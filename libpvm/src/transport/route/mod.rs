@@ -1,0 +1,266 @@
+//! The transport of a task: shared memory to the tasks of its host, sessions to all others.
+//!
+//! Whoever uses it cannot tell which peer is where. Numbers of peers are those of the shared-memory
+//! transport; it knows by the host in a task's id which are not its own, and passes on what the
+//! daemon says of them.
+//!
+//! # What it costs inside a host
+//! A send tries the channel first, as without this: that a peer is on another host is found out
+//! only where a packet has not gone at once. A poll looks at two more words.
+//!
+//! # Waiting
+//! The daemon rings for frames as for any other event, so one place to sleep is enough. One case is
+//! left: when the daemon's socket is full, nobody rings when there is room again. Then a task that
+//! has nothing else to do waits for the socket, a millisecond at most at a time; a daemon that lives
+//! is faster, and bells that ring meanwhile are heard after that.
+
+mod relay;
+
+use self::relay::Relay;
+use super::shm::{
+    AttachError, AttachOptions, Call, FarNews, HostFacts, Introducer, ShmTransport, Sleeper,
+};
+use super::{Args, Body, Head, Peer, PullError, Receiver, SendError, Sleep, Transport};
+use crate::datatype::Sink;
+use crate::ids::TaskId;
+use crate::limits::NET_BODY_MAX;
+use crate::session::{Answer, Link};
+use crate::sync::Ladder;
+use crate::wire::control::{Failure, Relayed, Welcome};
+use std::time::Instant;
+
+/// The transport of a task. `I` is its daemon.
+pub struct Routes<I: Introducer = Link> {
+    shm: ShmTransport<I>,
+    relay: Relay,
+}
+
+impl Routes<Link> {
+    /// Attaches this process to the daemon as a task.
+    ///
+    /// # Errors
+    /// See [`AttachError`].
+    pub fn attach(options: AttachOptions) -> Result<(Self, Welcome), AttachError> {
+        let (shm, welcome) = ShmTransport::attach(options)?;
+        Ok((Self::new(shm), welcome))
+    }
+}
+
+impl<I: Introducer> Routes<I> {
+    /// A transport that reaches the tasks of this host by `shm`.
+    pub fn new(shm: ShmTransport<I>) -> Self {
+        let relay = Relay::default();
+        Self { shm, relay }
+    }
+
+    /// As [`ShmTransport::link`].
+    pub fn link(&mut self) -> &mut I {
+        self.shm.link()
+    }
+
+    /// As [`ShmTransport::take_event`].
+    pub fn take_event(&mut self) -> Option<Answer> {
+        self.shm.take_event()
+    }
+
+    /// As [`ShmTransport::is_daemon_lost`].
+    pub fn is_daemon_lost(&self) -> bool {
+        self.shm.is_daemon_lost()
+    }
+
+    /// As [`ShmTransport::last_refusal`].
+    pub fn last_refusal(&self) -> Option<&Failure> {
+        self.shm.last_refusal()
+    }
+
+    /// As [`ShmTransport::facts`].
+    pub fn facts(&self) -> &HostFacts {
+        self.shm.facts()
+    }
+
+    /// As [`ShmTransport::show_call`].
+    pub fn show_call(&self, call: &Call) {
+        self.shm.show_call(call);
+    }
+
+    /// Whether the peer is on another host. While there is none, nothing is looked up.
+    #[inline]
+    fn is_far(&self, peer: Peer) -> bool {
+        self.relay.is_used() && self.shm.is_far(peer)
+    }
+
+    /// The packet did not go through an open channel at once.
+    #[cold]
+    fn send_otherwise(
+        &mut self,
+        to: Peer,
+        head: &Head,
+        args: Option<&Args>,
+        body: Option<Body<'_>>,
+    ) -> Result<(), SendError> {
+        if !self.shm.is_far(to) {
+            return self.shm.send_otherwise(to, head, args, body);
+        }
+        let task = self.shm.task(to);
+        let packet = (head, args, body);
+        let sent = self.relay.send(self.shm.link(), (to, task), packet);
+        self.doubt_daemon();
+        sent
+    }
+
+    /// Goes on with the tasks of other hosts.
+    #[cold]
+    fn poll_far<R: Receiver>(&mut self, receiver: &mut R) -> bool {
+        let now = Instant::now();
+        let mut any = false;
+        while let Some(news) = self.shm.take_far_news() {
+            any = true;
+            match news {
+                FarNews::Relayed(relayed) => self.relayed(&relayed, now, receiver),
+                FarNews::RelayBroken(peer) => self.relay.broken(peer),
+                FarNews::Exited(peer) => self.relay.end(peer),
+                FarNews::DaemonLost => self.relay.lose(self.shm.far_peers()),
+            }
+        }
+        self.relay.pump(self.shm.link(), now);
+        self.doubt_daemon();
+        while let Some(peer) = self.relay.next_gone() {
+            any = true;
+            receiver.gone(peer);
+        }
+        any
+    }
+
+    /// If the daemon took nothing, the next poll looks whether it is there.
+    fn doubt_daemon(&mut self) {
+        if self.relay.take_doubt() {
+            self.shm.doubt_daemon();
+        }
+    }
+
+    fn relayed<R: Receiver>(&mut self, relayed: &Relayed, now: Instant, receiver: &mut R) {
+        let Some(task) = TaskId::from_bits(relayed.peer) else {
+            return;
+        };
+        let peer = self.shm.peer(task);
+        if self.shm.is_far(peer) {
+            self.relay.contact(self.shm.link(), peer, task);
+            self.relay.take(peer, &relayed.data, now, receiver);
+        }
+    }
+}
+
+impl<I: Introducer> Transport for Routes<I> {
+    fn peer(&mut self, task: TaskId) -> Peer {
+        self.shm.peer(task)
+    }
+
+    fn task(&self, peer: Peer) -> TaskId {
+        self.shm.task(peer)
+    }
+
+    #[inline]
+    fn send(
+        &mut self,
+        to: Peer,
+        head: &Head,
+        args: Option<&Args>,
+        body: Option<Body<'_>>,
+    ) -> Result<(), SendError> {
+        match self.shm.send_now(to, head, args, body) {
+            true => Ok(()),
+            false => self.send_otherwise(to, head, args, body),
+        }
+    }
+
+    #[inline]
+    fn poll<R: Receiver>(&mut self, receiver: &mut R) -> bool {
+        let any = self.shm.poll(receiver);
+        if self.shm.has_far_news() || self.relay.needs_poll() {
+            return self.poll_far(receiver) | any;
+        }
+        any
+    }
+
+    fn watch(&mut self, peer: Peer) {
+        if self.shm.is_far(peer) {
+            let task = self.shm.task(peer);
+            self.relay.contact(self.shm.link(), peer, task);
+        } else {
+            self.shm.watch(peer);
+        }
+    }
+
+    fn flush(&mut self) -> u64 {
+        self.relay.flush(self.shm.link(), Instant::now())
+    }
+
+    fn is_lost(&self) -> bool {
+        self.shm.is_lost() && !self.relay.needs_poll()
+    }
+
+    #[inline]
+    fn eager_max(&self, peer: Peer) -> usize {
+        match self.is_far(peer) {
+            true => NET_BODY_MAX,
+            false => self.shm.eager_max(peer),
+        }
+    }
+
+    #[inline]
+    fn chunk(&self, peer: Peer) -> usize {
+        match self.is_far(peer) {
+            true => NET_BODY_MAX,
+            false => self.shm.chunk(peer),
+        }
+    }
+
+    fn pull_min(&self, peer: Peer) -> Option<usize> {
+        self.shm.pull_min(peer)
+    }
+
+    fn pull(
+        &mut self,
+        from: Peer,
+        address: u64,
+        len: usize,
+        sink: &mut Sink,
+        offset: usize,
+    ) -> Result<(), PullError> {
+        self.shm.pull(from, address, len, sink, offset)
+    }
+}
+
+impl<I: Introducer> Sleep for Routes<I> {
+    type Sleeper = Sleeper;
+
+    fn sleeper(&self) -> Sleeper {
+        self.shm.sleeper()
+    }
+
+    fn prepare_sleep(&mut self) -> bool {
+        if self.relay.is_used() {
+            self.relay.confirm(self.shm.link(), Instant::now());
+            self.shm.set_line_full(self.relay.is_stuck());
+        }
+        !self.relay.has_gone() && self.shm.prepare_sleep()
+    }
+
+    fn finish_sleep(&mut self) {
+        self.shm.finish_sleep();
+    }
+
+    #[inline]
+    fn ladder(&mut self) -> Ladder {
+        self.shm.ladder()
+    }
+}
+
+// A task's engine goes from thread to thread.
+const _: fn() = || {
+    fn is_send<T: Send>() {}
+    is_send::<Routes<Link>>();
+};
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -1,0 +1,391 @@
+//! Packets between tasks of two hosts, with a stand-in for the daemons.
+
+use super::*;
+use crate::datatype::Source;
+use crate::limits::NET_FAULTS_MAX;
+use crate::sync::Step;
+use crate::transport::standin::{Desktop, Hub, Weather, task};
+use crate::transport::{Arrived, Kind, Sleeper as _};
+use crate::wire::control::{Notify, TaskExited, from_daemon, to_daemon};
+use std::time::Duration;
+
+type Far = Routes<Desktop>;
+
+/// Keeps all that it is shown.
+#[derive(Default)]
+struct Log {
+    packets: Vec<(Peer, Head, Args, Vec<u8>)>,
+    gone: Vec<Peer>,
+}
+
+impl Receiver for Log {
+    fn packet<A: Arrived>(&mut self, from: Peer, head: Head, args: Args, body: A) {
+        assert!(!self.gone.contains(&from), "a packet after the end");
+        let mut sink = Sink::with_capacity(body.len());
+        body.read_into(&mut sink, 0);
+        let bytes = sink.into_vec().unwrap();
+        assert_eq!(bytes, body.to_vec());
+        self.packets.push((from, head, args, bytes));
+    }
+
+    fn gone(&mut self, peer: Peer) {
+        self.gone.push(peer);
+    }
+}
+
+impl Log {
+    fn tags(&self) -> Vec<i32> {
+        self.packets.iter().map(|packet| packet.1.tag).collect()
+    }
+}
+
+fn routes(hub: &Hub, number: u32) -> Far {
+    Routes::new(hub.shm(task(number)))
+}
+
+/// Tasks of two hosts.
+fn pair(hub: &Hub) -> (Far, Peer, Far, Peer) {
+    let (mut a, mut b) = (routes(hub, 1), routes(hub, 2));
+    let (to_b, to_a) = (a.peer(task(2)), b.peer(task(1)));
+    (a, to_b, b, to_a)
+}
+
+fn head(tag: i32) -> Head {
+    Head {
+        kind: Kind::Eager,
+        flags: 0xa5,
+        context: 0xdead_beef,
+        tag,
+        check: !7,
+    }
+}
+
+fn send(
+    routes: &mut Far,
+    to: Peer,
+    tag: i32,
+    args: Option<&Args>,
+    bytes: &[u8],
+) -> Result<(), SendError> {
+    let source = Source::from_vec(bytes.to_vec());
+    let body = (!bytes.is_empty()).then(|| Body::whole(&source));
+    routes.send(to, &head(tag), args, body)
+}
+
+/// Polls, and sleeps when there is nothing, until `done`.
+fn wait(routes: &mut Far, log: &mut Log, mut done: impl FnMut(&Log) -> bool) {
+    let start = Instant::now();
+    let sleeper = routes.sleeper();
+    let mut ladder = routes.ladder();
+    loop {
+        let any = routes.poll(log);
+        if done(log) {
+            return;
+        }
+        assert!(start.elapsed() < Duration::from_secs(60), "hangs");
+        let step = if any { Step::Again } else { ladder.climb() };
+        if step == Step::Yield {
+            std::thread::yield_now();
+        } else if step == Step::Sleep && routes.prepare_sleep() {
+            sleeper.sleep(None);
+            routes.finish_sleep();
+        }
+    }
+}
+
+#[test]
+fn every_form_of_packet_arrives_whole() {
+    let hub = Hub::default();
+    let (mut a, to_b, mut b, to_a) = pair(&hub);
+    let args = [1, u64::MAX, 3, 4];
+    let mut log = Log::default();
+    for len in [0, 1, 8, 39, 40, 41, 64, 4096, 16 << 10, NET_BODY_MAX] {
+        for args in [None, Some(&args)] {
+            let bytes: Vec<u8> = (0..len).map(|i| (i * 7 + len) as u8).collect();
+            send(&mut a, to_b, len as i32, args, &bytes).unwrap();
+            wait(&mut b, &mut log, |log| !log.packets.is_empty());
+            let expected = args.copied().unwrap_or_default();
+            let packet = (to_a, head(len as i32), expected, bytes);
+            assert_eq!(log.packets.pop(), Some(packet));
+            a.poll(&mut log);
+        }
+    }
+}
+
+#[test]
+fn peers_of_both_kinds_share_one_space_of_numbers() {
+    let hub = Hub::default();
+    let mut tasks: Vec<Far> = (1..=4).map(|number| routes(&hub, number)).collect();
+    for (from, routes) in (1..).zip(&mut tasks) {
+        for to in (1..=4).filter(|&to| to != from) {
+            let peer = routes.peer(task(to));
+            assert_eq!(routes.task(peer), task(to));
+            send(routes, peer, from as i32, None, b"hello").unwrap();
+            let is_far = (from + to) % 2 == 1;
+            assert_eq!(routes.is_far(peer), is_far);
+            assert!(!is_far || routes.eager_max(peer) == NET_BODY_MAX);
+        }
+    }
+    for (number, routes) in (1..).zip(&mut tasks) {
+        let mut log = Log::default();
+        wait(routes, &mut log, |log| log.packets.len() == 3);
+        for packet in &log.packets {
+            assert_eq!(routes.task(packet.0), task(packet.1.tag as u32));
+            assert_ne!(packet.1.tag, number);
+        }
+    }
+}
+
+#[test]
+fn the_first_packet_is_under_way_before_anybody_answers() {
+    let hub = Hub::default();
+    let (mut a, to_b, mut b, _) = pair(&hub);
+    send(&mut a, to_b, 1, None, b"first").unwrap();
+    let mut log = Log::default();
+    wait(&mut b, &mut log, |log| log.tags() == [1]);
+}
+
+#[test]
+fn the_end_of_a_task_is_told_after_its_last_words_and_once() {
+    let hub = Hub::default();
+    let (mut a, to_b, mut b, to_a) = pair(&hub);
+    for tag in 0..100 {
+        send(&mut b, to_a, tag, None, &[1; 100]).unwrap();
+    }
+    hub.end(task(2));
+    let mut log = Log::default();
+    wait(&mut a, &mut log, |log| !log.gone.is_empty());
+    for _ in 0..10 {
+        a.poll(&mut log);
+    }
+    assert_eq!(log.tags(), (0..100).collect::<Vec<_>>());
+    assert_eq!(log.gone, [to_b]);
+    assert_eq!(send(&mut a, to_b, 0, None, &[]), Err(SendError::Gone));
+}
+
+#[test]
+fn tasks_that_are_only_waited_for_are_told_gone() {
+    let hub = Hub::default();
+    let (mut a, to_b, _b, _) = pair(&hub);
+    let nobody = a.peer(task(98));
+    a.watch(to_b);
+    a.watch(nobody);
+    let mut log = Log::default();
+    wait(&mut a, &mut log, |log| log.gone == [nobody]);
+    hub.end(task(2));
+    wait(&mut a, &mut log, |log| log.gone == [nobody, to_b]);
+}
+
+#[test]
+fn subscriptions_of_others_are_told_and_the_transports_own_is_not() {
+    let hub = Hub::default();
+    let (mut a, to_b, _b, _) = pair(&hub);
+    a.watch(to_b);
+    let exited = TaskExited {
+        task: task(2).bits(),
+        status: None,
+        tokens: vec![7, u64::MAX, 8],
+    };
+    let body = from_daemon::Body::TaskExited(exited.clone());
+    hub.state().post(task(1).bits(), body, Vec::new());
+    let mut log = Log::default();
+    wait(&mut a, &mut log, |log| log.gone == [to_b]);
+    let tokens = vec![7, 8];
+    let told = from_daemon::Body::TaskExited(TaskExited { tokens, ..exited });
+    assert_eq!(a.take_event().map(|event| event.body), Some(told));
+    assert!(a.take_event().is_none());
+}
+
+#[test]
+fn without_a_daemon_everybody_is_gone() {
+    let hub = Hub::default();
+    let (mut a, to_b, mut b, to_a) = pair(&hub);
+    let (near, never_used) = (a.peer(task(3)), a.peer(task(4)));
+    send(&mut b, to_a, 7, None, b"last words").unwrap();
+    let mut log = Log::default();
+    wait(&mut a, &mut log, |log| log.tags() == [7]);
+    hub.lose();
+    wait(&mut a, &mut log, |log| log.gone.len() == 3);
+    assert!(
+        [to_b, near, never_used]
+            .iter()
+            .all(|peer| log.gone.contains(peer))
+    );
+    assert!(a.is_lost());
+    let late = a.peer(task(6));
+    assert_eq!(send(&mut a, late, 0, None, &[]), Err(SendError::Gone));
+    wait(&mut a, &mut log, |log| log.gone.contains(&late));
+    assert_eq!(a.flush(), 0);
+}
+
+#[test]
+fn a_slow_reader_stops_its_sender_and_nobody_else() {
+    let hub = Hub::default();
+    let (mut a, to_b, mut b, _) = pair(&hub);
+    let mut other = routes(&hub, 4);
+    let to_other = a.peer(task(4));
+    let mut sent = 0;
+    while send(&mut a, to_b, sent, None, &[5; 30_000]).is_ok() {
+        sent += 1;
+    }
+    assert!((2..20).contains(&sent), "{sent} packets fit");
+    let mut log = Log::default();
+    send(&mut a, to_other, 0, None, &[]).unwrap();
+    wait(&mut other, &mut log, |log| log.tags() == [0]);
+    let mut read = Log::default();
+    wait(&mut b, &mut read, |log| log.packets.len() as i32 == sent);
+    wait(&mut a, &mut log, |_| true);
+    send(&mut a, to_b, sent, None, &[5; 30_000]).unwrap();
+    wait(&mut b, &mut read, |log| {
+        log.packets.len() as i32 == sent + 1
+    });
+    assert_eq!(read.tags(), (0..=sent).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_was_sent_is_confirmed_before_leaving() {
+    let weather = Weather {
+        seed: 3,
+        is_late: true,
+        breaks: 10,
+        refusals: 30,
+    };
+    let hub = Hub::in_weather(weather);
+    let (mut a, to_b, mut b, _) = pair(&hub);
+    for tag in 0..20 {
+        send(&mut a, to_b, tag, None, &[5; 1000]).unwrap();
+    }
+    let (mut log_a, mut log_b) = (Log::default(), Log::default());
+    assert!(a.flush() > 0);
+    let start = Instant::now();
+    while a.flush() > 0 {
+        a.poll(&mut log_a);
+        b.poll(&mut log_b);
+        assert!(start.elapsed() < Duration::from_secs(60), "hangs");
+    }
+    assert_eq!(log_b.tags(), (0..20).collect::<Vec<_>>());
+}
+
+#[test]
+fn both_directions_survive_every_break() {
+    for seed in 0..100 {
+        let weather = Weather {
+            seed,
+            is_late: !seed.is_multiple_of(4),
+            breaks: 5 + seed % 20,
+            refusals: seed % 50,
+        };
+        let hub = Hub::in_weather(weather);
+        let (mut a, to_b, mut b, to_a) = pair(&hub);
+        let (mut log_a, mut log_b) = (Log::default(), Log::default());
+        let (mut sent_a, mut sent_b) = (0, 0);
+        let start = Instant::now();
+        while log_a.packets.len() < 200 || log_b.packets.len() < 200 {
+            let len = |sent: i32| vec![sent as u8; (sent as usize * 977) % 9000];
+            if sent_a < 200 {
+                sent_a += i32::from(send(&mut a, to_b, sent_a, None, &len(sent_a)).is_ok());
+            }
+            if sent_b < 200 {
+                sent_b += i32::from(send(&mut b, to_a, sent_b, None, &len(sent_b)).is_ok());
+            }
+            a.poll(&mut log_a);
+            b.poll(&mut log_b);
+            assert!(
+                start.elapsed() < Duration::from_secs(60),
+                "seed {seed} hangs"
+            );
+        }
+        for log in [log_a, log_b] {
+            assert_eq!(log.tags(), (0..200).collect::<Vec<_>>(), "seed {seed}");
+            let whole = |p: &(Peer, Head, Args, Vec<u8>)| p.3.iter().all(|&b| b == p.1.tag as u8);
+            assert!(log.packets.iter().all(whole), "seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn a_peer_that_sends_nonsense_again_and_again_is_gone() {
+    let hub = Hub::default();
+    let (mut a, to_b, mut b, to_a) = pair(&hub);
+    send(&mut b, to_a, 1, None, &[]).unwrap();
+    let mut log = Log::default();
+    wait(&mut a, &mut log, |log| log.tags() == [1]);
+    for fault in 0..=NET_FAULTS_MAX {
+        assert!(log.gone.is_empty(), "gone after {fault} faults");
+        let data = vec![1, 0, 0, 0, 99];
+        let peer = task(2).bits();
+        let body = from_daemon::Body::Relayed(Relayed { peer, data });
+        hub.state().post(task(1).bits(), body, Vec::new());
+        while a.poll(&mut log) {}
+    }
+    assert_eq!(log.gone, [to_b]);
+    assert_eq!(send(&mut a, to_b, 0, None, &[]), Err(SendError::Gone));
+}
+
+#[test]
+fn events_that_make_no_sense_are_ignored() {
+    let hub = Hub::default();
+    let (mut a, to_b, mut b, to_a) = pair(&hub);
+    let near = task(3).bits();
+    for peer in [0, 1, near, task(1).bits()] {
+        let data = vec![5, 0, 0, 0, 4, 1, 0, 0, 0];
+        for body in [
+            from_daemon::Body::Relayed(Relayed { peer, data }),
+            from_daemon::Body::RelayBroken(crate::wire::control::RelayBroken { peer }),
+        ] {
+            hub.state().post(task(1).bits(), body, Vec::new());
+        }
+    }
+    send(&mut b, to_a, 1, None, &[]).unwrap();
+    let mut log = Log::default();
+    wait(&mut a, &mut log, |log| log.tags() == [1]);
+    send(&mut a, to_b, 2, None, &[]).unwrap();
+    wait(&mut b, &mut log, |log| log.tags() == [1, 2]);
+    assert!(log.gone.is_empty());
+}
+
+#[test]
+fn a_sleeping_receiver_on_another_host_is_woken() {
+    let hub = Hub::default();
+    let (mut a, to_b, mut b, to_a) = pair(&hub);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for tag in 0..200 {
+                let mut log = Log::default();
+                wait(&mut b, &mut log, |log| !log.packets.is_empty());
+                send(&mut b, to_a, tag, None, &[]).unwrap();
+            }
+        });
+        let start = Instant::now();
+        for tag in 0..200 {
+            let mut log = Log::default();
+            send(&mut a, to_b, tag, None, &[]).unwrap();
+            wait(&mut a, &mut log, |log| log.tags() == [tag]);
+        }
+        assert!(start.elapsed() < Duration::from_secs(30));
+    });
+}
+
+#[test]
+fn requests_beside_frames_go_out_in_order() {
+    // A subscription that the daemon does not take at once is not forgotten.
+    let weather = Weather {
+        seed: 9,
+        refusals: 90,
+        ..Weather::default()
+    };
+    let hub = Hub::in_weather(weather);
+    let (mut a, to_b, _b, _) = pair(&hub);
+    a.watch(to_b);
+    let watch = Notify {
+        token: u64::MAX,
+        tasks: vec![task(98).bits()],
+        cancel: false,
+    };
+    let nobody = a.peer(task(98));
+    a.link().post(to_daemon::Body::Notify(watch));
+    let mut log = Log::default();
+    wait(&mut a, &mut log, |log| log.gone == [nobody]);
+    hub.end(task(2));
+    wait(&mut a, &mut log, |log| log.gone == [nobody, to_b]);
+}
