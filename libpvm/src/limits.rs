@@ -54,3 +54,9 @@ pub const NET_FAULTS_MAX: u32 = 8;
 /// Longest that leaving waits for a peer on another host to confirm more than it has: a task that
 /// computes confirms nothing, and the daemons have it all.
 pub const LEAVE_CONFIRM_MS: u64 = 1_000;
+
+/// Addresses that one direct connection is tried at, and strangers that may knock while it is made.
+pub const DIRECT_CANDIDATES_MAX: usize = 16;
+
+/// Bytes of frames that a direct connection holds in each direction, besides those in the kernel.
+pub const DIRECT_BUFFER: usize = 256 << 10;
