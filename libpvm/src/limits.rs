@@ -241,3 +241,9 @@ pub const PROBE_MS: u64 = 1_500;
 
 /// Most hosts on one machine that one command starts.
 pub const LOCAL_HOSTS_MAX: u32 = 64;
+
+/// Addresses that one direct connection is tried at, and strangers that may knock while it is made.
+pub const DIRECT_CANDIDATES_MAX: usize = 16;
+
+/// Bytes of frames that a direct connection holds in each direction, besides those in the kernel.
+pub const DIRECT_BUFFER: usize = 256 << 10;

@@ -103,8 +103,8 @@ fn large_messages_both_ways_at_once() {
 
 #[test]
 fn a_flood_from_near_and_far_is_received_by_wildcards_in_each_senders_order() {
-    const EACH: usize = 60;
-    for seed in 0..10 {
+    const EACH: usize = 40;
+    for seed in 0..6 {
         let hub = storm(seed);
         let mut engines = engines(&hub, 6);
         for number in 0..EACH {
@@ -113,7 +113,7 @@ fn a_flood_from_near_and_far_is_received_by_wildcards_in_each_senders_order() {
                     0 => Mode::Synchronous,
                     _ => Mode::Standard,
                 };
-                let len = (number * 977 + me as usize) % 5000 * (1 + number % 3 * 20);
+                let len = (number * 977 + me as usize) % 5000 * (1 + number % 3 * 8);
                 send(
                     &mut engines[me as usize - 1],
                     1,

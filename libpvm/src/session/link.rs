@@ -722,7 +722,7 @@ mod tests {
 
     #[test]
     fn what_the_daemon_does_not_take_at_once_goes_out_later_and_in_order() {
-        const POSTS: u64 = 100;
+        const POSTS: u64 = 16;
         let posted = |number: u64| {
             to_daemon::Body::Relay(Relay {
                 peer: number,

@@ -2,14 +2,21 @@
 //!
 //! - [`packet`]: packets as bytes;
 //! - [`frame`]: what a carrier moves;
-//! - [`session`]: numbers, confirmations and going on with another carrier.
+//! - [`session`]: numbers, confirmations and going on with another carrier;
+//! - [`meeting`], [`direct`]: a carrier, one TCP connection between the two; [`tls`] and [`greeting`]
+//!   make sure who is at the other end.
 //!
-//! Nothing here does input or output; [`route`](super::route) does.
+//! The first three do no input or output. The other carrier, the daemons, is in
+//! [`route`](super::route).
 
+pub mod direct;
 pub mod frame;
+pub mod greeting;
 mod kept;
+pub mod meeting;
 pub mod packet;
 pub mod session;
+pub mod tls;
 
 #[cfg(all(test, not(loom)))]
 mod tests;

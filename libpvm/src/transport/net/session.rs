@@ -97,7 +97,7 @@ impl Session {
     /// has of the former one may be sent any more.
     pub fn carrier_up(&mut self) {
         self.is_up = true;
-        self.generation += 1;
+        self.generation = self.generation.saturating_add(1);
         self.is_answered = false;
         self.owes_resume = true;
         self.owes_bye = self.leaves;

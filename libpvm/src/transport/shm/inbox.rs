@@ -220,10 +220,11 @@ impl Sleeper {
 impl crate::transport::Sleeper for Sleeper {
     fn sleep(&self, deadline: Option<Instant>) {
         let mode = &self.inbox.map.mode.0.mode;
-        if self.threads.line_is_full.load(Ordering::Relaxed)
-            && let Some(line) = &self.line
-        {
-            return line.wait_for_room(ROOM_WAIT);
+        if self.threads.line_is_full.load(Ordering::Relaxed) {
+            return self
+                .line
+                .iter()
+                .for_each(|line| line.wait_for_room(ROOM_WAIT));
         }
         loop {
             let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
