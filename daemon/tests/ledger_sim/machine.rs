@@ -142,7 +142,9 @@ impl Machine {
             host,
             ticket: self.names,
         };
-        let proposed = self.living[&host].ledger.propose(Command::Put { put, origin });
+        let proposed = self.living[&host]
+            .ledger
+            .propose(Command::Put { put, origin });
         self.proposals.lock().unwrap().insert(name.clone(), None);
         let (proposals, noted) = (self.proposals.clone(), name.clone());
         tokio::spawn(async move {
@@ -169,7 +171,10 @@ impl Machine {
                 *votes.entry(leader).or_default() += 1;
             }
         }
-        votes.into_iter().max_by_key(|(_, n)| *n).map(|(host, _)| host)
+        votes
+            .into_iter()
+            .max_by_key(|(_, n)| *n)
+            .map(|(host, _)| host)
     }
 
     /// Waits until all who live agree on each other, on a leader and on everything else.
@@ -183,7 +188,7 @@ impl Machine {
         }
     }
 
-    fn is_settled(&self, hosts: usize) -> bool {
+    pub fn is_settled(&self, hosts: usize) -> bool {
         let Some(first) = self.living.values().next() else {
             return false;
         };
@@ -198,7 +203,7 @@ impl Machine {
             && voters.iter().all(|voter| ids.contains(voter))
             && self.living.values().all(|host| {
                 let leader = host.ledger.leader();
-                leader.is_some()
+                leader.is_some_and(|leader| ids.contains(&leader))
                     && leader == first.ledger.leader()
                     && host.ledger.has_quorum()
                     && host.ledger.voters() == voters
@@ -243,7 +248,12 @@ impl Machine {
         for host in &mut hosts {
             for (index, events) in by_entry(host.listen()) {
                 let known = reference.entry(index).or_insert_with(|| events.clone());
-                assert_eq!(*known, events, "entry {index} differs on {}", host.ledger.me());
+                assert_eq!(
+                    *known,
+                    events,
+                    "entry {index} differs on {}",
+                    host.ledger.me()
+                );
             }
         }
         for host in &hosts {

@@ -67,8 +67,13 @@ async fn storm(hosts: u64, seed: u64) {
     machine.net.cut_off([]);
     machine.net.weather(0, ms(2));
     let calm = Instant::now();
-    while machine.living.len() < hosts as usize {
-        assert!(calm.elapsed() < Duration::from_secs(120), "{}", machine.picture());
+    while !machine.is_settled(hosts as usize) {
+        let picture = || machine.picture();
+        assert!(
+            calm.elapsed() < Duration::from_secs(60),
+            "not calm: {}",
+            picture()
+        );
         sleep(ms(500)).await;
         bring_back(&mut machine).await;
     }
@@ -76,7 +81,10 @@ async fn storm(hosts: u64, seed: u64) {
     machine.settle(hosts as usize).await;
     let good = machine.check();
     let all = machine.proposals.lock().unwrap().len();
-    assert!(good * 2 > all, "only {good} of {all} proposals were answered");
+    assert!(
+        good * 2 > all,
+        "only {good} of {all} proposals were answered"
+    );
 }
 
 /// So small that snapshots are made and sent all the time.
@@ -125,7 +133,9 @@ fn may_die(machine: &Machine, host: HostId) -> bool {
         && machine.living.values().all(|seen| {
             let voters = seen.ledger.voters();
             let left = voters.iter().filter(|voter| **voter != host);
-            let left = left.filter(|voter| machine.living.contains_key(voter)).count();
+            let left = left
+                .filter(|voter| machine.living.contains_key(voter))
+                .count();
             left * 2 > voters.len() + 1
         })
 }
@@ -225,7 +235,10 @@ fn a_minority_applies_nothing() {
         for host in island {
             let host = machine.living.get_mut(&host).expect("it lives");
             assert!(!host.ledger.has_quorum());
-            let lost = host.listen().iter().filter(|news| matches!(news, News::QuorumLost { .. }));
+            let lost = host
+                .listen()
+                .iter()
+                .filter(|news| matches!(news, News::QuorumLost { .. }));
             assert_eq!(lost.count(), 1);
             assert_eq!(host.ledger.read(|r| r.hosts().living().count()), 5);
         }
@@ -258,12 +271,21 @@ fn either_of_two_hosts_goes_on_alone() {
             machine.living[&rest].ledger.suspect(host(dies), "test");
             let after = machine.propose(rest);
             machine.settle(1).await;
-            assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
+            assert!(
+                begun.elapsed() < Duration::from_secs(6),
+                "{:?}",
+                begun.elapsed()
+            );
             machine.await_results().await;
             assert_eq!(machine.result(&after), Some(Ok(Outcome::Index(0))));
             let last = machine.living.get_mut(&rest).expect("it lives");
             assert!(last.listen().contains(&News::TakenOver));
-            assert!(!last.heard.iter().any(|n| matches!(n, News::QuorumLost { .. })));
+            assert!(
+                !last
+                    .heard
+                    .iter()
+                    .any(|n| matches!(n, News::QuorumLost { .. }))
+            );
             assert_eq!(machine.check(), 2);
             // The machine grows again, also by the one that died.
             machine.join(dies.into()).await.expect("it can come back");
@@ -306,7 +328,10 @@ fn two_hosts_stop_when_they_are_told_to() {
         machine.kill(host(1)).await;
         sleep(Duration::from_secs(20)).await;
         let rest = machine.living.get_mut(&host(2)).expect("it lives");
-        assert!(matches!(rest.listen().last(), Some(News::QuorumLost { .. })));
+        assert!(matches!(
+            rest.listen().last(),
+            Some(News::QuorumLost { .. })
+        ));
         assert!(!rest.ledger.has_quorum());
     });
 }
@@ -318,15 +343,31 @@ fn a_leader_that_leaves_hands_over() {
         for left in [3, 2, 1] {
             let leader = machine.leader().expect("there is a leader");
             let begun = Instant::now();
-            machine.living[&leader].ledger.leave().await.expect("it may leave");
+            machine.living[&leader]
+                .ledger
+                .leave()
+                .await
+                .expect("it may leave");
             machine.kill(leader).await;
             machine.settle(left).await;
-            assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+            assert!(
+                begun.elapsed() < Duration::from_secs(10),
+                "{:?}",
+                begun.elapsed()
+            );
         }
         machine.check();
         let last = machine.living.values_mut().next().expect("one lives");
         let heard = last.listen().iter();
-        let left = heard.filter(|n| matches!(n, News::Event { event: Event::HostLeft(_), .. }));
+        let left = heard.filter(|n| {
+            matches!(
+                n,
+                News::Event {
+                    event: Event::HostLeft(_),
+                    ..
+                }
+            )
+        });
         assert_eq!(left.count(), 3);
         assert!(!last.heard.contains(&News::TakenOver));
     });
@@ -351,7 +392,11 @@ fn who_was_away_for_long_is_told_what_is_so() {
         machine.settle(6).await;
         assert_eq!(machine.check(), 300);
         let away = machine.living.get_mut(&learner).expect("it lives");
-        assert!(away.listen().iter().any(|news| matches!(news, News::Reset { .. })));
+        assert!(
+            away.listen()
+                .iter()
+                .any(|news| matches!(news, News::Reset { .. }))
+        );
     });
 }
 
@@ -361,7 +406,9 @@ fn a_suspect_that_lives_stays() {
         let mut machine = Machine::of(3, 1, Config::default()).await;
         for suspect in 1..=3 {
             for at in 1..=3 {
-                machine.living[&host(at)].ledger.suspect(host(suspect), "test");
+                machine.living[&host(at)]
+                    .ledger
+                    .suspect(host(suspect), "test");
             }
         }
         sleep(Duration::from_secs(5)).await;

@@ -29,6 +29,7 @@ const WITNESS: Duration = Duration::from_secs(1);
 /// Watches, until the ledger stops.
 pub(super) async fn run(node: Arc<Node>) {
     let mut is_lost = false;
+    let mut asked = Instant::now();
     loop {
         sleep(node.config.heartbeat).await;
         lead(&node);
@@ -43,7 +44,8 @@ pub(super) async fn run(node: Arc<Node>) {
             (true, false) => node.store.tell(News::QuorumRegained),
             _ => {}
         }
-        if is_lost && !was_lost {
+        if is_lost && asked.elapsed() >= node.config.quorum_lost {
+            asked = Instant::now();
             tokio::spawn(ask_standing(node.clone()));
         }
     }
@@ -108,7 +110,9 @@ async fn is_alive(node: &Node, host: &HostRecord) -> bool {
 
 /// As the leader: finds out whether a host lives, and says that it is lost when it does not.
 pub(super) async fn judge(node: &Arc<Node>, host: HostId, why: &str) -> Verdict {
-    let record = node.store.read(|registry| registry.hosts().record(host).cloned());
+    let record = node
+        .store
+        .read(|registry| registry.hosts().record(host).cloned());
     let Some(record) = record.filter(HostRecord::is_living) else {
         return Verdict::Gone;
     };
@@ -174,7 +178,11 @@ async fn accuse(node: &Arc<Node>, host: HostId, why: &str) -> Verdict {
         Some(leader) if leader == host && node.links.quorum_age() < node.config.election.0 => {
             Verdict::Alive
         }
-        Some(leader) => match node.links.call(leader, Body::Suspect { host, why }, JUDGE).await {
+        Some(leader) => match node
+            .links
+            .call(leader, Body::Suspect { host, why }, JUDGE)
+            .await
+        {
             Ok(Answer::Verdict(verdict)) => verdict,
             _ => Verdict::Open,
         },
@@ -186,13 +194,13 @@ async fn accuse(node: &Arc<Node>, host: HostId, why: &str) -> Verdict {
 async fn ask_standing(node: Arc<Node>) {
     let others = node.store.read(|registry| {
         let living = registry.hosts().living().map(|record| record.id);
-        let others = living.filter(|id| *id != node.me());
+        let others = living.filter(|id| *id != node.me() && *id != node.door);
         others.take(WITNESSES).collect::<Vec<_>>()
     });
-    for other in others {
+    for other in others.into_iter().chain([node.door]) {
         match node.links.call(other, Body::Standing, WITNESS).await {
             Ok(Answer::Standing(Standing::Gone)) | Err(CallError::Refused(NoAnswer::Gone)) => {
-                node.store.tell(News::Expelled);
+                node.store.expel();
                 return;
             }
             _ => {}

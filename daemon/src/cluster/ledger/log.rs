@@ -81,7 +81,11 @@ impl RaftLogReader<Types> for Log {
         range: R,
     ) -> Result<Vec<Entry>, StorageError> {
         let stored = self.lock();
-        Ok(stored.entries.range(range).map(|(_, e)| e.clone()).collect())
+        Ok(stored
+            .entries
+            .range(range)
+            .map(|(_, e)| e.clone())
+            .collect())
     }
 
     async fn limited_get_log_entries(
@@ -127,7 +131,11 @@ impl RaftLogStorage<Types> for Log {
         Ok(self.lock().vote)
     }
 
-    async fn append<I>(&mut self, entries: I, flushed: LogFlushed<Types>) -> Result<(), StorageError>
+    async fn append<I>(
+        &mut self,
+        entries: I,
+        flushed: LogFlushed<Types>,
+    ) -> Result<(), StorageError>
     where
         I: IntoIterator<Item = Entry> + OptionalSend,
         I::IntoIter: OptionalSend,

@@ -55,6 +55,7 @@ struct State {
     snapshot: Option<(SnapshotMeta, Arc<Vec<u8>>)>,
     snapshots: u64,
     reign: u64,
+    expelled: bool,
     news: mpsc::UnboundedSender<News>,
 }
 
@@ -75,6 +76,7 @@ impl Store {
             snapshot: None,
             snapshots: 0,
             reign: 0,
+            expelled: false,
             news,
         };
         Arc::new(Store {
@@ -115,6 +117,14 @@ impl Store {
     /// Nobody may listen any longer; that is fine.
     pub(super) fn tell(&self, news: News) {
         let _ = self.lock().news.send(news);
+    }
+
+    /// The others regard this host as lost; that is told once.
+    pub(super) fn expel(&self) {
+        let mut state = self.lock();
+        if !std::mem::replace(&mut state.expelled, true) {
+            let _ = state.news.send(News::Expelled);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -49,8 +49,10 @@ pub use machine::News;
 pub use types::Lineage;
 pub use wire::{BoxFuture, Prober, Wire, WireError};
 
-use crate::cluster::registry::{Command, HostFacts, HostId, HostRecord, Outcome, Refusal, Registry};
-use node::Node;
+use crate::cluster::registry::{
+    Command, HostFacts, HostId, HostRecord, Outcome, Refusal, Registry,
+};
+use node::{Identity, Node};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
@@ -70,6 +72,9 @@ pub enum LedgerError {
     /// By the registry.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The others regard this host as lost; whether the command was applied before is not known.
+    #[error("the virtual machine regards this host as lost")]
+    Expelled,
     /// This ledger has stopped.
     #[error("the ledger of this host has stopped")]
     Stopped,
@@ -85,6 +90,8 @@ pub struct Admission {
     pub record: HostRecord,
     /// The history that it becomes part of.
     pub lineage: Lineage,
+    /// Who has admitted it; can be asked whether it still belongs, before it knows anybody else.
+    pub door: HostId,
 }
 
 /// What a ledger needs of the world.
@@ -127,7 +134,13 @@ impl Ledger {
             daemon: facts.daemon,
             since: 0,
         };
-        let (ledger, news) = Self::start(config, (me, facts.daemon), lineage, world).await?;
+        let identity = Identity {
+            me,
+            daemon: facts.daemon,
+            lineage,
+            door: me,
+        };
+        let (ledger, news) = Self::start(config, identity, world).await?;
         ledger.node.initialize().await?;
         ledger.admit(facts).await?;
         Ok((ledger, news))
@@ -143,21 +156,24 @@ impl Ledger {
         admission: &Admission,
         world: World,
     ) -> Result<(Ledger, mpsc::UnboundedReceiver<News>), LedgerError> {
-        let record = &admission.record;
-        let me = (record.id, record.facts.daemon);
-        Self::start(config, me, admission.lineage, world).await
+        let identity = Identity {
+            me: admission.record.id,
+            daemon: admission.record.facts.daemon,
+            lineage: admission.lineage,
+            door: admission.door,
+        };
+        Self::start(config, identity, world).await
     }
 
     async fn start(
         config: Config,
-        me: (HostId, u128),
-        lineage: Lineage,
+        identity: Identity,
         world: World,
     ) -> Result<(Ledger, mpsc::UnboundedReceiver<News>), LedgerError> {
         let (news, listener) = mpsc::unbounded_channel();
         let (stop, stopped) = watch::channel(false);
         let (queue, waiting) = queue::channel();
-        let node = Node::start(config, me, lineage, world, (queue, news)).await?;
+        let node = Node::start(config, identity, world, (queue, news)).await?;
         let node = Arc::new(node);
         tokio::spawn(until(stopped.clone(), queue::run(node.clone(), waiting)));
         tokio::spawn(until(stopped.clone(), keeper::run(node.clone())));
@@ -175,6 +191,7 @@ impl Ledger {
             Outcome::Host(record) => Ok(Admission {
                 record: *record,
                 lineage: self.node.links.lineage(),
+                door: self.node.me(),
             }),
             Outcome::Refused(why) => Err(why.into()),
             _ => Err(LedgerError::Broken("AddHost has no host".to_owned())),

@@ -35,8 +35,18 @@ pub(super) struct Node {
     pub(super) queue: Queue,
     /// Hosts that are being looked for.
     pub(super) judging: Mutex<BTreeSet<HostId>>,
+    /// Who has admitted this host.
+    pub(super) door: HostId,
     running: Mutex<Running>,
     daemon: u128,
+}
+
+/// Who this node is, and where it belongs.
+pub(super) struct Identity {
+    pub(super) me: HostId,
+    pub(super) daemon: u128,
+    pub(super) lineage: Lineage,
+    pub(super) door: HostId,
 }
 
 /// Why this node has not written an entry.
@@ -50,12 +60,12 @@ pub(super) enum NotWritten {
 impl Node {
     pub(super) async fn start(
         config: Config,
-        (me, daemon): (HostId, u128),
-        lineage: Lineage,
+        identity: Identity,
         world: World,
         (queue, news): (Queue, mpsc::UnboundedSender<News>),
     ) -> Result<Node, LedgerError> {
-        let links = Links::new(me, lineage, world.wire.clone());
+        let me = identity.me;
+        let links = Links::new(me, identity.lineage, world.wire.clone());
         let store = Store::new(news);
         let log = Log::default();
         let settings = Arc::new(config.raft(me.node()).validate().map_err(broken)?);
@@ -69,8 +79,9 @@ impl Node {
             world,
             queue,
             judging: Mutex::default(),
+            door: identity.door,
             running: Mutex::new(Running { raft, log }),
-            daemon,
+            daemon: identity.daemon,
         })
     }
 
@@ -120,6 +131,14 @@ impl Node {
         let over = metrics.wait_for(is_over);
         // When nobody is left there is nobody to hand over to.
         let _ = tokio::time::timeout(HAND_OVER, over).await;
+    }
+
+    /// Waits until this node knows of a leader that is not this one.
+    pub(super) async fn other_leader(&self, than: HostId) {
+        let mut metrics = self.raft().metrics();
+        let is_other = |metrics: &Metrics| metrics.current_leader.is_some_and(|n| n != than.node());
+        // The metrics end when this consensus does: then there is, or will be, another.
+        let _ = metrics.wait_for(is_other).await;
     }
 
     /// Puts a batch into the log, as the leader, and waits until it is applied.
@@ -182,4 +201,3 @@ pub(super) fn index(id: Option<LogId>) -> u64 {
 pub(super) fn broken(error: impl std::error::Error) -> LedgerError {
     LedgerError::Broken(error.to_string())
 }
-

@@ -41,7 +41,9 @@ async fn answer(node: &Arc<Node>, request: Request) -> Result<Answer, NoAnswer> 
             let snapshot = Box::new(Cursor::new(bytes));
             let snapshot = Snapshot { meta, snapshot };
             let installed = node.raft().install_full_snapshot(vote, snapshot).await;
-            installed.map(Answer::Snapshot).map_err(|_| NoAnswer::Stopped)
+            installed
+                .map(Answer::Snapshot)
+                .map_err(|_| NoAnswer::Stopped)
         }
         Body::Propose(batch) => propose(node, batch).await,
         Body::Suspect { host, why } if why.len() <= REASON_MAX => {

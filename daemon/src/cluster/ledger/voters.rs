@@ -47,7 +47,10 @@ pub(super) fn next_step(view: &View) -> Option<Step> {
         return Some(Step::Vote(target));
     }
     let gone = view.nodes.difference(&view.living);
-    let gone: BTreeSet<u64> = gone.filter(|node| !target.contains(node)).copied().collect();
+    let gone: BTreeSet<u64> = gone
+        .filter(|node| !target.contains(node))
+        .copied()
+        .collect();
     (!gone.is_empty()).then_some(Step::Remove(gone))
 }
 
