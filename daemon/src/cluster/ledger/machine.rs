@@ -152,8 +152,8 @@ impl State {
         (outcomes, changes_hosts)
     }
 
-    fn keep_snapshot(&mut self) -> Result<Snapshot<Types>, StorageError> {
-        let bytes = value::encode(&self.registry).map_err(unreadable)?;
+    fn keep_snapshot(&mut self) -> Result<Snapshot<Types>, MachineError> {
+        let bytes = value::encode(&self.registry)?;
         self.snapshots += 1;
         let meta = SnapshotMeta {
             last_log_id: self.applied,
@@ -178,8 +178,19 @@ fn snapshot(meta: SnapshotMeta, bytes: &Arc<Vec<u8>>) -> Snapshot<Types> {
     Snapshot { meta, snapshot }
 }
 
-fn unreadable(error: value::ValueError) -> StorageError {
-    StorageIOError::read_state_machine(AnyError::new(&error)).into()
+/// Why the state machine does not do what its consensus wants; this ends that consensus.
+#[derive(Debug, thiserror::Error)]
+enum MachineError {
+    #[error("another history goes on with this registry")]
+    Superseded,
+    #[error("the registry has no bytes, or the bytes are none: {0}")]
+    Value(#[from] value::ValueError),
+}
+
+impl From<MachineError> for StorageError {
+    fn from(error: MachineError) -> Self {
+        StorageIOError::write_state_machine(AnyError::new(&error)).into()
+    }
 }
 
 /// The store as one consensus sees it.
@@ -191,19 +202,18 @@ pub(super) struct Machine {
 
 impl Machine {
     /// The state, as long as it is this consensus that may change it.
-    fn state(&self) -> Result<MutexGuard<'_, State>, StorageError> {
+    fn state(&self) -> Result<MutexGuard<'_, State>, MachineError> {
         let state = self.store.lock();
-        if state.reign == self.reign {
-            return Ok(state);
+        match state.reign == self.reign {
+            true => Ok(state),
+            false => Err(MachineError::Superseded),
         }
-        let why = AnyError::error("another history goes on with this registry");
-        Err(StorageIOError::write_state_machine(why).into())
     }
 }
 
 impl RaftSnapshotBuilder<Types> for Machine {
     async fn build_snapshot(&mut self) -> Result<Snapshot<Types>, StorageError> {
-        self.state()?.keep_snapshot()
+        Ok(self.state()?.keep_snapshot()?)
     }
 }
 
@@ -247,7 +257,7 @@ impl RaftStateMachine<Types> for Machine {
         snapshot: Box<Cursor<Vec<u8>>>,
     ) -> Result<(), StorageError> {
         let bytes = snapshot.into_inner();
-        let registry: Registry = value::decode(&bytes).map_err(unreadable)?;
+        let registry: Registry = value::decode(&bytes).map_err(MachineError::Value)?;
         let mut state = self.state()?;
         state.registry = registry.clone();
         state.applied = meta.last_log_id;
