@@ -177,7 +177,8 @@ impl Ledger {
         let node = Arc::new(node);
         tokio::spawn(until(stopped.clone(), queue::run(node.clone(), waiting)));
         tokio::spawn(until(stopped.clone(), keeper::run(node.clone())));
-        tokio::spawn(until(stopped, steward::run(node.clone())));
+        tokio::spawn(until(stopped.clone(), steward::run(node.clone())));
+        tokio::spawn(close(stopped, node.clone()));
         let life = Arc::new(Life(stop));
         Ok((Ledger { node, life }, listener))
     }
@@ -244,7 +245,7 @@ impl Ledger {
         serve::handle(&self.node, request).await
     }
 
-    /// Looks at the registry as it is here.
+    /// Looks at the registry as it is here; nothing is applied meanwhile, so be short.
     pub fn read<T>(&self, reader: impl FnOnce(&Registry) -> T) -> T {
         self.node.store.read(reader)
     }
@@ -269,10 +270,21 @@ impl Ledger {
         self.node.voters()
     }
 
+    /// About how many bytes the entries take that are kept here.
+    pub fn log_bytes(&self) -> usize {
+        self.node.log_bytes()
+    }
+
     /// Whether a leader that reaches a majority has been heard of lately.
     pub fn has_quorum(&self) -> bool {
         self.node.links.quorum_age() < self.node.config.quorum_lost
     }
+}
+
+/// Ends the consensus when the ledger stops.
+async fn close(mut stopped: watch::Receiver<bool>, node: Arc<Node>) {
+    let _ = stopped.wait_for(|stop| *stop).await;
+    node.shutdown().await;
 }
 
 /// Runs a task until the ledger stops.

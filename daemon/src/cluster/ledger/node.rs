@@ -122,6 +122,12 @@ impl Node {
 
     /// Waits until this node neither leads nor votes, for a while.
     pub(super) async fn handed_over(&self) {
+        let is_last = self
+            .store
+            .read(|registry| registry.hosts().living().next().is_none());
+        if is_last {
+            return;
+        }
         let mut metrics = self.raft().metrics();
         let node = self.me().node();
         let is_over = |metrics: &Metrics| {
@@ -129,7 +135,7 @@ impl Node {
             metrics.state != ServerState::Leader && !votes
         };
         let over = metrics.wait_for(is_over);
-        // When nobody is left there is nobody to hand over to.
+        // When the others cannot take over, waiting longer does not help them.
         let _ = tokio::time::timeout(HAND_OVER, over).await;
     }
 
@@ -160,6 +166,11 @@ impl Node {
     /// About how many bytes the log takes.
     pub(super) fn log_bytes(&self) -> usize {
         self.lock().log.bytes()
+    }
+
+    /// The last entry after which the entries take no more than so many bytes.
+    pub(super) fn index_before(&self, bytes: usize) -> Option<u64> {
+        self.lock().log.index_before(bytes)
     }
 
     pub(super) fn metrics(&self) -> Metrics {

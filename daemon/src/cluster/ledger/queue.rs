@@ -164,13 +164,15 @@ async fn insist(node: &Node, batch: &Batch) -> Vec<Outcome> {
     }
 }
 
-/// Another living host that is not silent, one after the other.
+/// Another living host that is not silent, one after the other; who has admitted this one when
+/// nobody is known.
 fn somebody(node: &Node, turn: usize) -> Option<HostId> {
     node.store.read(|registry| {
         let others = registry.hosts().living().map(|HostRecord { id, .. }| *id);
         let others = others.filter(|id| *id != node.me() && !node.links.is_silent(*id));
         let others: Vec<HostId> = others.collect();
-        others.get(turn / 2 % others.len().max(1)).copied()
+        let somebody = others.get(turn / 2 % others.len().max(1)).copied();
+        somebody.or(Some(node.door).filter(|door| *door != node.me()))
     })
 }
 
