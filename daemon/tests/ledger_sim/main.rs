@@ -304,6 +304,44 @@ fn either_of_two_hosts_goes_on_alone() {
     }
 }
 
+/// One of two hosts dies and comes back, again and again, while both propose.
+async fn two_take_turns(seed: u64) {
+    let mut machine = Machine::of(2, seed, small_logs()).await;
+    for _ in 0..8 {
+        machine.settle(2).await;
+        machine.net.weather(20, ms(10));
+        let calm = Instant::now() + ms(machine.luck.below(3000));
+        while Instant::now() < calm {
+            sleep(ms(machine.luck.below(40))).await;
+            let host = machine.anyone().expect("two live");
+            machine.propose(host);
+        }
+        machine.net.weather(0, ms(2));
+        let dies = machine.anyone().expect("two live");
+        let both = machine.living.len() == 2;
+        assert!(
+            both && machine
+                .living
+                .values()
+                .all(|host| host.ledger.voters().len() == 2)
+        );
+        machine.kill(dies).await;
+        machine.settle(1).await;
+        let key = machine.away.pop().expect("one has died");
+        machine.join(key).await.expect("it can come back");
+    }
+    machine.settle(2).await;
+    machine.await_results().await;
+    assert!(machine.check() > 100);
+}
+
+#[test]
+fn two_hosts_take_turns_in_dying() {
+    for seed in seeds(1..=6) {
+        simulate(seed, two_take_turns(seed));
+    }
+}
+
 #[test]
 fn two_hosts_that_are_cut_apart_never_mix() {
     simulate(1, async {

@@ -40,6 +40,8 @@ mod node;
 mod queue;
 mod serve;
 mod steward;
+#[cfg(test)]
+mod tests;
 mod types;
 mod voters;
 mod wire;
