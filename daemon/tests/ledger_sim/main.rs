@@ -67,17 +67,7 @@ async fn storm(hosts: u64, seed: u64) {
     }
     machine.net.cut_off([]);
     machine.net.weather(0, ms(2));
-    let calm = Instant::now();
-    while !machine.is_settled(hosts as usize) {
-        let picture = || machine.picture();
-        assert!(
-            calm.elapsed() < Duration::from_secs(60),
-            "not calm: {}",
-            picture()
-        );
-        sleep(ms(500)).await;
-        bring_back(&mut machine).await;
-    }
+    calm_down(&mut machine, hosts as usize).await;
     machine.await_results().await;
     machine.settle(hosts as usize).await;
     let good = machine.check();
@@ -86,6 +76,18 @@ async fn storm(hosts: u64, seed: u64) {
         good * 2 > all,
         "only {good} of {all} proposals were answered"
     );
+}
+
+/// Without further faults everybody must find together again.
+async fn calm_down(machine: &mut Machine, hosts: usize) {
+    let begun = Instant::now();
+    while !machine.is_settled(hosts) {
+        if begun.elapsed() > Duration::from_secs(60) {
+            panic!("not calm: {}", machine.picture());
+        }
+        sleep(ms(500)).await;
+        bring_back(machine).await;
+    }
 }
 
 /// So small that snapshots are made and sent all the time.
@@ -300,6 +302,20 @@ fn either_of_two_hosts_goes_on_alone() {
             machine.join(7).await.expect("another can join");
             machine.settle(3).await;
             assert_eq!(machine.check(), 2);
+        });
+    }
+}
+
+#[test]
+fn a_voter_may_die_while_a_third_host_joins() {
+    for delay in [0, 1, 2, 3, 5, 8, 13, 21, 60, 100, 200, 400] {
+        simulate(delay, async {
+            let mut machine = Machine::of(2, delay, Config::default()).await;
+            machine.join(3).await.expect("a third can join");
+            sleep(ms(delay)).await;
+            machine.kill(host(1 + (delay % 2) as u16)).await;
+            machine.away.clear();
+            calm_down(&mut machine, 2).await;
         });
     }
 }

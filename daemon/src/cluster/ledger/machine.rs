@@ -40,10 +40,11 @@ pub enum News {
     },
     /// There is a leader again.
     QuorumRegained,
-    /// The other one of two hosts is silent: this one goes on alone, with a history of its own. An
-    /// event that the other is lost follows.
+    /// The other one of two hosts is silent: this one goes on alone, with a history of its own. When
+    /// the other is not lost already, an event that it is follows.
     TakenOver,
-    /// The others regard this host as lost; it must start anew.
+    /// The others regard this host as lost, or it was admitted and has never heard of them again;
+    /// it must start anew.
     Expelled,
 }
 

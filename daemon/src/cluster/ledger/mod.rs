@@ -22,13 +22,18 @@
 //! reached. The virtual machine must outlive the loss of any host, so of two hosts **both vote**,
 //! and when one falls silent and the prober does not find it, the other **takes over**: it goes on
 //! alone with all that it has, as a new history ([`Lineage`]). Because both voted, nothing that was
-//! answered is missing.
+//! answered is missing. The same holds while a third host is joining and does not vote yet; it joins
+//! again. From three voters on, majorities decide.
 //!
 //! The price: when in truth the line between the two was cut, both go on, as two virtual machines of
 //! one host. They never mix: each regards the other host as lost, and ledgers of different histories
 //! do not talk. A job with parts on both hosts ends, since its parts lose each other; jobs inside
 //! one host go on. Who does not want that sets [`TwoHosts::Stop`]: then both sides stop like a
 //! minority.
+//!
+//! What it does not cover: the second host between its admission and its becoming a voter, some
+//! hundred milliseconds, in which the first may answer what only it has; and of three hosts two at
+//! once, which leaves a minority.
 
 mod config;
 mod keeper;

@@ -194,6 +194,14 @@ impl Node {
         metrics.membership_config.voter_ids().map(host).collect()
     }
 
+    /// The sets of voters of which each must have a majority: two while voters change.
+    pub(super) fn voter_configs(&self) -> Vec<BTreeSet<HostId>> {
+        let metrics = self.metrics();
+        let configs = metrics.membership_config.membership().get_joint_config();
+        let hosts = |config: &BTreeSet<u64>| config.iter().copied().map(host).collect();
+        configs.iter().map(hosts).collect()
+    }
+
     fn parts(&self) -> (Raft, Log) {
         let running = self.lock();
         (running.raft.clone(), running.log.clone())
