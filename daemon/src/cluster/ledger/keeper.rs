@@ -22,7 +22,9 @@ const JUDGE: Duration = Duration::from_secs(8);
 const SUSPICION: Duration = Duration::from_secs(60);
 /// Between two attempts to bring a suspicion to the leader.
 const RETRY: Duration = Duration::from_millis(300);
-/// How many hosts are asked whether this one still belongs.
+/// Between two times of asking whether this host still belongs.
+const ASK: Duration = Duration::from_secs(4);
+/// How many hosts are asked each time.
 const WITNESSES: usize = 3;
 /// Longest that each may take.
 const WITNESS: Duration = Duration::from_secs(1);
@@ -30,7 +32,7 @@ const WITNESS: Duration = Duration::from_secs(1);
 /// Watches, until the ledger stops.
 pub(super) async fn run(node: Arc<Node>) {
     let mut is_lost = false;
-    let mut asked = Instant::now();
+    let mut asked = (Instant::now(), 0);
     loop {
         sleep(node.config.heartbeat).await;
         lead(&node);
@@ -45,9 +47,9 @@ pub(super) async fn run(node: Arc<Node>) {
             (true, false) => node.store.tell(News::QuorumRegained),
             _ => {}
         }
-        if is_lost && asked.elapsed() >= node.config.quorum_lost {
-            asked = Instant::now();
-            tokio::spawn(ask_standing(node.clone()));
+        if is_lost && asked.0.elapsed() >= ASK {
+            tokio::spawn(ask_standing(node.clone(), asked.1));
+            asked = (Instant::now(), asked.1 + 1);
         }
     }
 }
@@ -224,15 +226,23 @@ async fn accuse(node: &Arc<Node>, host: HostId, why: &str) -> Verdict {
     }
 }
 
-/// Without a quorum: asks a few others whether this host still belongs. A lost host is told nothing
-/// by the leader. One that has heard nothing since it was admitted, and for which nobody vouches,
+/// Without a quorum: asks a few others, in turn others each time, whether this host still belongs. A
+/// lost host is told nothing by the leader, and of those that it knows many may be gone. One that has heard nothing since it was admitted, and for which nobody vouches,
 /// has nothing to wait for either.
-async fn ask_standing(node: Arc<Node>) {
+async fn ask_standing(node: Arc<Node>, turn: usize) {
     let others = node.store.read(|registry| {
         let living = registry.hosts().living().map(|record| record.id);
         let others = living.filter(|id| *id != node.me() && *id != node.door);
-        others.take(WITNESSES).collect::<Vec<_>>()
+        others.collect::<Vec<_>>()
     });
+    let first = turn * WITNESSES % others.len().max(1);
+    let mut others: Vec<HostId> = others
+        .into_iter()
+        .cycle()
+        .skip(first)
+        .take(WITNESSES)
+        .collect();
+    others.dedup();
     let mut standing = Standing::Unknown;
     let door = Some(node.door).filter(|door| *door != node.me());
     for other in others.into_iter().chain(door) {
