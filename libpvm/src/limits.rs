@@ -111,7 +111,10 @@ pub const HOST_ADDRESSES_MAX: usize = 64;
 pub const REASON_MAX: usize = 1024;
 
 /// Most groups of a virtual machine at a time.
-pub const GROUPS_MAX: usize = 65_536;
+pub const GROUPS_MAX: usize = 8_192;
+
+/// Members of all groups; a task counts once for each that it is in.
+pub const MEMBERSHIPS_MAX: usize = 1 << 20;
 
 /// Ended barriers of which the end is remembered, for a daemon that missed it.
 pub const BARRIER_ENDS_KEPT: usize = 4096;
@@ -131,8 +134,9 @@ pub const MAIL_BYTES_MAX: usize = 32 << 20;
 /// Highest index of an entry in a mailbox, as PVM has it.
 pub const MAIL_INDEX_MAX: u32 = (1 << 21) - 1;
 
-/// Largest message between two ledgers, in bytes: a snapshot of all hosts, groups and mailboxes.
-pub const LEDGER_FRAME_MAX: usize = 96 << 20;
+/// Largest message between two ledgers, in bytes: a snapshot. At the limits, names of groups and
+/// mailboxes with their messages take 64 MiB, members and barriers 32, hosts 32.
+pub const LEDGER_FRAME_MAX: usize = 160 << 20;
 
 /// Commands that one daemon puts into one entry of the ledger.
 pub const LEDGER_BATCH_MAX: usize = 256;

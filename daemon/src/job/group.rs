@@ -171,6 +171,11 @@ impl<R> GroupTable<R> {
         self.groups.len()
     }
 
+    /// Members of all groups; a task counts once for each that it is in.
+    pub fn memberships(&self) -> usize {
+        self.groups.values().map(|group| group.members.len()).sum()
+    }
+
     /// Whether there is no group.
     pub fn is_empty(&self) -> bool {
         self.groups.is_empty()

@@ -2,6 +2,7 @@
 
 use crate::net::{Luck, Net};
 use pvm::ids::TaskId;
+use pvm::limits::MAIL_ENTRY_MAX;
 use pvm_daemon::cluster::ledger::{Config, Ledger, LedgerError, News};
 use pvm_daemon::cluster::registry::{
     Command, Event, HostFacts, HostId, MailPut, Origin, Outcome, Registry, mailbox,
@@ -11,6 +12,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
+
+/// How long a host waits to be admitted before it tries another door.
+const IMPATIENCE: Duration = Duration::from_secs(5);
 
 /// A host, while it lives and after.
 pub struct Host {
@@ -63,8 +67,7 @@ impl Machine {
         };
         let facts = machine.facts(1);
         let world = machine.net.world(HostId::new(1, 1));
-        let founded =
-            Ledger::found(machine.config.clone(), facts, Registry::default(), world).await;
+        let founded = Ledger::found(machine.config.clone(), facts, Registry::default(), world).await;
         let (ledger, news) = founded.expect("a ledger can be founded");
         machine.plug(ledger, 1, news);
         machine
@@ -85,7 +88,9 @@ impl Machine {
     pub async fn join(&mut self, key: u128) -> Result<HostId, LedgerError> {
         let facts = self.facts(key);
         let door = self.anyone().expect("somebody lives");
-        let admission = self.living[&door].ledger.admit(facts).await?;
+        let admitted = self.living[&door].ledger.admit(facts);
+        let admission = timeout(IMPATIENCE, admitted).await;
+        let admission = admission.map_err(|_| LedgerError::Deadline)??;
         let host = admission.record.id;
         let world = self.net.world(host);
         let joined = Ledger::join(self.config.clone(), &admission, world).await;
@@ -132,20 +137,9 @@ impl Machine {
     pub fn propose(&mut self, host: HostId) -> String {
         self.names += 1;
         let name = format!("{host}: {}", self.names);
-        let put = MailPut {
-            name: name.clone(),
-            index: None,
-            flags: mailbox::MULTI_INSTANCE | mailbox::PERSISTENT,
-            owner: TaskId::new(host.index, host.incarnation, 1).unwrap(),
-            bytes: vec![7; 20],
-        };
-        let origin = Origin {
-            host,
-            ticket: self.names,
-        };
-        let proposed = self.living[&host]
-            .ledger
-            .propose(Command::Put { put, origin });
+        let flags = mailbox::MULTI_INSTANCE | mailbox::PERSISTENT;
+        let put = self.put(host, (&name, flags), 20);
+        let proposed = self.living[&host].ledger.propose(put);
         self.proposals.lock().unwrap().insert(name.clone(), None);
         let (proposals, noted) = (self.proposals.clone(), name.clone());
         tokio::spawn(async move {
@@ -153,6 +147,26 @@ impl Machine {
             proposals.lock().unwrap().insert(noted, Some(result));
         });
         name
+    }
+
+    /// Puts a message as large as can be in the place of the former one.
+    pub async fn propose_large(&self, host: HostId) {
+        let put = self.put(host, ("large", mailbox::OVERWRITABLE), MAIL_ENTRY_MAX);
+        let put = self.living[&host].ledger.propose(put).await;
+        assert_eq!(put, Ok(Outcome::Index(0)));
+    }
+
+    fn put(&self, host: HostId, (name, flags): (&str, u32), length: usize) -> Command {
+        let put = MailPut {
+            name: name.to_owned(),
+            index: None,
+            flags,
+            owner: TaskId::new(host.index, host.incarnation, 1).unwrap(),
+            bytes: vec![7; length],
+        };
+        let ticket = self.names;
+        let origin = Origin { host, ticket };
+        Command::Put { put, origin }
     }
 
     pub fn result(&self, name: &str) -> Option<Result<Outcome, LedgerError>> {
@@ -189,7 +203,7 @@ impl Machine {
         }
     }
 
-    fn is_settled(&self, hosts: usize) -> bool {
+    pub fn is_settled(&self, hosts: usize) -> bool {
         let Some(first) = self.living.values().next() else {
             return false;
         };
@@ -204,7 +218,7 @@ impl Machine {
             && voters.iter().all(|voter| ids.contains(voter))
             && self.living.values().all(|host| {
                 let leader = host.ledger.leader();
-                leader.is_some()
+                leader.is_some_and(|leader| ids.contains(&leader))
                     && leader == first.ledger.leader()
                     && host.ledger.has_quorum()
                     && host.ledger.voters() == voters
@@ -271,7 +285,9 @@ impl Machine {
                 continue;
             };
             *applied.entry(name).or_default() += 1;
-            let (host, number) = name.split_once(": ").expect("names are made so");
+            let Some((host, number)) = name.split_once(": ") else {
+                continue;
+            };
             let number = number.parse().expect("names are made so");
             let before = latest.insert(host, number).unwrap_or(0);
             assert!(before < number, "{name} was applied after {before}");

@@ -6,6 +6,7 @@ mod net;
 
 use machine::Machine;
 use net::Luck;
+use pvm::limits::LEDGER_LOG_BYTES_MAX;
 use pvm::settings;
 use pvm_daemon::cluster::ledger::{Config, LedgerError, News, TwoHosts};
 use pvm_daemon::cluster::registry::{Command, Event, HostId, Outcome};
@@ -66,16 +67,7 @@ async fn storm(hosts: u64, seed: u64) {
     }
     machine.net.cut_off([]);
     machine.net.weather(0, ms(2));
-    let calm = Instant::now();
-    while machine.living.len() < hosts as usize {
-        assert!(
-            calm.elapsed() < Duration::from_secs(120),
-            "{}",
-            machine.picture()
-        );
-        sleep(ms(500)).await;
-        bring_back(&mut machine).await;
-    }
+    calm_down(&mut machine, hosts as usize).await;
     machine.await_results().await;
     machine.settle(hosts as usize).await;
     let good = machine.check();
@@ -84,6 +76,18 @@ async fn storm(hosts: u64, seed: u64) {
         good * 2 > all,
         "only {good} of {all} proposals were answered"
     );
+}
+
+/// Without further faults everybody must find together again.
+async fn calm_down(machine: &mut Machine, hosts: usize) {
+    let begun = Instant::now();
+    while !machine.is_settled(hosts) {
+        if begun.elapsed() > Duration::from_secs(60) {
+            panic!("not calm: {}", machine.picture());
+        }
+        sleep(ms(500)).await;
+        bring_back(machine).await;
+    }
 }
 
 /// So small that snapshots are made and sent all the time.
@@ -139,15 +143,20 @@ fn may_die(machine: &Machine, host: HostId) -> bool {
         })
 }
 
-/// Some hosts, with less than half of the voters.
+/// Some hosts, with less than half of the voters; none when there is no leader who knows them.
 fn minority(machine: &mut Machine) -> BTreeSet<HostId> {
-    let voters: BTreeSet<HostId> = machine
-        .living
-        .values()
-        .flat_map(|host| host.ledger.voters())
-        .collect();
     let mut island = BTreeSet::new();
-    let mut spare = (voters.len().min(5) - 1) / 2;
+    let leader = machine
+        .leader()
+        .and_then(|leader| machine.living.get(&leader));
+    let Some(leader) = leader.filter(|leader| leader.ledger.has_quorum()) else {
+        return island;
+    };
+    let voters = leader.ledger.voters();
+    let dead = voters
+        .iter()
+        .filter(|voter| !machine.living.contains_key(voter));
+    let mut spare = ((voters.len() - 1) / 2).saturating_sub(dead.count());
     for host in machine.living.keys().copied().collect::<Vec<_>>() {
         if machine.luck.below(3) != 0 || island.len() * 2 + 2 >= machine.living.len() {
             continue;
@@ -270,12 +279,14 @@ fn either_of_two_hosts_goes_on_alone() {
             machine.living[&rest].ledger.suspect(host(dies), "test");
             let after = machine.propose(rest);
             machine.settle(1).await;
-            assert!(
-                begun.elapsed() < Duration::from_secs(6),
-                "{:?}",
-                begun.elapsed()
-            );
+            let took = begun.elapsed();
+            assert!(took < Duration::from_secs(5), "{took:?}");
             machine.await_results().await;
+            let kept = |name: &str| {
+                let ledger = &machine.living[&rest].ledger;
+                ledger.read(|registry| registry.mail().find(name, 0, 0).is_some())
+            };
+            assert!(kept(&before) && kept(&after));
             assert_eq!(machine.result(&after), Some(Ok(Outcome::Index(0))));
             let last = machine.living.get_mut(&rest).expect("it lives");
             assert!(last.listen().contains(&News::TakenOver));
@@ -292,6 +303,58 @@ fn either_of_two_hosts_goes_on_alone() {
             machine.settle(3).await;
             assert_eq!(machine.check(), 2);
         });
+    }
+}
+
+#[test]
+fn a_voter_may_die_while_a_third_host_joins() {
+    for delay in [0, 1, 2, 3, 5, 8, 13, 21, 60, 100, 200, 400] {
+        simulate(delay, async {
+            let mut machine = Machine::of(2, delay, Config::default()).await;
+            machine.join(3).await.expect("a third can join");
+            sleep(ms(delay)).await;
+            machine.kill(host(1 + (delay % 2) as u16)).await;
+            machine.away.clear();
+            calm_down(&mut machine, 2).await;
+        });
+    }
+}
+
+/// One of two hosts dies and comes back, again and again, while both propose.
+async fn two_take_turns(seed: u64) {
+    let mut machine = Machine::of(2, seed, small_logs()).await;
+    for _ in 0..8 {
+        machine.settle(2).await;
+        machine.net.weather(20, ms(10));
+        let calm = Instant::now() + ms(machine.luck.below(3000));
+        while Instant::now() < calm {
+            sleep(ms(machine.luck.below(40))).await;
+            let host = machine.anyone().expect("two live");
+            machine.propose(host);
+        }
+        machine.net.weather(0, ms(2));
+        let dies = machine.anyone().expect("two live");
+        let both = machine.living.len() == 2;
+        assert!(
+            both && machine
+                .living
+                .values()
+                .all(|host| host.ledger.voters().len() == 2)
+        );
+        machine.kill(dies).await;
+        machine.settle(1).await;
+        let key = machine.away.pop().expect("one has died");
+        machine.join(key).await.expect("it can come back");
+    }
+    machine.settle(2).await;
+    machine.await_results().await;
+    assert!(machine.check() > 100);
+}
+
+#[test]
+fn two_hosts_take_turns_in_dying() {
+    for seed in seeds(1..=6) {
+        simulate(seed, two_take_turns(seed));
     }
 }
 
@@ -396,6 +459,56 @@ fn who_was_away_for_long_is_told_what_is_so() {
                 .iter()
                 .any(|news| matches!(news, News::Reset { .. }))
         );
+    });
+}
+
+#[test]
+fn events_are_quick_and_deaths_too() {
+    simulate(1, async {
+        let mut machine = Machine::of(9, 1, Config::default()).await;
+        let begun = Instant::now();
+        let name = machine.propose(host(9));
+        let has = |machine: &Machine| {
+            let mut all = machine.living.values();
+            all.all(|host| host.ledger.read(|r| r.mail().find(&name, 0, 0).is_some()))
+        };
+        while !has(&machine) {
+            sleep(ms(1)).await;
+        }
+        let took = begun.elapsed();
+        assert!(took < ms(20), "{took:?}");
+        let leader = machine.leader().expect("there is a leader");
+        for (dies, longest) in [(leader, 9), (host(9), 4)] {
+            let begun = Instant::now();
+            machine.kill(dies).await;
+            let is_lost = |machine: &Machine| {
+                let mut all = machine.living.values();
+                all.all(|host| host.ledger.read(|r| r.hosts().is_gone(dies)))
+            };
+            while !is_lost(&machine) {
+                sleep(ms(10)).await;
+            }
+            let took = begun.elapsed();
+            assert!(took < Duration::from_secs(longest), "{took:?}");
+        }
+        machine.settle(7).await;
+    });
+}
+
+#[test]
+fn large_messages_do_not_pile_up() {
+    simulate(1, async {
+        let mut machine = Machine::of(3, 1, Config::default()).await;
+        for _ in 0..40 {
+            machine.propose_large(host(2)).await;
+        }
+        sleep(Duration::from_secs(2)).await;
+        machine.settle(3).await;
+        for host in machine.living.values() {
+            assert!(host.ledger.log_bytes() <= LEDGER_LOG_BYTES_MAX);
+        }
+        machine.join(4).await.expect("another can join");
+        machine.settle(4).await;
     });
 }
 

@@ -9,6 +9,7 @@ use super::node::Node;
 use crate::cluster::registry::{Command, HostId, HostRecord};
 use openraft::ServerState;
 use pvm::limits::REASON_MAX;
+use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
@@ -21,7 +22,9 @@ const JUDGE: Duration = Duration::from_secs(8);
 const SUSPICION: Duration = Duration::from_secs(60);
 /// Between two attempts to bring a suspicion to the leader.
 const RETRY: Duration = Duration::from_millis(300);
-/// How many hosts are asked whether this one still belongs.
+/// Between two times of asking whether this host still belongs.
+const ASK: Duration = Duration::from_secs(4);
+/// How many hosts are asked each time.
 const WITNESSES: usize = 3;
 /// Longest that each may take.
 const WITNESS: Duration = Duration::from_secs(1);
@@ -29,6 +32,7 @@ const WITNESS: Duration = Duration::from_secs(1);
 /// Watches, until the ledger stops.
 pub(super) async fn run(node: Arc<Node>) {
     let mut is_lost = false;
+    let mut asked = (Instant::now(), 0);
     loop {
         sleep(node.config.heartbeat).await;
         lead(&node);
@@ -43,8 +47,9 @@ pub(super) async fn run(node: Arc<Node>) {
             (true, false) => node.store.tell(News::QuorumRegained),
             _ => {}
         }
-        if is_lost && !was_lost {
-            tokio::spawn(ask_standing(node.clone()));
+        if is_lost && asked.0.elapsed() >= ASK {
+            tokio::spawn(ask_standing(node.clone(), asked.1));
+            asked = (Instant::now(), asked.1 + 1);
         }
     }
 }
@@ -64,28 +69,41 @@ fn lead(node: &Arc<Node>) {
     }
 }
 
-/// The other one, when just this host and one more belong.
-fn other_of_two(node: &Node) -> Option<HostRecord> {
+/// Whether there is no majority without just one other host, and which. So it is when the other is
+/// the only one beside this one, and when the two of them are all voters, be it for the moment of a
+/// change of voters. Nobody, when all others are lost already.
+fn rival(node: &Node) -> Option<Option<HostRecord>> {
+    let me = node.me();
+    let is_pair = |config: &&BTreeSet<HostId>| config.len() == 2 && config.contains(&me);
+    let configs = node.voter_configs();
+    let voter = configs.iter().find(is_pair);
+    let voter = voter.and_then(|pair| pair.iter().find(|id| **id != me));
     node.store.read(|registry| {
-        let mut living = registry.hosts().living();
-        let two = (living.next()?, living.next()?, living.next());
-        let other = match two {
-            (one, other, None) if one.id == node.me() => other,
-            (other, one, None) if one.id == node.me() => other,
-            _ => return None,
-        };
-        Some(other.clone())
+        let hosts = registry.hosts();
+        if !hosts.is_living(me) {
+            return None;
+        }
+        if let Some(voter) = voter {
+            return Some(hosts.record(*voter).filter(|r| r.is_living()).cloned());
+        }
+        let mut others = hosts.living().filter(|r| r.id != me);
+        let (one, more) = (others.next(), others.next());
+        more.is_none().then(|| one.cloned())
     })
 }
 
+/// Goes on alone, without a quorum, when the one other host that it takes is not found.
 async fn take_over_if_last(node: &Arc<Node>) {
-    if node.config.two_hosts == TwoHosts::Stop {
-        return;
-    }
-    let Some(other) = other_of_two(node) else {
+    let Some(rival) = rival(node) else {
         return;
     };
-    if is_alive(node, &other).await || node.links.quorum_age() < node.config.take_over {
+    if let Some(rival) = &rival
+        && (node.config.two_hosts == TwoHosts::Stop || is_alive(node, rival).await)
+    {
+        return;
+    }
+    // While it was looked for, it may have come back.
+    if node.links.quorum_age() < node.config.take_over {
         return;
     }
     if let Err(error) = node.take_over().await {
@@ -93,12 +111,17 @@ async fn take_over_if_last(node: &Arc<Node>) {
         return;
     }
     node.store.tell(News::TakenOver);
-    let command = Command::LoseHost {
-        host: other.id,
-        why: "it does not answer, and there were only two hosts".to_owned(),
-    };
-    // The queue tries until it is done; nobody need wait.
-    drop(node.queue.propose(command, node.config.propose));
+    // Whoever was just joining has the former history, and joins again.
+    let others = node.store.read(|registry| {
+        let living = registry.hosts().living().map(|record| record.id);
+        living.filter(|id| *id != node.me()).collect::<Vec<_>>()
+    });
+    for host in others {
+        let why = "another of two hosts went on alone".to_owned();
+        let lose = Command::LoseHost { host, why };
+        // The queue tries until it is done; nobody need wait.
+        drop(node.queue.propose(lose, node.config.propose));
+    }
 }
 
 async fn is_alive(node: &Node, host: &HostRecord) -> bool {
@@ -123,12 +146,28 @@ pub(super) async fn judge(node: &Arc<Node>, host: HostId, why: &str) -> Verdict 
     if is_alive(node, &record).await {
         return Verdict::Alive;
     }
+    if !may_lose(node, host) {
+        return Verdict::Open;
+    }
     let why = why.to_owned();
     let command = Command::LoseHost { host, why };
     match node.queue.propose(command, node.config.propose).await {
         Ok(_) => Verdict::Gone,
         Err(_) => Verdict::Open,
     }
+}
+
+/// Whether the voters that are left are a majority, so that they can choose others in time: a
+/// suspect may be wrongly so and still vote for its own loss. Of two hosts one may always go.
+fn may_lose(node: &Node, host: HostId) -> bool {
+    let voters = node.voters();
+    node.store.read(|registry| {
+        let hosts = registry.hosts();
+        let left = voters
+            .iter()
+            .filter(|id| **id != host && hosts.is_living(**id));
+        !voters.contains(&host) || left.count() * 2 > voters.len() || hosts.living().count() <= 2
+    })
 }
 
 /// That a host is being looked for; one search at a time.
@@ -187,21 +226,38 @@ async fn accuse(node: &Arc<Node>, host: HostId, why: &str) -> Verdict {
     }
 }
 
-/// Without a quorum: asks a few others whether this host still belongs. A lost host is told nothing
-/// by the leader.
-async fn ask_standing(node: Arc<Node>) {
+/// Without a quorum: asks a few others, in turn others each time, whether this host still belongs. A
+/// lost host is told nothing by the leader, and of those that it knows many may be gone. One that has heard nothing since it was admitted, and for which nobody vouches,
+/// has nothing to wait for either.
+async fn ask_standing(node: Arc<Node>, turn: usize) {
     let others = node.store.read(|registry| {
         let living = registry.hosts().living().map(|record| record.id);
-        let others = living.filter(|id| *id != node.me());
-        others.take(WITNESSES).collect::<Vec<_>>()
+        let others = living.filter(|id| *id != node.me() && *id != node.door);
+        others.collect::<Vec<_>>()
     });
-    for other in others {
-        match node.links.call(other, Body::Standing, WITNESS).await {
-            Ok(Answer::Standing(Standing::Gone)) | Err(CallError::Refused(NoAnswer::Gone)) => {
-                node.store.tell(News::Expelled);
-                return;
-            }
-            _ => {}
+    let first = turn * WITNESSES % others.len().max(1);
+    let mut others: Vec<HostId> = others
+        .into_iter()
+        .cycle()
+        .skip(first)
+        .take(WITNESSES)
+        .collect();
+    others.dedup();
+    let mut standing = Standing::Unknown;
+    let door = Some(node.door).filter(|door| *door != node.me());
+    for other in others.into_iter().chain(door) {
+        standing = match node.links.call(other, Body::Standing, WITNESS).await {
+            Ok(Answer::Standing(standing)) => standing,
+            // It went on without this one.
+            Err(CallError::Refused(NoAnswer::OtherLineage)) => Standing::Gone,
+            _ => Standing::Unknown,
+        };
+        if standing != Standing::Unknown {
+            break;
         }
+    }
+    let knows_nobody = node.store.applied().is_none();
+    if standing == Standing::Gone || standing == Standing::Unknown && knows_nobody {
+        node.store.expel();
     }
 }

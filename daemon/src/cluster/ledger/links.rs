@@ -69,10 +69,11 @@ impl Links {
         self.lock().lineage
     }
 
-    /// Begins a history: nobody has been silent in it.
+    /// Begins a history of this node alone: nobody has been silent in it, and there is a majority.
     pub(super) fn begin(&self, lineage: Lineage) {
         let mut known = self.lock();
         known.lineage = lineage;
+        known.quorum = Instant::now();
         known.silent.clear();
     }
 

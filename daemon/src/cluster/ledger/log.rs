@@ -50,6 +50,18 @@ impl Log {
         self.lock().bytes
     }
 
+    /// The last entry after which the entries take no more than so many bytes.
+    pub(super) fn index_before(&self, bytes: usize) -> Option<u64> {
+        let stored = self.lock();
+        let mut sum = 0;
+        let mut newest = stored.entries.iter().rev();
+        let older = newest.find(|(_, entry)| {
+            sum += weight(entry);
+            sum > bytes
+        });
+        older.map(|(index, _)| *index)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Stored> {
         self.stored.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -40,10 +40,11 @@ pub enum News {
     },
     /// There is a leader again.
     QuorumRegained,
-    /// The other one of two hosts is silent: this one goes on alone, with a history of its own. An
-    /// event that the other is lost follows.
+    /// The other one of two hosts is silent: this one goes on alone, with a history of its own. When
+    /// the other is not lost already, an event that it is follows.
     TakenOver,
-    /// The others regard this host as lost; it must start anew.
+    /// The others regard this host as lost, or it was admitted and has never heard of them again;
+    /// it must start anew.
     Expelled,
 }
 
@@ -55,6 +56,7 @@ struct State {
     snapshot: Option<(SnapshotMeta, Arc<Vec<u8>>)>,
     snapshots: u64,
     reign: u64,
+    expelled: bool,
     news: mpsc::UnboundedSender<News>,
 }
 
@@ -75,6 +77,7 @@ impl Store {
             snapshot: None,
             snapshots: 0,
             reign: 0,
+            expelled: false,
             news,
         };
         Arc::new(Store {
@@ -117,6 +120,14 @@ impl Store {
         let _ = self.lock().news.send(news);
     }
 
+    /// The others regard this host as lost; that is told once.
+    pub(super) fn expel(&self) {
+        let mut state = self.lock();
+        if !std::mem::replace(&mut state.expelled, true) {
+            let _ = state.news.send(News::Expelled);
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -142,8 +153,8 @@ impl State {
         (outcomes, changes_hosts)
     }
 
-    fn keep_snapshot(&mut self) -> Result<Snapshot<Types>, StorageError> {
-        let bytes = value::encode(&self.registry).map_err(unreadable)?;
+    fn keep_snapshot(&mut self) -> Result<Snapshot<Types>, MachineError> {
+        let bytes = value::encode(&self.registry)?;
         self.snapshots += 1;
         let meta = SnapshotMeta {
             last_log_id: self.applied,
@@ -168,8 +179,19 @@ fn snapshot(meta: SnapshotMeta, bytes: &Arc<Vec<u8>>) -> Snapshot<Types> {
     Snapshot { meta, snapshot }
 }
 
-fn unreadable(error: value::ValueError) -> StorageError {
-    StorageIOError::read_state_machine(AnyError::new(&error)).into()
+/// Why the state machine does not do what its consensus wants; this ends that consensus.
+#[derive(Debug, thiserror::Error)]
+enum MachineError {
+    #[error("another history goes on with this registry")]
+    Superseded,
+    #[error("the registry has no bytes, or the bytes are none: {0}")]
+    Value(#[from] value::ValueError),
+}
+
+impl From<MachineError> for StorageError {
+    fn from(error: MachineError) -> Self {
+        StorageIOError::write_state_machine(AnyError::new(&error)).into()
+    }
 }
 
 /// The store as one consensus sees it.
@@ -181,19 +203,18 @@ pub(super) struct Machine {
 
 impl Machine {
     /// The state, as long as it is this consensus that may change it.
-    fn state(&self) -> Result<MutexGuard<'_, State>, StorageError> {
+    fn state(&self) -> Result<MutexGuard<'_, State>, MachineError> {
         let state = self.store.lock();
-        if state.reign == self.reign {
-            return Ok(state);
+        match state.reign == self.reign {
+            true => Ok(state),
+            false => Err(MachineError::Superseded),
         }
-        let why = AnyError::error("another history goes on with this registry");
-        Err(StorageIOError::write_state_machine(why).into())
     }
 }
 
 impl RaftSnapshotBuilder<Types> for Machine {
     async fn build_snapshot(&mut self) -> Result<Snapshot<Types>, StorageError> {
-        self.state()?.keep_snapshot()
+        Ok(self.state()?.keep_snapshot()?)
     }
 }
 
@@ -237,7 +258,7 @@ impl RaftStateMachine<Types> for Machine {
         snapshot: Box<Cursor<Vec<u8>>>,
     ) -> Result<(), StorageError> {
         let bytes = snapshot.into_inner();
-        let registry: Registry = value::decode(&bytes).map_err(unreadable)?;
+        let registry: Registry = value::decode(&bytes).map_err(MachineError::Value)?;
         let mut state = self.state()?;
         state.registry = registry.clone();
         state.applied = meta.last_log_id;

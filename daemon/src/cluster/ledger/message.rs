@@ -32,6 +32,7 @@ pub(super) enum Body {
     Snapshot {
         vote: Vote,
         meta: SnapshotMeta,
+        #[serde(with = "crate::cluster::registry::bytes")]
         bytes: Vec<u8>,
     },
     /// Of the leader: to put commands in order.

@@ -22,13 +22,18 @@
 //! reached. The virtual machine must outlive the loss of any host, so of two hosts **both vote**,
 //! and when one falls silent and the prober does not find it, the other **takes over**: it goes on
 //! alone with all that it has, as a new history ([`Lineage`]). Because both voted, nothing that was
-//! answered is missing.
+//! answered is missing. The same holds while a third host is joining and does not vote yet; it joins
+//! again. From three voters on, majorities decide.
 //!
 //! The price: when in truth the line between the two was cut, both go on, as two virtual machines of
 //! one host. They never mix: each regards the other host as lost, and ledgers of different histories
 //! do not talk. A job with parts on both hosts ends, since its parts lose each other; jobs inside
 //! one host go on. Who does not want that sets [`TwoHosts::Stop`]: then both sides stop like a
 //! minority.
+//!
+//! What it does not cover: the second host between its admission and its becoming a voter, some
+//! hundred milliseconds, in which the first may answer what only it has; and of three hosts two at
+//! once, which leaves a minority.
 
 mod config;
 mod keeper;
@@ -40,6 +45,8 @@ mod node;
 mod queue;
 mod serve;
 mod steward;
+#[cfg(test)]
+mod tests;
 mod types;
 mod voters;
 mod wire;
@@ -52,7 +59,7 @@ pub use wire::{BoxFuture, Prober, Wire, WireError};
 use crate::cluster::registry::{
     Command, HostFacts, HostId, HostRecord, Outcome, Refusal, Registry,
 };
-use node::Node;
+use node::{Identity, Node};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
@@ -72,6 +79,9 @@ pub enum LedgerError {
     /// By the registry.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The others regard this host as lost; whether the command was applied before is not known.
+    #[error("the virtual machine regards this host as lost")]
+    Expelled,
     /// This ledger has stopped.
     #[error("the ledger of this host has stopped")]
     Stopped,
@@ -87,6 +97,8 @@ pub struct Admission {
     pub record: HostRecord,
     /// The history that it becomes part of.
     pub lineage: Lineage,
+    /// Who has admitted it; can be asked whether it still belongs, before it knows anybody else.
+    pub door: HostId,
 }
 
 /// What a ledger needs of the world.
@@ -131,7 +143,13 @@ impl Ledger {
             daemon: facts.daemon,
             since: 0,
         };
-        let (ledger, news) = Self::start(config, (me, facts.daemon), lineage, world).await?;
+        let identity = Identity {
+            me,
+            daemon: facts.daemon,
+            lineage,
+            door: me,
+        };
+        let (ledger, news) = Self::start(config, identity, world).await?;
         ledger.node.initialize().await?;
         ledger.propose(Command::Begin(Box::new(so_far))).await?;
         ledger.admit(facts).await?;
@@ -148,25 +166,29 @@ impl Ledger {
         admission: &Admission,
         world: World,
     ) -> Result<(Ledger, mpsc::UnboundedReceiver<News>), LedgerError> {
-        let record = &admission.record;
-        let me = (record.id, record.facts.daemon);
-        Self::start(config, me, admission.lineage, world).await
+        let identity = Identity {
+            me: admission.record.id,
+            daemon: admission.record.facts.daemon,
+            lineage: admission.lineage,
+            door: admission.door,
+        };
+        Self::start(config, identity, world).await
     }
 
     async fn start(
         config: Config,
-        me: (HostId, u128),
-        lineage: Lineage,
+        identity: Identity,
         world: World,
     ) -> Result<(Ledger, mpsc::UnboundedReceiver<News>), LedgerError> {
         let (news, listener) = mpsc::unbounded_channel();
         let (stop, stopped) = watch::channel(false);
         let (queue, waiting) = queue::channel();
-        let node = Node::start(config, me, lineage, world, (queue, news)).await?;
+        let node = Node::start(config, identity, world, (queue, news)).await?;
         let node = Arc::new(node);
         tokio::spawn(until(stopped.clone(), queue::run(node.clone(), waiting)));
         tokio::spawn(until(stopped.clone(), keeper::run(node.clone())));
-        tokio::spawn(until(stopped, steward::run(node.clone())));
+        tokio::spawn(until(stopped.clone(), steward::run(node.clone())));
+        tokio::spawn(close(stopped, node.clone()));
         let life = Arc::new(Life(stop));
         Ok((Ledger { node, life }, listener))
     }
@@ -180,6 +202,7 @@ impl Ledger {
             Outcome::Host(record) => Ok(Admission {
                 record: *record,
                 lineage: self.node.links.lineage(),
+                door: self.node.me(),
             }),
             Outcome::Refused(why) => Err(why.into()),
             _ => Err(LedgerError::Broken("AddHost has no host".to_owned())),
@@ -232,7 +255,7 @@ impl Ledger {
         serve::handle(&self.node, request).await
     }
 
-    /// Looks at the registry as it is here.
+    /// Looks at the registry as it is here; nothing is applied meanwhile, so be short.
     pub fn read<T>(&self, reader: impl FnOnce(&Registry) -> T) -> T {
         self.node.store.read(reader)
     }
@@ -257,10 +280,21 @@ impl Ledger {
         self.node.voters()
     }
 
+    /// About how many bytes the entries take that are kept here.
+    pub fn log_bytes(&self) -> usize {
+        self.node.log_bytes()
+    }
+
     /// Whether a leader that reaches a majority has been heard of lately.
     pub fn has_quorum(&self) -> bool {
         self.node.links.quorum_age() < self.node.config.quorum_lost
     }
+}
+
+/// Ends the consensus when the ledger stops.
+async fn close(mut stopped: watch::Receiver<bool>, node: Arc<Node>) {
+    let _ = stopped.wait_for(|stop| *stop).await;
+    node.shutdown().await;
 }
 
 /// Runs a task until the ledger stops.

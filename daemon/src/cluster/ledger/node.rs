@@ -35,8 +35,18 @@ pub(super) struct Node {
     pub(super) queue: Queue,
     /// Hosts that are being looked for.
     pub(super) judging: Mutex<BTreeSet<HostId>>,
+    /// Who has admitted this host.
+    pub(super) door: HostId,
     running: Mutex<Running>,
     daemon: u128,
+}
+
+/// Who this node is, and where it belongs.
+pub(super) struct Identity {
+    pub(super) me: HostId,
+    pub(super) daemon: u128,
+    pub(super) lineage: Lineage,
+    pub(super) door: HostId,
 }
 
 /// Why this node has not written an entry.
@@ -50,12 +60,12 @@ pub(super) enum NotWritten {
 impl Node {
     pub(super) async fn start(
         config: Config,
-        (me, daemon): (HostId, u128),
-        lineage: Lineage,
+        identity: Identity,
         world: World,
         (queue, news): (Queue, mpsc::UnboundedSender<News>),
     ) -> Result<Node, LedgerError> {
-        let links = Links::new(me, lineage, world.wire.clone());
+        let me = identity.me;
+        let links = Links::new(me, identity.lineage, world.wire.clone());
         let store = Store::new(news);
         let log = Log::default();
         let settings = Arc::new(config.raft(me.node()).validate().map_err(broken)?);
@@ -69,8 +79,9 @@ impl Node {
             world,
             queue,
             judging: Mutex::default(),
+            door: identity.door,
             running: Mutex::new(Running { raft, log }),
-            daemon,
+            daemon: identity.daemon,
         })
     }
 
@@ -111,6 +122,12 @@ impl Node {
 
     /// Waits until this node neither leads nor votes, for a while.
     pub(super) async fn handed_over(&self) {
+        let is_last = self
+            .store
+            .read(|registry| registry.hosts().living().next().is_none());
+        if is_last {
+            return;
+        }
         let mut metrics = self.raft().metrics();
         let node = self.me().node();
         let is_over = |metrics: &Metrics| {
@@ -118,8 +135,16 @@ impl Node {
             metrics.state != ServerState::Leader && !votes
         };
         let over = metrics.wait_for(is_over);
-        // When nobody is left there is nobody to hand over to.
+        // When the others cannot take over, waiting longer does not help them.
         let _ = tokio::time::timeout(HAND_OVER, over).await;
+    }
+
+    /// Waits until this node knows of a leader that is not this one.
+    pub(super) async fn other_leader(&self, than: HostId) {
+        let mut metrics = self.raft().metrics();
+        let is_other = |metrics: &Metrics| metrics.current_leader.is_some_and(|n| n != than.node());
+        // The metrics end when this consensus does: then there is, or will be, another.
+        let _ = metrics.wait_for(is_other).await;
     }
 
     /// Puts a batch into the log, as the leader, and waits until it is applied.
@@ -143,6 +168,11 @@ impl Node {
         self.lock().log.bytes()
     }
 
+    /// The last entry after which the entries take no more than so many bytes.
+    pub(super) fn index_before(&self, bytes: usize) -> Option<u64> {
+        self.lock().log.index_before(bytes)
+    }
+
     pub(super) fn metrics(&self) -> Metrics {
         self.lock().raft.metrics().borrow().clone()
     }
@@ -162,6 +192,14 @@ impl Node {
     pub(super) fn voters(&self) -> Vec<HostId> {
         let metrics = self.metrics();
         metrics.membership_config.voter_ids().map(host).collect()
+    }
+
+    /// The sets of voters of which each must have a majority: two while voters change.
+    pub(super) fn voter_configs(&self) -> Vec<BTreeSet<HostId>> {
+        let metrics = self.metrics();
+        let configs = metrics.membership_config.membership().get_joint_config();
+        let hosts = |config: &BTreeSet<u64>| config.iter().copied().map(host).collect();
+        configs.iter().map(hosts).collect()
     }
 
     fn parts(&self) -> (Raft, Log) {

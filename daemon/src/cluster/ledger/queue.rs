@@ -25,7 +25,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 struct Proposal {
     command: Command,
     deadline: Instant,
-    answer: oneshot::Sender<Outcome>,
+    answer: oneshot::Sender<Result<Outcome, LedgerError>>,
 }
 
 /// Where this daemon's proposals wait.
@@ -50,9 +50,9 @@ impl Queue {
         let queued = self.enqueue(command, deadline);
         async move {
             match timeout_at(deadline, queued?).await {
-                Ok(Ok(outcome)) => Ok(outcome),
-                Ok(Err(_)) => Err(LedgerError::Stopped),
-                Err(_) => Err(LedgerError::Deadline),
+                Ok(Ok(result)) => result,
+                Ok(Err(_)) if Instant::now() < deadline => Err(LedgerError::Stopped),
+                Ok(Err(_)) | Err(_) => Err(LedgerError::Deadline),
             }
         }
     }
@@ -61,7 +61,7 @@ impl Queue {
         &self,
         command: Command,
         deadline: Instant,
-    ) -> Result<oneshot::Receiver<Outcome>, LedgerError> {
+    ) -> Result<oneshot::Receiver<Result<Outcome, LedgerError>>, LedgerError> {
         if command.weight() > LEDGER_COMMAND_MAX {
             return Err(LedgerError::TooLarge);
         }
@@ -133,11 +133,15 @@ async fn bring(node: &Node, number: u64, proposals: Vec<Proposal>) {
     let Ok(outcomes) = timeout_at(deadline, insist(node, &batch)).await else {
         return;
     };
-    if outcomes.contains(&Outcome::Refused(Refusal::NotLiving(node.me()))) {
-        node.store.tell(News::Expelled);
-    }
     for (answer, outcome) in answers.into_iter().zip(outcomes) {
-        let _ = answer.send(outcome);
+        let result = match outcome {
+            Outcome::Refused(Refusal::NotLiving(host)) if host == node.me() => {
+                node.store.expel();
+                Err(LedgerError::Expelled)
+            }
+            outcome => Ok(outcome),
+        };
+        let _ = answer.send(result);
     }
 }
 
@@ -161,12 +165,15 @@ async fn insist(node: &Node, batch: &Batch) -> Vec<Outcome> {
     }
 }
 
-/// Another living host, one after the other.
+/// Another living host that is not silent, one after the other; who has admitted this one when
+/// nobody is known.
 fn somebody(node: &Node, turn: usize) -> Option<HostId> {
     node.store.read(|registry| {
         let others = registry.hosts().living().map(|HostRecord { id, .. }| *id);
-        let others: Vec<HostId> = others.filter(|id| *id != node.me()).collect();
-        others.get(turn / 2 % others.len().max(1)).copied()
+        let others = others.filter(|id| *id != node.me() && !node.links.is_silent(*id));
+        let others: Vec<HostId> = others.collect();
+        let somebody = others.get(turn / 2 % others.len().max(1)).copied();
+        somebody.or(Some(node.door).filter(|door| *door != node.me()))
     })
 }
 
@@ -180,7 +187,11 @@ async fn attempt(node: &Node, to: HostId, batch: &Batch) -> Result<Vec<Outcome>,
         };
     }
     let body = Body::Propose(batch.clone());
-    match node.links.call(to, body, ATTEMPT).await {
+    let answer = tokio::select! {
+        answer = node.links.call(to, body, ATTEMPT) => answer,
+        () = node.other_leader(to) => return Err(None),
+    };
+    match answer {
         Ok(Answer::Proposed(outcomes)) if outcomes.len() == batch.commands.len() => Ok(outcomes),
         Err(CallError::Refused(NoAnswer::NotLeader(leader))) => Err(leader),
         _ => Err(None),

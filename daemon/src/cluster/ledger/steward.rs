@@ -96,10 +96,16 @@ fn view(node: &Node) -> View {
 
 /// Entries are counted by openraft; large ones are counted here.
 async fn keep_log_small(node: &Node) {
-    if node.log_bytes() > LEDGER_LOG_BYTES_MAX {
-        let raft = node.raft();
-        let purge = index(node.store.applied()).saturating_sub(LAG);
-        let _ = raft.trigger().snapshot().await;
-        let _ = raft.trigger().purge_log(purge).await;
+    if node.log_bytes() <= LEDGER_LOG_BYTES_MAX {
+        return;
     }
+    let Some(purge) = node.index_before(LEDGER_LOG_BYTES_MAX / 2) else {
+        return;
+    };
+    let raft = node.raft();
+    // A stopped consensus has no log to keep small.
+    let _ = match index(node.metrics().snapshot) < purge {
+        true => raft.trigger().snapshot().await,
+        false => raft.trigger().purge_log(purge).await,
+    };
 }

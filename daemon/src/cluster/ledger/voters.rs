@@ -65,13 +65,9 @@ fn target(view: &View) -> BTreeSet<u64> {
         .iter()
         .filter(|n| view.living.contains(n) && !view.voters.contains(n));
     while target.len() < wanted {
+        // One more makes an even number odd, two keep an odd one odd; the wanted one is right.
         let missing = wanted - target.len();
-        // One more makes it odd, two keep it odd; at the end any number is right.
-        let step = match target.len() % 2 {
-            _ if missing == 1 => 1,
-            0 => 1,
-            _ => 2,
-        };
+        let step = missing.min(1 + target.len() % 2);
         let chosen: Vec<u64> = fresh.by_ref().take(step).copied().collect();
         if chosen.len() < step {
             break;

@@ -97,7 +97,7 @@ pub enum Command {
         /// Whom to answer.
         origin: Origin,
     },
-    /// Deletes a message from a mailbox and answers with it.
+    /// Deletes a message from a mailbox; the reply, not the outcome, has the message.
     Take {
         /// The mailbox.
         name: String,
@@ -190,7 +190,7 @@ pub enum Outcome {
     Passed,
     /// The message is in the mailbox, or was deleted, at this index.
     Index(u32),
-    /// The message that was taken, and its index.
+    /// The message that was taken, and its index. In replies only: outcomes are kept for a while.
     Mail(u32, MailEntry),
     /// It has changed nothing.
     Refused(Refusal),
@@ -221,7 +221,7 @@ pub enum Refusal {
     #[error("the virtual machine has begun already")]
     Begun,
     /// There are too many groups.
-    #[error("there are as many groups as there can be")]
+    #[error("there are as many groups, or members of groups, as there can be")]
     TooManyGroups,
     /// A later command of the same daemon was applied first; this one never will be.
     #[error("the request was given up before it was applied")]

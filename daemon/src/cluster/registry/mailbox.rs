@@ -50,6 +50,7 @@ pub struct MailEntry {
     /// PVM's flags, as put.
     pub flags: u32,
     /// The message.
+    #[serde(with = "super::bytes")]
     pub bytes: Vec<u8>,
 }
 
@@ -85,6 +86,7 @@ pub struct MailPut {
     /// Who puts it.
     pub owner: TaskId,
     /// The message.
+    #[serde(with = "super::bytes")]
     pub bytes: Vec<u8>,
 }
 

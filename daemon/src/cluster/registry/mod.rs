@@ -7,6 +7,7 @@
 //! - When a host goes, its tasks leave their groups and mailboxes in the same step.
 //! - Everything is bounded (`limits.rs`), so a snapshot is.
 
+pub(super) mod bytes;
 mod command;
 mod host;
 pub mod mailbox;
@@ -23,7 +24,7 @@ use crate::job::barrier::BarrierEnd;
 use crate::job::group::GroupTable;
 use host::Admission;
 use pvm::ids::TaskId;
-use pvm::limits::{BARRIER_ENDS_KEPT, GROUPS_MAX, LEDGER_BATCH_MAX};
+use pvm::limits::{BARRIER_ENDS_KEPT, GROUPS_MAX, LEDGER_BATCH_MAX, MEMBERSHIPS_MAX};
 use serde::{Deserialize, Serialize};
 use session::{Sessions, Turn};
 use std::collections::VecDeque;
@@ -84,11 +85,15 @@ impl Registry {
         let mut events = Vec::new();
         let answer = self.checked(command, &mut events);
         let outcome = answer.unwrap_or_else(Outcome::Refused);
-        let answered = matches!(outcome, Outcome::Waiting | Outcome::Passed);
-        if let Some(origin) = command.origin().filter(|_| !answered) {
+        let has_event = matches!(outcome, Outcome::Waiting | Outcome::Passed);
+        if let Some(origin) = command.origin().filter(|_| !has_event) {
             let outcome = outcome.clone();
             events.insert(0, Event::Reply { origin, outcome });
         }
+        let outcome = match outcome {
+            Outcome::Mail(index, _) => Outcome::Index(index),
+            other => other,
+        };
         Applied { outcome, events }
     }
 
@@ -253,7 +258,9 @@ impl Registry {
     }
 
     fn join(&mut self, name: &str, task: TaskId, events: &mut Vec<Event>) -> Answer {
-        if self.groups.len() >= GROUPS_MAX && self.groups.members(name).is_err() {
+        let is_new = self.groups.members(name).is_err();
+        let is_full = self.groups.memberships() >= MEMBERSHIPS_MAX;
+        if is_full || is_new && self.groups.len() >= GROUPS_MAX {
             return Err(Refusal::TooManyGroups);
         }
         let instance = self.groups.join(name, task)?;
