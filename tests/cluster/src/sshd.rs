@@ -48,7 +48,7 @@ impl Cluster {
         fs::create_dir_all("/run/sshd")?;
         let config = format!(
             "Port 22\nHostKey {keys}/host\nAuthorizedKeysFile {keys}/user.pub\nPidFile none\n\
-             StrictModes no\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\nUseDNS no\n\
+             StrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin yes\nUseDNS no\n\
              PrintMotd no\nPrintLastLog no\n",
             keys = keys.display()
         );

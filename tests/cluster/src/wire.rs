@@ -4,7 +4,7 @@
 
 use crate::lab::Lab;
 use crate::tap;
-use crate::tool::ip;
+use crate::tool::{ip, run};
 use anyhow::Result;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::VecDeque;
@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 
 /// Frames that are under way in one direction at most; more are lost, as on a real network.
 const FRAMES_MAX: usize = 20_000;
+/// Longest that a network card may take to go.
+const GONE: Duration = Duration::from_secs(5);
 /// Largest frame.
 const FRAME_MAX: usize = 65_536;
 /// Frames that are taken before those that are due are given.
@@ -34,8 +36,9 @@ impl Wire {
     /// When the network cards cannot be made.
     pub fn lay(lab: &Lab, host: usize) -> Result<Self> {
         let (namespace, switch, port) = (lab.namespace(host), lab.switch(), lab.port(host));
-        // One end gone, both are.
-        ip(&switch, &format!("link del {port}\n"))?;
+        // One end of a usual cable gone, both are; those of a wire go each for itself.
+        remove(&switch, &port)?;
+        remove(&namespace, "eth0")?;
         let ends = [tap::open(&namespace, "eth0")?, tap::open(&switch, &port)?];
         ip(
             &switch,
@@ -59,6 +62,19 @@ impl Wire {
             thread: Some(thread),
         }
     }
+}
+
+/// Removes a network card, also one whose carrier is just ending.
+fn remove(namespace: &str, card: &str) -> Result<()> {
+    let end = Instant::now() + GONE;
+    while run("ip", &["-n", namespace, "link", "show", card], "").is_ok() {
+        let removed = ip(namespace, &format!("link del {card}\n"));
+        // Gone by itself in between is as good.
+        if Instant::now() > end {
+            return removed;
+        }
+    }
+    Ok(())
 }
 
 /// A cable that carries until it is dropped.

@@ -109,23 +109,28 @@ fn a_delay_is_seen() {
     let Some(cluster) = Cluster::new(3) else {
         return;
     };
-    let trip = |from, to| {
-        assert_there(&cluster, from, cluster.v4(to));
-        dial(&cluster, from, cluster.v4(to), NOBODY, LONG).1
+    // The quickest of some: the machine may be busy.
+    let trip = |from, to: IpAddr| {
+        let trips = (0..5).map(|_| {
+            assert_there(&cluster, from, to);
+            dial(&cluster, from, to, NOBODY, LONG).1
+        });
+        trips.min().unwrap()
     };
-    assert!(trip(1, 2) < Duration::from_millis(100));
-    cluster.delay(2, Duration::from_millis(100)).unwrap();
-    let slow = trip(1, 2);
-    assert!((200..2000).contains(&slow.as_millis()), "{slow:?}");
-    assert!(trip(1, 3) < Duration::from_millis(100));
+    let both_ways = Duration::from_millis(400);
+    let [two, two_v6] = cluster.addresses(2);
+    assert!(trip(1, two) < both_ways);
+    cluster.delay(2, both_ways / 2).unwrap();
+    assert!(trip(1, two) >= both_ways);
+    assert!(trip(1, cluster.v4(3).into()) < both_ways);
     if has_ipv6() {
-        assert!(dial(&cluster, 1, cluster.v6(2), NOBODY, LONG).1 >= Duration::from_millis(200));
+        assert!(trip(1, two_v6) >= both_ways);
     }
     cluster.cut(2).unwrap();
-    assert_silent(&cluster, 1, cluster.v4(2));
+    assert_silent(&cluster, 1, two);
     cluster.heal(2).unwrap();
     cluster.delay(2, Duration::ZERO).unwrap();
-    assert!(trip(1, 2) < Duration::from_millis(100));
+    assert!(trip(1, two) < both_ways);
 }
 
 #[test]
@@ -200,29 +205,33 @@ fn loss_and_rate_are_seen() {
         return;
     };
     let receiver = cluster.inside(2, || UdpSocket::bind((cluster.v4(2), 0)).unwrap());
-    receiver.set_read_timeout(Some(SHORT)).unwrap();
     let sender = cluster.inside(1, || UdpSocket::bind((cluster.v4(1), 0)).unwrap());
     let to = receiver.local_addr().unwrap();
-    // One at a time, so that no queue loses any: the last of each round is told by its silence.
+    let receive = |limit| {
+        receiver.set_read_timeout(Some(limit)).unwrap();
+        receiver.recv(&mut [0; 2]).is_ok()
+    };
+    let nothing_is_lost = || {
+        (0..50).all(|_| {
+            sender.send_to(&[1], to).unwrap();
+            receive(LONG)
+        })
+    };
     let arrived = |count: usize| {
-        (0..count)
-            .filter(|_| {
-                sender.send_to(&[1], to).unwrap();
-                receiver
-                    .set_read_timeout(Some(Duration::from_millis(20)))
-                    .unwrap();
-                receiver.recv(&mut [0; 2]).is_ok()
-            })
+        (0..count).for_each(|_| drop(sender.send_to(&[1], to).unwrap()));
+        std::iter::repeat_with(|| receive(SHORT))
+            .take_while(|is_there| *is_there)
             .count()
     };
-    assert!(arrived(50) >= 48);
+    assert!(nothing_is_lost());
     cluster.loss(2, 50.0).unwrap();
     // Outside of this range once in more than 10^9 runs.
-    assert!((10..=90).contains(&arrived(100)));
+    let count = arrived(100);
+    assert!((15..=85).contains(&count), "{count}");
     cluster.loss(2, 100.0).unwrap();
     assert_eq!(arrived(10), 0);
     cluster.loss(2, 0.0).unwrap();
-    assert!(arrived(50) >= 48);
+    assert!(nothing_is_lost());
 
     cluster.rate(2, Some(8)).unwrap();
     let listener = cluster.inside(2, || TcpListener::bind((cluster.v4(2), 0)).unwrap());
