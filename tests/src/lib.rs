@@ -2,6 +2,8 @@
 
 pub mod footprint;
 
+pub use pvm_cluster as cluster;
+
 use pvm::settings;
 use std::collections::BTreeSet;
 use std::io::Read;

@@ -6,12 +6,15 @@
 //! - `tidy`: the house rules that a compiler does not check
 //! - `install`: the files of a package
 //! - `bench`: measurements
-//! - `shell`, `vm`: how a job runs commands and a private virtual machine
+//! - `cluster`: hosts made of network namespaces, to try things with
+//! - `shell`, `needs`, `vm`: how a job runs commands, what it needs, a private virtual machine
 
 mod bench;
 mod ci;
+mod cluster;
 mod demo;
 mod install;
+mod needs;
 mod shell;
 mod test;
 mod tidy;
@@ -48,6 +51,8 @@ enum Job {
     Install(install::Options),
     /// Measure
     Bench(bench::Options),
+    /// Hosts made of network namespaces, with delays, cuts and firewalls; needs root
+    Cluster(cluster::Options),
 }
 
 fn main() -> ExitCode {
@@ -58,6 +63,7 @@ fn main() -> ExitCode {
         Job::Tidy => tidy::run(),
         Job::Install(options) => install::run(&options),
         Job::Bench(options) => bench::run(&options),
+        Job::Cluster(options) => cluster::run(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

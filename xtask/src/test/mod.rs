@@ -2,7 +2,6 @@
 //! installed package. Runs to the end whatever fails, then tells all failures and the sum.
 
 mod count;
-mod needs;
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
@@ -11,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::shell::{self, Failures, Profile};
-use crate::{demo, install};
+use crate::{demo, install, needs};
 use count::Count;
 
 /// How the tests are run.
@@ -30,7 +29,7 @@ struct Part {
 
 /// Runs everything.
 pub fn run(options: &Options) -> Result<()> {
-    let missing = needs::provide(!options.no_install);
+    let missing = needs::provide(needs::TESTS, !options.no_install);
     let mut failures = Failures::default();
     let mut parts = Vec::new();
     // Programs, the shared object and the examples, where the tests of whole systems find them.
@@ -54,8 +53,8 @@ fn demo_is_right() -> Result<()> {
 fn cargo_tests(missing: &[&needs::Need], failures: &mut Failures) -> Part {
     let mut tests = shell::cargo();
     tests.args(["test", "--workspace", "--no-fail-fast", "--"]);
-    for need in missing {
-        tests.args(["--skip", need.tests]);
+    for name in missing.iter().filter_map(|need| need.tests) {
+        tests.args(["--skip", name]);
     }
     Part {
         name: "cargo test",
@@ -157,10 +156,13 @@ fn report(parts: &[Part], missing: &[&needs::Need], failures: Failures) -> Resul
         sum += part.count;
     }
     for need in missing {
+        let which = match need.tests {
+            Some(name) => format!("tests with '{name}' in their name"),
+            None => "tests that run it".to_owned(),
+        };
         println!(
-            "{} is not installed: tests with '{}' in their name were skipped; {}",
+            "{} is not installed: {which} were skipped; {}",
             need.program,
-            need.tests,
             need.remedy()
         );
     }

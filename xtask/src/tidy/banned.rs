@@ -44,6 +44,7 @@ const UNSAFE: &[&str] = &[
     "daemon/src/host",
     "daemon/tests",
     "bindings-c",
+    "tests/cluster/src/tap.rs",
 ];
 
 /// Macros that may be written nowhere.

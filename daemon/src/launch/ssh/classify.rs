@@ -182,7 +182,8 @@ fn host_key(story: &Story) -> Option<Verdict> {
         "differs from the key for the IP address",
     ];
     if line(story, &changed).is_some() {
-        let place = after(story, " key in ").filter(|place| place.contains(':'));
+        let place = after(story, "Offending ").and_then(|rest| rest.split_once(" key in "));
+        let place = place.map(|(_, place)| place);
         let noted = place.map_or(String::new(), |place| format!(" (noted in {place})"));
         let why = format!("its host key is another than before{noted}");
         return verdict(

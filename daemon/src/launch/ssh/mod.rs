@@ -21,7 +21,7 @@ pub mod trouble;
 
 use super::spec::{HostSpec, Start};
 use command::Ssh;
-use pvm::limits::{SSH_DEADLINE_MS, SSH_PARALLEL};
+use pvm::limits::{JOIN_DATA_MAX, SSH_DEADLINE_MS, SSH_PARALLEL};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -166,6 +166,13 @@ async fn one(host: &HostSpec, join: &Join, options: &Options, report: Report) ->
         let why = format!("there is no program {} on this host", options.ssh.program());
         let next = "install an ssh client, or let PVM_SSH name another command";
         return Err(trouble(host, Cause::NoSsh, &why, next));
+    }
+    if join.data.len() > JOIN_DATA_MAX {
+        let why = format!(
+            "the join data have {} bytes, at most {JOIN_DATA_MAX} are possible",
+            join.data.len()
+        );
+        return Err(trouble(host, Cause::Resources, &why, ""));
     }
     match process::run(host, join, options, &report).await {
         Ok(story) => {

@@ -1,17 +1,17 @@
-//! What the tests need besides a Rust toolchain and gcc.
+//! Programs that some jobs need besides a Rust toolchain and gcc.
 
 use anyhow::Result;
 
 use crate::shell;
 
-/// A program that some tests need.
+/// A program that something needs.
 pub struct Need {
     /// Its name.
     pub program: &'static str,
     /// The Debian package that has it.
     package: &'static str,
-    /// What the names of the tests that need it contain.
-    pub tests: &'static str,
+    /// What the names of the tests that need it contain; none: they notice by themselves.
+    pub tests: Option<&'static str>,
 }
 
 impl Need {
@@ -22,15 +22,36 @@ impl Need {
     }
 }
 
-const NEEDS: &[Need] = &[Need {
+const FORTRAN: Need = Need {
     program: "gfortran",
     package: "gfortran",
-    tests: "fortran",
-}];
+    tests: Some("fortran"),
+};
+const IP: Need = Need {
+    program: "ip",
+    package: "iproute2",
+    tests: None,
+};
+const NFT: Need = Need {
+    program: "nft",
+    package: "nftables",
+    tests: None,
+};
+const SSHD: Need = Need {
+    program: "sshd",
+    package: "openssh-server",
+    tests: None,
+};
+
+/// What the tests need.
+pub const TESTS: &[&Need] = &[&FORTRAN, &IP, &NFT, &SSHD];
+
+/// What a cluster of network namespaces needs.
+pub const CLUSTER: &[&Need] = &[&IP, &NFT, &SSHD];
 
 /// Installs what is missing when it may; what is missing still.
-pub fn provide(may_install: bool) -> Vec<&'static Need> {
-    let wanted = missing();
+pub fn provide(needs: &[&'static Need], may_install: bool) -> Vec<&'static Need> {
+    let wanted = missing(needs);
     if wanted.is_empty() || !may_install || !shell::is_root() || !shell::is_installed("apt-get") {
         return wanted;
     }
@@ -43,14 +64,12 @@ pub fn provide(may_install: bool) -> Vec<&'static Need> {
     if let Err(error) = outcome {
         eprintln!("xtask: {error:#}");
     }
-    missing()
+    missing(needs)
 }
 
-fn missing() -> Vec<&'static Need> {
-    NEEDS
-        .iter()
-        .filter(|need| !shell::is_installed(need.program))
-        .collect()
+fn missing(needs: &[&'static Need]) -> Vec<&'static Need> {
+    let is_missing = |need: &&&Need| !shell::is_installed(need.program);
+    needs.iter().filter(is_missing).copied().collect()
 }
 
 fn apt_get(verb: &[&str], packages: &[&str]) -> Result<()> {
