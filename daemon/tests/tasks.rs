@@ -42,7 +42,10 @@ fn by_hand(socket: &Path) -> (Client, u64) {
 }
 
 fn adopt(tool: &mut Client, count: u32) -> Vec<AdoptedTask> {
-    match tool.call(to_daemon::Body::Adopt(Adopt { count })) {
+    match tool.call(to_daemon::Body::Adopt(Adopt {
+        count,
+        ..Adopt::default()
+    })) {
         from_daemon::Body::Adopted(adopted) => adopted.tasks,
         other => panic!("{other:?}"),
     }

@@ -23,9 +23,7 @@ use crate::session::{
     DaemonOptions, Link, LinkError, StartError, hello_tool, socket_path, start_daemon,
 };
 use crate::settings;
-use crate::wire::control::{
-    Adopt, AdoptedTask, Halt, OpenVm, Placement, from_daemon, to_daemon,
-};
+use crate::wire::control::{Adopt, AdoptedTask, Halt, OpenVm, Placement, from_daemon, to_daemon};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::ffi::OsStr;
@@ -297,7 +295,10 @@ impl Daemon {
     /// Opens the virtual machine for other daemons. Returns where this one is reached.
     fn open(&self) -> Result<Vec<String>, LocalVmError> {
         let mut link = self.link.lock().unwrap_or_else(PoisonError::into_inner);
-        match link.call(to_daemon::Body::OpenVm(OpenVm { stay: false }))?.body {
+        match link
+            .call(to_daemon::Body::OpenVm(OpenVm { stay: false }))?
+            .body
+        {
             from_daemon::Body::VmOpened(opened) => Ok(opened.addresses),
             _ => Err(LocalVmError::WrongAnswer),
         }

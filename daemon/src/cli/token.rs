@@ -39,7 +39,9 @@ pub fn main(typed: &low::Token) -> Result<Exit, Trouble> {
 /// # Errors
 /// When it cannot.
 pub fn open(connection: &mut Connection) -> Result<VmOpened, Trouble> {
-    let answer = connection.link.call(to_daemon::Body::OpenVm(OpenVm { stay: true }))?;
+    let answer = connection
+        .link
+        .call(to_daemon::Body::OpenVm(OpenVm { stay: true }))?;
     match answer.body {
         from_daemon::Body::VmOpened(opened) => Ok(opened),
         _ => Err(connect::nonsense()),

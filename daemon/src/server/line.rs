@@ -7,11 +7,9 @@
 
 use super::outbox::{Outbox, Parcel};
 use prost::Message;
-use pvm::datatype::lend;
 use pvm::limits::{NET_BATCH, NET_BODY_MAX};
 use pvm::transport::net::frame;
 use pvm::transport::net::session::Session;
-use pvm::transport::{Body, Head, Kind};
 use pvm::wire::frame::Decoder;
 use quinn::{RecvStream, SendStream};
 use std::future::Future;
@@ -19,15 +17,6 @@ use std::time::Instant;
 
 /// A stream that carries a line for a while.
 pub type Carrier = (SendStream, RecvStream);
-
-/// The messages of a line are one stream of bytes, cut into packets that mean nothing else.
-const PIECE: Head = Head {
-    kind: Kind::Data,
-    flags: 0,
-    context: 0,
-    tag: 0,
-    check: 0,
-};
 
 /// How the time with one carrier ended.
 pub enum Ended {
@@ -127,10 +116,7 @@ impl Line {
             while *sent < parcel.bytes.len() {
                 let end = parcel.bytes.len().min(*sent + NET_BODY_MAX);
                 let piece = &parcel.bytes[*sent..end];
-                let session = &mut self.session;
-                let fits = lend(piece, |piece| {
-                    session.send(&PIECE, None, Some(Body::whole(&piece)))
-                });
+                let fits = self.session.send_bytes(piece);
                 if !fits {
                     return;
                 }

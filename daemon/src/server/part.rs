@@ -15,8 +15,8 @@ use crate::host::limits;
 use crate::job::life::Rules;
 use pvm::ids::{JobId, TaskId};
 use pvm::wire::control::{
-    Failure, FailureCode, FailurePolicy, Launch, OutputTaken, PreparePart, SpawnResult, Spawned, StartPart,
-    TaskStarted, from_daemon,
+    Failure, FailureCode, FailurePolicy, Launch, OutputTaken, PreparePart, SpawnResult, Spawned,
+    StartPart, TaskStarted, from_daemon,
 };
 use std::collections::BTreeMap;
 use std::rc::Rc;

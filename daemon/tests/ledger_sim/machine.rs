@@ -67,7 +67,8 @@ impl Machine {
         };
         let facts = machine.facts(1);
         let world = machine.net.world(HostId::new(1, 1));
-        let founded = Ledger::found(machine.config.clone(), facts, Registry::default(), world).await;
+        let founded =
+            Ledger::found(machine.config.clone(), facts, Registry::default(), world).await;
         let (ledger, news) = founded.expect("a ledger can be founded");
         machine.plug(ledger, 1, news);
         machine

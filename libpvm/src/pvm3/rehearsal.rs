@@ -101,21 +101,27 @@ impl Rehearsed {
         Ok(answer)
     }
 
-    fn spawn(&self, launch: crate::wire::control::Launch) -> from_daemon::Body {
+    /// The only host is "here".
+    fn spawn(&self, launch: crate::wire::control::Launch) -> Result<from_daemon::Body, CallError> {
         let mut stage = self.stage();
         let app = &launch.apps[0];
+        let wanted = app.placement.clone().unwrap_or_default();
+        let is_named = wanted.hosts.iter().all(|host| host.host == "here");
+        if is_named == wanted.others {
+            return refuse(FailureCode::FailureNoSuchHost);
+        }
         let start = |_| match app.program.as_slice() {
             b"missing" => SpawnResult {
-                task: 0,
                 failure: Some(failure(FailureCode::FailureProgramNotFound)),
+                ..SpawnResult::default()
             },
             _ => SpawnResult {
                 task: stage.add().bits(),
-                failure: None,
+                ..SpawnResult::default()
             },
         };
         let results = (0..app.count).map(start).collect();
-        from_daemon::Body::Spawned(Spawned { results })
+        Ok(from_daemon::Body::Spawned(Spawned { results }))
     }
 
     fn notify(&self, request: crate::wire::control::Notify) {
@@ -227,7 +233,7 @@ impl Machine for Rehearsed {
             Body::GroupLeave(leave) => self.leave_group(&leave.name),
             Body::GroupQuery(query) => self.query(&query.name),
             Body::GroupBarrier(barrier) => self.barrier(barrier.name, barrier.count),
-            Body::Spawn(spawn) => Ok(self.spawn(spawn.launch.unwrap())),
+            Body::Spawn(spawn) => self.spawn(spawn.launch.unwrap()),
             Body::Notify(notify) => {
                 self.notify(notify);
                 Ok(from_daemon::Body::Done(Done {}))

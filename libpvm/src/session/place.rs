@@ -92,11 +92,8 @@ pub fn sockets_of(dir: &Path, name: &str) -> Vec<PathBuf> {
 /// There is no place for the secret of a virtual machine.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "neither {}, {} nor {} is set: no place for the secret of the virtual machine; set {} to a file of your own",
-    settings::SECRET,
-    settings::XDG_CONFIG_HOME,
-    settings::HOME,
-    settings::SECRET
+    "neither {}, {} nor {} is set: no place for the secret of the virtual machine; set the first to a file of your own",
+    settings::SECRET, settings::XDG_CONFIG_HOME, settings::HOME
 )]
 pub struct NoSecretPlace;
 

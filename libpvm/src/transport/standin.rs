@@ -84,6 +84,7 @@ fn exited(task: u64, tokens: Vec<u64>) -> from_daemon::Body {
         task,
         tokens,
         status: None,
+        relays: 0,
     })
 }
 

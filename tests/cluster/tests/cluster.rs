@@ -218,7 +218,9 @@ fn loss_and_rate_are_seen() {
         })
     };
     let arrived = |count: usize| {
-        (0..count).for_each(|_| drop(sender.send_to(&[1], to).unwrap()));
+        (0..count).for_each(|_| {
+            sender.send_to(&[1], to).unwrap();
+        });
         std::iter::repeat_with(|| receive(SHORT))
             .take_while(|is_there| *is_there)
             .count()

@@ -6,7 +6,6 @@
 
 use super::LedgerError;
 use super::links::CallError;
-use super::machine::News;
 use super::message::{Answer, Body, NoAnswer};
 use super::node::{Node, NotWritten};
 use crate::cluster::registry::{Batch, Command, HostId, HostRecord, Outcome, Refusal};

@@ -32,8 +32,9 @@
 use super::frame::{self, Content, Frame, FrameError};
 use super::kept::Kept;
 use super::packet::Packet;
+use crate::datatype::lend;
 use crate::limits::{NET_CONFIRM_BYTES, NET_CONFIRM_PAUSE_MS};
-use crate::transport::{Args, Body, Head};
+use crate::transport::{Args, Body, Head, Kind};
 use std::time::{Duration, Instant};
 
 const PAUSE: Duration = Duration::from_millis(NET_CONFIRM_PAUSE_MS);
@@ -91,6 +92,21 @@ impl Session {
     /// Takes a packet to send. False: the window is full, try again when frames have come.
     pub fn send(&mut self, head: &Head, args: Option<&Args>, body: Option<Body<'_>>) -> bool {
         self.kept.push(head, args, body)
+    }
+
+    /// Takes bytes of a stream to send, at most [`crate::limits::NET_BODY_MAX`]: for those who have no packets. They
+    /// are the body of one that says nothing else. False: as [`Session::send`].
+    pub fn send_bytes(&mut self, bytes: &[u8]) -> bool {
+        const PLAIN: Head = Head {
+            kind: Kind::Data,
+            flags: 0,
+            context: 0,
+            tag: 0,
+            check: 0,
+        };
+        lend(bytes, |source| {
+            self.send(&PLAIN, None, Some(Body::whole(&source)))
+        })
     }
 
     /// There is a carrier, in place of the former one if there was one. Nothing that the owner still

@@ -185,6 +185,7 @@ fn subscriptions_of_others_are_told_and_the_transports_own_is_not() {
         task: task(2).bits(),
         status: None,
         tokens: vec![7, u64::MAX, 8],
+        relays: 0,
     };
     let body = from_daemon::Body::TaskExited(exited.clone());
     hub.state().post(task(1).bits(), body, Vec::new());
