@@ -101,12 +101,32 @@ fn remove_namespace(name: &str) -> Result<()> {
     }
 }
 
+/// Processes in a namespace, and those that are about to be: they would run on in it when its name
+/// is gone.
 fn processes(name: &str) -> Result<Vec<i32>> {
-    let list = run("ip", &["netns", "pids", name], "")?;
-    Ok(list
-        .split_whitespace()
-        .filter_map(|pid| pid.parse().ok())
-        .collect())
+    // In this order: one that enters in between is found inside.
+    let mut all = entering(name)?;
+    let inside = run("ip", &["netns", "pids", name], "")?;
+    all.extend(
+        inside
+            .split_whitespace()
+            .filter_map(|pid| pid.parse::<i32>().ok()),
+    );
+    all.sort_unstable();
+    all.dedup();
+    Ok(all)
+}
+
+/// Processes that are still the `ip` of [`Lab::command`].
+fn entering(name: &str) -> Result<Vec<i32>> {
+    let start = format!("ip\0netns\0exec\0{name}\0");
+    let is_it = |pid: &i32| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        line.starts_with(start.as_bytes())
+    };
+    let pids = fs::read_dir("/proc")?.flatten();
+    let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    Ok(pids.filter(is_it).collect())
 }
 
 fn kill(pids: &[i32]) {

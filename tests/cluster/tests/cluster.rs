@@ -218,9 +218,9 @@ fn loss_and_rate_are_seen() {
         })
     };
     let arrived = |count: usize| {
-        (0..count).for_each(|_| {
+        for _ in 0..count {
             sender.send_to(&[1], to).unwrap();
-        });
+        }
         std::iter::repeat_with(|| receive(SHORT))
             .take_while(|is_there| *is_there)
             .count()
@@ -342,10 +342,14 @@ fn what_a_killed_run_left_is_removed() {
     let Some(cluster) = Cluster::new(1) else {
         return;
     };
-    // A process id that no process has: a child that was waited for.
-    let mut child = std::process::Command::new("true").spawn().unwrap();
-    child.wait().unwrap();
-    let lost = Lab::make(&format!("pvm-{}-1", child.id()), 2).unwrap();
+    // It lives until the cluster is there: other tests remove those of the dead, too.
+    let mut maker = std::process::Command::new("sleep")
+        .arg("1000")
+        .spawn()
+        .unwrap();
+    let lost = Lab::make(&format!("pvm-{}-1", maker.id()), 2).unwrap();
+    maker.kill().unwrap();
+    maker.wait().unwrap();
     let next = Cluster::new(1).unwrap();
     assert!(lost.processes(1).is_err() && lost.processes(2).is_err());
     assert!(Lab::open(lost.name()).is_err());
