@@ -251,3 +251,9 @@ pub const DIRECT_CANDIDATES_MAX: usize = 16;
 
 /// Bytes of frames that a direct connection holds in each direction, besides those in the kernel.
 pub const DIRECT_BUFFER: usize = 256 << 10;
+
+/// Longest that a new host waits until the loss of no host is the loss of the virtual machine.
+pub const SETTLE_MS: u64 = 3_000;
+
+/// Longest that one host waits for another one's answer to what users wait for.
+pub const HOST_ANSWER_MS: u64 = 5_000;

@@ -159,6 +159,16 @@ impl Machine {
         self.dir.path()
     }
 
+    /// One of several hosts on this machine.
+    #[track_caller]
+    pub fn with_hosts(count: usize) -> Self {
+        let machine = Self::new();
+        machine
+            .pvm(&["up", "--local-hosts", &count.to_string()])
+            .well();
+        machine
+    }
+
     /// Its runtime directory.
     pub fn runtime_dir(&self) -> PathBuf {
         self.dir.path().join("run")
@@ -175,6 +185,7 @@ impl Machine {
         command.args(arguments).stdin(Stdio::null());
         command
             .env(settings::RUNTIME_DIR, self.runtime_dir())
+            .env(settings::SECRET, self.dir.path().join("vm.key"))
             .env(settings::PVMD, program("pvmd"));
         for name in [
             settings::TASK,

@@ -17,6 +17,7 @@ use crate::cluster::trust::{DaemonId, Secret, Trust};
 use pvm::ids::TaskId;
 use pvm::limits::{
     ADMIT_DEADLINE_MS, ADMIT_PAUSE_MS, CONTROL_FRAME_MAX, LINE_PAUSE_MAX_MS, LINE_PAUSE_MIN_MS,
+    SETTLE_MS,
 };
 use pvm::wire::control::{FromDaemon, Relay, ToDaemon};
 use pvm::wire::value;
@@ -132,7 +133,15 @@ pub async fn join(
         after: limit,
         what: "the others have not told what has happened",
     };
-    tokio::time::timeout(limit, here).await.map_err(late)
+    tokio::time::timeout(limit, here).await.map_err(late)?;
+    let settled = async {
+        while !ledger.is_settled() {
+            tokio::time::sleep(Duration::from_millis(ADMIT_PAUSE_MS)).await;
+        }
+    };
+    // When it takes long, because other hosts are in trouble, this one can serve all the same.
+    let _ = tokio::time::timeout(Duration::from_millis(SETTLE_MS), settled).await;
+    Ok(())
 }
 
 fn start_mesh(

@@ -13,10 +13,13 @@ use crate::job::life::GRACE;
 use crate::job::numbers::Numbers;
 use crate::job::place::Candidate;
 use pvm::ids::{JobId, TaskId};
+use pvm::limits::HOST_ANSWER_MS;
 use pvm::wire::control::{
     EndReason, Failure, FailureCode, FromDaemon, ToDaemon, from_daemon, to_daemon,
 };
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 use std::time::Duration;
 
 /// The place of a host that is alone.
@@ -152,9 +155,36 @@ impl Hub {
         other.calls.push(&ToDaemon { request, body }, Vec::new());
     }
 
+    /// As [`Hub::ask_host`], for what users wait for: a host that is silent and not known to be lost
+    /// has failed after a while. Its answer is not heard then.
+    pub(super) fn ask_host_soon(
+        &mut self,
+        host: u16,
+        body: to_daemon::Body,
+        then: impl FnOnce(&mut Hub, Result<from_daemon::Body, Failure>) + 'static,
+    ) {
+        let then = Rc::new(Cell::new(Some(then)));
+        let answered = then.clone();
+        self.ask_host(host, body, move |hub, result| {
+            if let Some(then) = answered.take() {
+                then(hub, result);
+            }
+        });
+        self.spawn(|hub| async move {
+            let limit = Duration::from_millis(HOST_ANSWER_MS);
+            tokio::time::sleep(limit).await;
+            if let Some(then) = then.take() {
+                let hub = &mut *hub.borrow_mut();
+                let why = format!("no answer within {} s", limit.as_secs());
+                let name = hub.host_name(host);
+                then(hub, Err(host_lost(&name, &why)));
+            }
+        });
+    }
+
     /// Passes a request of a client on to another host, and its answer back.
     pub(super) fn ask_for(&mut self, asked: Asked, host: u16, body: to_daemon::Body) {
-        self.ask_host(host, body, move |hub, result| hub.conclude(asked, result));
+        self.ask_host_soon(host, body, move |hub, result| hub.conclude(asked, result));
     }
 
     /// The other host that is the home of a job.
@@ -284,6 +314,17 @@ impl Hub {
             "no majority of the hosts answers for {} s: the tasks of this host are stopped",
             silent.as_secs()
         );
+        // Nobody will decide here that the hosts which do not answer are lost; jobs must not wait for
+        // them.
+        for host in self
+            .hosts
+            .others
+            .values()
+            .map(|other| other.id)
+            .collect::<Vec<_>>()
+        {
+            self.parts_lost(host);
+        }
         self.end_all_jobs();
     }
 

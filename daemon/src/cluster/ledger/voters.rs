@@ -80,7 +80,8 @@ fn target(view: &View) -> BTreeSet<u64> {
     }
 }
 
-fn wanted(living: usize) -> usize {
+/// How many voters so many hosts have.
+pub(super) fn wanted(living: usize) -> usize {
     match living {
         0 | 1 => 1,
         2 => 2,

@@ -66,7 +66,7 @@ impl Hub {
         };
         for host in hosts.clone() {
             let (open, hosts) = (open.clone(), hosts.clone());
-            self.ask_host(host, to_daemon::Body::Halt(ask_only), move |hub, result| {
+            self.ask_host_soon(host, to_daemon::Body::Halt(ask_only), move |hub, result| {
                 let mut open = open.borrow_mut();
                 open.0 -= 1;
                 if let Err(failure) = gone_is_done(result) {
@@ -92,7 +92,7 @@ impl Hub {
         let open = Rc::new(Cell::new(hosts.len()));
         for host in hosts {
             let open = open.clone();
-            self.ask_host(host, to_daemon::Body::Halt(halt), move |hub, _| {
+            self.ask_host_soon(host, to_daemon::Body::Halt(halt), move |hub, _| {
                 open.set(open.get() - 1);
                 if open.get() == 0 {
                     hub.halt(Some(asked), GRACE);

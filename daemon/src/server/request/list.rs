@@ -38,7 +38,7 @@ impl Hub {
         }));
         for host in hosts {
             let gathering = gathering.clone();
-            self.ask_host(host, body.clone(), move |hub, result| {
+            self.ask_host_soon(host, body.clone(), move |hub, result| {
                 let mut gathering = gathering.borrow_mut();
                 if let Ok(list) = result {
                     append(&mut gathering.list, list);

@@ -86,7 +86,7 @@ impl Hub {
         if host.index == self.hosts.me.index {
             return self.halt_here(asked, halt.force);
         }
-        self.ask_host(
+        self.ask_host_soon(
             host.index,
             to_daemon::Body::Halt(halt),
             move |hub, result| {
