@@ -200,8 +200,9 @@ impl Hub {
             from_daemon::Body::TaskStarted(started) => self.part_task_started(host, started),
             from_daemon::Body::TaskEnded(ended) => self.part_task_ended(host, ended),
             from_daemon::Body::Output(output) => self.part_output(host, output),
+            from_daemon::Body::StdinDemand(demand) => self.part_demands(host, demand.job),
             from_daemon::Body::JobEnded(ended) => self.part_over(host, ended.job),
-            from_daemon::Body::TaskExited(exited) => self.remote_task_exited(exited),
+            from_daemon::Body::TaskExited(exited) => self.remote_task_exited(host, exited),
             _ => tracing::debug!("host {host} tells something that nobody waits for"),
         }
     }

@@ -89,6 +89,10 @@ impl Hub {
                 let held = self.relays.held.entry(pair.to).or_default();
                 held.push((pair.from, data));
             }
+            None if self.is_prepared(pair.to) => {
+                let held = self.relays.held.entry(pair.to).or_default();
+                held.push((pair.from, data));
+            }
             // It has ended; its senders are told of that.
             Some(Link::Left | Link::Lost) | None => {}
         }
@@ -98,6 +102,10 @@ impl Hub {
     pub(super) fn relay_ended(&mut self, pair: Pair, cleanly: bool) {
         if !cleanly {
             self.tell_broken(pair.to, pair.from);
+        }
+        if !self.watches.has_watchers(pair.from) {
+            // Nobody waits for its end, or it has been told.
+            return;
         }
         *self.relays.finished.entry(pair.from).or_default() += 1;
         let is_due = |exit: &TaskExited| self.has_all_streams(pair.from, exit);
@@ -138,8 +146,9 @@ impl Hub {
     }
 
     /// A watched task of another host has ended. Its last messages may still be on their way.
-    pub(super) fn remote_task_exited(&mut self, exited: TaskExited) {
-        let Some(id) = TaskId::from_bits(exited.task) else {
+    pub(super) fn remote_task_exited(&mut self, host: u16, exited: TaskExited) {
+        let id = TaskId::from_bits(exited.task);
+        let Some(id) = id.filter(|id| self.hosts.of(*id) == Some(host)) else {
             return;
         };
         let is_due = self.has_all_streams(id, &exited);
@@ -174,6 +183,8 @@ impl Hub {
         let streams = self.relays.out.extract_if(.., |pair, _| is_there(pair.to));
         streams.for_each(|(_, stream)| stream.break_off());
         self.relays.finished.retain(|from, _| !is_there(*from));
+        let opened = &mut self.relays.opened;
+        opened.retain(|(_, host), _| *host != place.index);
         let waiting: Vec<_> = self
             .relays
             .exits
