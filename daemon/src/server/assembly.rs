@@ -17,6 +17,9 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+/// Characters of a job's command line that other hosts are told, for their listings.
+const COMMAND_SHOWN: usize = 4096;
+
 /// What the new tasks are for.
 pub enum Purpose {
     /// A launch: all start, or none.
@@ -198,7 +201,7 @@ impl Hub {
     fn ask_prepare(&mut self, job: JobId, number: u64, host: u16, mut order: PreparePart) {
         self.add_part(job, host);
         if let Some(entry) = self.jobs.get(&job) {
-            order.command = entry.command.clone();
+            order.command = entry.command.chars().take(COMMAND_SHOWN).collect();
         }
         let body = to_daemon::Body::PreparePart(order);
         self.ask_host(host, body, move |hub, result| {

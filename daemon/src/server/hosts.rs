@@ -12,7 +12,9 @@ use crate::cluster::trust::DaemonId;
 use crate::job::life::GRACE;
 use crate::job::numbers::Numbers;
 use crate::job::place::Candidate;
+use prost::Message;
 use pvm::ids::{JobId, TaskId};
+use pvm::limits::CONTROL_FRAME_MAX;
 use pvm::wire::control::{
     EndReason, Failure, FailureCode, FromDaemon, ToDaemon, from_daemon, to_daemon,
 };
@@ -145,11 +147,18 @@ impl Hub {
         let Some(other) = self.hosts.others.get_mut(&host) else {
             return then(self, Err(host_lost(&host.to_string(), "it is not there")));
         };
-        other.last_request += 1;
-        let request = other.last_request;
+        let request = other.last_request + 1;
+        let message = ToDaemon {
+            request,
+            body: Some(body),
+        };
+        if message.encoded_len() > CONTROL_FRAME_MAX {
+            let name = other.facts.name.clone();
+            return then(self, Err(too_large(&name)));
+        }
+        other.last_request = request;
         other.pending.insert(request, Box::new(then));
-        let body = Some(body);
-        other.calls.push(&ToDaemon { request, body }, Vec::new());
+        other.calls.push(&message, Vec::new());
     }
 
     /// Passes a request of a client on to another host, and its answer back.
@@ -301,6 +310,15 @@ impl Hub {
             });
         }
     }
+}
+
+fn too_large(name: &str) -> Failure {
+    failure(
+        FailureCode::FailureResources,
+        format!("cannot ask host {name}"),
+        format!("the request has more than {CONTROL_FRAME_MAX} bytes"),
+        "use fewer or shorter arguments and variables",
+    )
 }
 
 /// A host that does not answer any more.

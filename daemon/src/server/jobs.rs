@@ -373,6 +373,7 @@ impl Hub {
         };
         gone.outbox.close();
         self.watches.forget(client);
+        self.forget_tickets(client);
         if let Role::Task(task) = gone.role {
             self.connection_lost(task);
         }
