@@ -3,6 +3,9 @@
 use pvm::ids::TaskId;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// The token of the transport, which only stops talking with a task that has ended.
+pub const TRANSPORT_TOKEN: u64 = u64::MAX;
+
 /// Subscriptions of watchers (`W` names a connection). A token is told of a task at most once.
 pub struct Watches<W> {
     by_task: BTreeMap<TaskId, BTreeSet<(W, u64)>>,
@@ -36,8 +39,16 @@ impl<W: Ord + Copy> Watches<W> {
     }
 
     /// Whether anybody would be told of the task's end.
-    pub fn is_watched(&self, task: TaskId) -> bool {
+    pub fn has_watchers(&self, task: TaskId) -> bool {
         self.by_task.contains_key(&task)
+    }
+
+    /// Whether anybody would be told of the task's end who deals with it: not only the transport.
+    pub fn is_watched(&self, task: TaskId) -> bool {
+        let watchers = self.by_task.get(&task).into_iter().flatten();
+        watchers
+            .into_iter()
+            .any(|(_, token)| *token != TRANSPORT_TOKEN)
     }
 
     /// The tasks that are watched.

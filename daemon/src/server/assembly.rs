@@ -3,7 +3,7 @@
 
 use super::failure::failure;
 use super::hub::{Asked, Hub};
-use super::launch::{self, Birth, Ready, Stdin};
+use super::launch::{self, Birth, Ready};
 use super::request::Input;
 use super::tasks::Origin;
 use crate::host::limits;
@@ -13,8 +13,12 @@ use pvm::wire::control::{
     App, Failure, FailureCode, Launch, Placement, PreparePart, SpawnResult, Spawned, StartPart,
     from_daemon, to_daemon,
 };
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+
+/// Characters of a job's command line that other hosts are told, for their listings.
+const COMMAND_SHOWN: usize = 4096;
 
 /// What the new tasks are for.
 pub enum Purpose {
@@ -197,7 +201,7 @@ impl Hub {
     fn ask_prepare(&mut self, job: JobId, number: u64, host: u16, mut order: PreparePart) {
         self.add_part(job, host);
         if let Some(entry) = self.jobs.get(&job) {
-            order.command = entry.command.clone();
+            order.command = entry.command.chars().take(COMMAND_SHOWN).collect();
         }
         let body = to_daemon::Body::PreparePart(order);
         self.ask_host(host, body, move |hub, result| {
@@ -333,9 +337,20 @@ impl Hub {
     fn start_assembled(&mut self, job: JobId, assembly: Assembly, world: &Rc<[TaskId]>) {
         let me = self.hosts.me.index;
         let mut here = Vec::new();
+        let mut ranks_here = Vec::new();
         let mut orders: BTreeMap<u16, StartPart> = BTreeMap::new();
-        for (rank, (seat, id)) in assembly.started().enumerate() {
+        let started: Vec<_> = assembly.started().collect();
+        let (input, adopted) = match assembly.purpose {
+            Purpose::Launch(input) => (Some(*input), None),
+            Purpose::Spawn(asked) => {
+                self.note_batch(job, asked, assembly.results, world);
+                (Input::none().ok(), None)
+            }
+            Purpose::Adopt(asked) => (None, Some((asked, assembly.results))),
+        };
+        for (rank, (seat, id)) in (0..).zip(started) {
             if seat.host == me {
+                ranks_here.push(rank);
                 if let Some(ready) = assembly.ready.get(&seat.app) {
                     here.push((id, ready.clone()));
                 }
@@ -349,46 +364,90 @@ impl Hub {
                 ..StartPart::default()
             });
             order.tasks.push(id.bits());
-            order.ranks.push(rank as u32);
+            order.ranks.push(rank);
             order.numbers.push(number.unwrap_or_default());
+            let input = input.as_ref();
+            order.fed.extend(
+                input
+                    .is_some_and(|it| it.feeds_elsewhere(rank))
+                    .then_some(rank),
+            );
         }
-        let input = match assembly.purpose {
-            Purpose::Launch(input) => Some(*input),
-            Purpose::Spawn(asked) => {
-                self.note_batch(job, asked, assembly.results, world);
-                Input::none().ok()
-            }
-            Purpose::Adopt(asked) => {
-                self.tell_adopted(job, asked, assembly.results);
-                None
-            }
-        };
-        for (host, order) in orders {
-            self.tell_host(host, to_daemon::Body::StartPart(order));
-        }
-        let stdin = |rank: u32| -> Option<Stdin> { Some(input.as_ref()?.of(rank)) };
-        self.start_here(job, &here, &stdin);
-        let feeder = input.and_then(|input| input.into_feeder(self, job));
-        if let Some(entry) = self.jobs.get_mut(&job)
-            && feeder.is_some()
-        {
-            entry.feeder = feeder;
+        let is_fed = |(_, order): &(&u16, &StartPart)| !order.fed.is_empty();
+        let fed = orders
+            .iter()
+            .filter(is_fed)
+            .map(|(host, _)| *host)
+            .collect();
+        self.order_parts(job, orders, adopted);
+        if let Some(mut input) = input {
+            self.start_here(job, &here, &ranks_here, &mut input);
+            self.feed_with(job, input, fed);
         }
         self.changed.notify_one();
+    }
+
+    /// Tells other hosts to start what they have prepared. Adopted tasks can attach when all have
+    /// done so: then they are told.
+    fn order_parts(
+        &mut self,
+        job: JobId,
+        orders: BTreeMap<u16, StartPart>,
+        adopted: Option<(Asked, Vec<Option<SpawnResult>>)>,
+    ) {
+        if orders.is_empty()
+            && let Some((asked, results)) = adopted
+        {
+            return self.tell_adopted(job, asked, results);
+        }
+        let adopted = Rc::new(RefCell::new(adopted));
+        let open = Rc::new(Cell::new(orders.len()));
+        for (host, order) in orders {
+            let (adopted, open) = (adopted.clone(), open.clone());
+            let tasks = order.tasks.clone();
+            self.ask_host(
+                host,
+                to_daemon::Body::StartPart(order),
+                move |hub, result| {
+                    open.set(open.get() - 1);
+                    let is_last = open.get() == 0;
+                    match (result, adopted.take()) {
+                        (Err(why), adopted) => {
+                            hub.part_not_started(job, &tasks, &why);
+                            if let Some((asked, _)) = adopted {
+                                hub.conclude(asked, Err(why));
+                                hub.abandon(job);
+                            }
+                        }
+                        (Ok(_), Some((asked, results))) if is_last => {
+                            hub.tell_adopted(job, asked, results);
+                        }
+                        (Ok(_), waiting) => *adopted.borrow_mut() = waiting,
+                    }
+                },
+            );
+        }
+    }
+
+    /// A host has not done what it had prepared.
+    fn part_not_started(&mut self, job: JobId, tasks: &[u64], why: &Failure) {
+        for id in tasks.iter().copied().filter_map(TaskId::from_bits) {
+            self.task_not_started(job, id, why.clone());
+        }
     }
 
     fn start_here(
         &mut self,
         job: JobId,
         here: &[(TaskId, Rc<Ready>)],
-        stdin: &dyn Fn(u32) -> Option<Stdin>,
+        ranks: &[u32],
+        input: &mut Input,
     ) {
-        let null = launch::null();
-        let ordered = null.and_then(|null| {
-            self.order_starts(job, here, &|rank| {
-                stdin(rank).unwrap_or_else(|| null.clone())
-            })
-        });
+        let opened = match input.feeds_here() {
+            true => input.open(ranks),
+            false => Ok(()),
+        };
+        let ordered = opened.and_then(|()| self.order_starts(job, here, &|rank| input.of(rank)));
         if let Err(failure) = ordered {
             for (id, _) in here {
                 self.process_not_started(job, *id, failure.clone());

@@ -12,7 +12,7 @@ use super::wire::{Directory, MeshWire};
 use crate::cluster::ledger::{Admission, Config, Ledger, LedgerError, News, World};
 use crate::cluster::mesh::proto::{self, Admit, Admitted};
 use crate::cluster::mesh::{Head, Mesh, MeshEvent, MeshOptions, stream};
-use crate::cluster::registry::{Command, Event, HostFacts, HostId, HostRecord, Refusal};
+use crate::cluster::registry::{Command, Event, HostFacts, HostId, HostRecord, Outcome, Refusal};
 use crate::cluster::trust::{DaemonId, Secret, Trust};
 use pvm::ids::TaskId;
 use pvm::limits::{
@@ -410,9 +410,17 @@ async fn admit_host(fabric: Rc<Fabric>, admit: Admit, (mut send, _recv): Carrier
 }
 
 async fn take_relay(hub: Shared, pair: Pair, mut recv: RecvStream) {
+    hub.borrow_mut().relay_begun(pair);
     let cleanly = loop {
         match stream::receive::<Relay>(&mut recv, CONTROL_FRAME_MAX).await {
-            Ok(Some(relay)) => hub.borrow_mut().relayed(pair, relay.data),
+            Ok(Some(relay)) => {
+                let receiver = hub.borrow().receiver(pair);
+                if let Some(outbox) = receiver {
+                    // Many senders must not overwhelm a task that does not look for messages.
+                    outbox.room().await;
+                }
+                hub.borrow_mut().relayed(pair, relay.data);
+            }
             Ok(None) => break true,
             Err(_) => break false,
         }
@@ -532,14 +540,21 @@ impl Pause {
     }
 }
 
+/// A command that waits, and what is done when it has been put in order.
+pub type Deferred = (Command, Box<dyn FnOnce(&mut Hub, Result<Outcome, String>)>);
+
 impl Hub {
     /// Puts an event in the order of the virtual machine. What comes of it is an event of its own.
     pub(super) fn submit(
         &mut self,
         command: Command,
-        failed: impl FnOnce(&mut Hub, String) + 'static,
+        then: impl FnOnce(&mut Hub, Result<Outcome, String>) + 'static,
     ) {
         let Some(fabric) = &self.fabric else {
+            if !self.opening.is_empty() {
+                // What there is so far is being taken over into the ledger.
+                return self.deferred.push((command, Box::new(then)));
+            }
             for event in self.registry.apply(&command).events {
                 self.group_event(event);
             }
@@ -547,9 +562,15 @@ impl Hub {
         };
         let proposed = fabric.ledger.propose(command);
         self.spawn(|hub| async move {
-            if let Err(error) = proposed.await {
-                failed(&mut hub.borrow_mut(), error.to_string());
-            }
+            let result = proposed.await.map_err(|error| error.to_string());
+            then(&mut hub.borrow_mut(), result);
         });
+    }
+
+    /// The virtual machine has been opened, or cannot be: what came meanwhile has its turn.
+    pub(super) fn submit_deferred(&mut self) {
+        for (command, then) in std::mem::take(&mut self.deferred) {
+            self.submit(command, then);
+        }
     }
 }

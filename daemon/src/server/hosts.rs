@@ -12,8 +12,13 @@ use crate::cluster::trust::DaemonId;
 use crate::job::life::GRACE;
 use crate::job::numbers::Numbers;
 use crate::job::place::Candidate;
+use prost::Message;
 use pvm::ids::{JobId, TaskId};
+<<<<<<< HEAD
 use pvm::limits::HOST_ANSWER_MS;
+=======
+use pvm::limits::CONTROL_FRAME_MAX;
+>>>>>>> review
 use pvm::wire::control::{
     EndReason, Failure, FailureCode, FromDaemon, ToDaemon, from_daemon, to_daemon,
 };
@@ -148,11 +153,18 @@ impl Hub {
         let Some(other) = self.hosts.others.get_mut(&host) else {
             return then(self, Err(host_lost(&host.to_string(), "it is not there")));
         };
-        other.last_request += 1;
-        let request = other.last_request;
+        let request = other.last_request + 1;
+        let message = ToDaemon {
+            request,
+            body: Some(body),
+        };
+        if message.encoded_len() > CONTROL_FRAME_MAX {
+            let name = other.facts.name.clone();
+            return then(self, Err(too_large(&name)));
+        }
+        other.last_request = request;
         other.pending.insert(request, Box::new(then));
-        let body = Some(body);
-        other.calls.push(&ToDaemon { request, body }, Vec::new());
+        other.calls.push(&message, Vec::new());
     }
 
     /// As [`Hub::ask_host`], for what users wait for: a host that is silent and not known to be lost
@@ -230,8 +242,9 @@ impl Hub {
             from_daemon::Body::TaskStarted(started) => self.part_task_started(host, started),
             from_daemon::Body::TaskEnded(ended) => self.part_task_ended(host, ended),
             from_daemon::Body::Output(output) => self.part_output(host, output),
+            from_daemon::Body::StdinDemand(demand) => self.part_demands(host, demand.job),
             from_daemon::Body::JobEnded(ended) => self.part_over(host, ended.job),
-            from_daemon::Body::TaskExited(exited) => self.remote_task_exited(exited),
+            from_daemon::Body::TaskExited(exited) => self.remote_task_exited(host, exited),
             _ => tracing::debug!("host {host} tells something that nobody waits for"),
         }
     }
@@ -341,6 +354,15 @@ impl Hub {
             });
         }
     }
+}
+
+fn too_large(name: &str) -> Failure {
+    failure(
+        FailureCode::FailureResources,
+        format!("cannot ask host {name}"),
+        format!("the request has more than {CONTROL_FRAME_MAX} bytes"),
+        "use fewer or shorter arguments and variables",
+    )
 }
 
 /// A host that does not answer any more.

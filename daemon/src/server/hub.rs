@@ -4,7 +4,7 @@
 //! pipe and keeper tasks borrow it for one event at a time and never across an await. What is to
 //! be written goes to outboxes, which never block.
 
-use super::fabric::Fabric;
+use super::fabric::{Deferred, Fabric};
 use super::hosts::{FIRST, Hosts};
 use super::jobs::JobEntry;
 use super::outbox::Outbox;
@@ -130,6 +130,8 @@ pub struct Hub {
     pub(super) changed: Rc<Notify>,
     /// Those who wait for the virtual machine to be opened for other hosts.
     pub(super) opening: Vec<Asked>,
+    /// Commands that wait for the same.
+    pub(super) deferred: Vec<Deferred>,
     /// How this daemon would take part in a virtual machine of several hosts.
     pub(super) place: Rc<ClusterPlace>,
     /// How many tasks have been spawned, for taking turns among the hosts.
@@ -168,6 +170,7 @@ impl Hub {
                 ends_everywhere: false,
                 changed: Rc::new(Notify::new()),
                 opening: Vec::new(),
+                deferred: Vec::new(),
                 place,
                 turn: Cell::new(0),
                 last_client: 0,

@@ -186,6 +186,8 @@ impl Hub {
         if let Some(asked) = entry.launch.take() {
             self.conclude(asked, Err(failure));
         }
+        // Nobody reads it, but the hosts that have sent it wait until it is taken.
+        self.release_output(job);
         for _ in 0..unread.len() * 2 {
             self.drive(job, |life, now, out| life.stream_closed(now, out));
         }
@@ -229,14 +231,12 @@ impl Hub {
         if let Some(feeder) = entry.feeder.take() {
             feeder.stop();
         }
-        match &entry.keeper {
-            Some(keeper) => {
-                let grace_ms = grace.as_millis() as u32;
-                let body = Some(to_keeper::Body::End(KeeperEnd { grace_ms }));
-                keeper.outbox.push(&ToKeeper { body }, Vec::new());
-            }
-            None => self.disconnect_tasks(job),
+        if let Some(keeper) = &entry.keeper {
+            let grace_ms = grace.as_millis() as u32;
+            let body = Some(to_keeper::Body::End(KeeperEnd { grace_ms }));
+            keeper.outbox.push(&ToKeeper { body }, Vec::new());
         }
+        self.disconnect_tasks(job);
         self.end_parts(job, grace);
     }
 
@@ -246,7 +246,8 @@ impl Hub {
             return;
         };
         for id in entry.tasks.clone() {
-            let Some(task) = self.tasks.get(&id) else {
+            let task = self.tasks.get(&id);
+            let Some(task) = task.filter(|task| task.origin != Origin::Started) else {
                 continue;
             };
             match task.attachment().and_then(|a| self.clients.get(&a.client)) {
@@ -314,7 +315,9 @@ impl Hub {
         let Some(mut entry) = self.jobs.remove(&job) else {
             return;
         };
-        for id in &entry.tasks {
+        let prepared = entry.part.iter_mut().flat_map(Part::take_prepared);
+        let prepared: Vec<_> = prepared.collect();
+        for id in entry.tasks.iter().chain(&prepared) {
             if self.hosts.is_mine(*id) {
                 self.forget_task(*id);
             }
@@ -322,8 +325,14 @@ impl Hub {
         for assembly in std::mem::take(&mut entry.assemblies) {
             self.give_up(job, assembly);
         }
+        let mut oom_evidence = String::new();
         if let Some(cause) = &mut summary.first_cause {
             cause.host = self.host_of(cause);
+            // The counters are those of this host.
+            let id = TaskId::from_bits(cause.task);
+            if id.is_some_and(|id| self.hosts.is_mine(id)) {
+                oom_evidence = evidence(&entry.oom, cause);
+            }
         }
         tracing::info!("{job} has ended: {}", summary.reason.as_str_name());
         if let Some(lease) = entry.lease
@@ -331,7 +340,7 @@ impl Hub {
         {
             let ended = JobEnded {
                 job: job.0,
-                oom_evidence: oom_evidence(&entry.oom, &summary),
+                oom_evidence,
                 first_cause: summary.first_cause,
                 stopped: summary.stopped,
                 reason: summary.reason.into(),
@@ -346,10 +355,15 @@ impl Hub {
         if let Some(entry) = self.jobs.get_mut(&job) {
             entry.lease = None;
             entry.launch = None;
+            if let Some(part) = &entry.part {
+                // Nobody takes its output any more: what waits for that goes on.
+                part.allowance.close();
+            }
         }
         self.drive(job, |life, now, out| {
             life.terminate(EndReason::EndInterrupted, crate::job::life::GRACE, now, out);
         });
+        self.release_output(job);
     }
 
     /// A connection has ended.
@@ -359,6 +373,7 @@ impl Hub {
         };
         gone.outbox.close();
         self.watches.forget(client);
+        self.forget_tickets(client);
         if let Role::Task(task) = gone.role {
             self.connection_lost(task);
         }
@@ -404,12 +419,8 @@ impl Hub {
 }
 
 /// A SIGKILL that we have not sent, and the kernel's counters have grown.
-fn oom_evidence(counter: &OomCounter, summary: &Summary) -> String {
-    let cause = summary
-        .first_cause
-        .as_ref()
-        .and_then(|cause| cause.status.as_ref());
-    match cause {
+fn evidence(counter: &OomCounter, cause: &TaskEnded) -> String {
+    match cause.status {
         Some(ExitStatus {
             how: Some(How::Signal(libc::SIGKILL)),
             ..

@@ -246,14 +246,13 @@ impl Hub {
     /// # Errors
     /// When no id is free.
     pub(super) fn allocate(&mut self, count: usize) -> Result<Vec<TaskId>, Failure> {
-        let is_prepared = |id: &TaskId| {
-            let mut parts = self.jobs.values().filter_map(|entry| entry.part.as_ref());
-            parts.any(|part| part.is_prepared(*id))
-        };
+        let parts = self.jobs.values().filter_map(|entry| entry.part.as_ref());
+        let parts: Vec<_> = parts.collect();
+        let is_prepared = |id| parts.iter().any(|part| part.is_prepared(id));
         let ids = (0..count).map(|_| {
             let id = self
                 .numbers
-                .next(|id| self.tasks.contains_key(&id) || is_prepared(&id));
+                .next(|id| self.tasks.contains_key(&id) || is_prepared(id));
             id.ok_or_else(|| no_resources(count, &"no task id is free"))
         });
         ids.collect()

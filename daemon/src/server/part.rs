@@ -18,7 +18,7 @@ use pvm::wire::control::{
     Failure, FailureCode, FailurePolicy, Launch, OutputTaken, PreparePart, SpawnResult, Spawned,
     StartPart, TaskStarted, from_daemon,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use tokio::sync::Semaphore;
 
@@ -69,6 +69,37 @@ impl Part {
     pub fn is_prepared(&self, task: TaskId) -> bool {
         self.prepared.contains_key(&task)
     }
+
+    /// Takes out the tasks that are to be started now; all of them, or none.
+    fn take_newcomers(
+        &mut self,
+        job: JobId,
+        start: &StartPart,
+    ) -> Result<Vec<(Prepared, Birth, Newcomer)>, Failure> {
+        let wrong = |why| malformed("starting tasks", why);
+        let places = start.ranks.iter().zip(&start.numbers);
+        let each = start.tasks.iter().zip(places);
+        let is_sound = |(bits, (rank, _)): &(&u64, (&u32, &u32))| {
+            let id = TaskId::from_bits(**bits).filter(|id| self.is_prepared(*id));
+            id.is_some() && start.world.get(**rank as usize) == Some(*bits)
+        };
+        if each.len() != start.tasks.len() || !each.clone().all(|it| is_sound(&it)) {
+            return Err(wrong("they were not prepared so"));
+        }
+        let mut newcomers = Vec::with_capacity(each.len());
+        for (bits, (&rank, &number)) in each {
+            let found = TaskId::from_bits(*bits).and_then(|id| self.prepared.remove_entry(&id));
+            let (id, task) = found.ok_or_else(|| wrong("one of them twice"))?;
+            let (birth, new) = task.newcomer(job, id, (rank, number));
+            newcomers.push((task, birth, new));
+        }
+        Ok(newcomers)
+    }
+
+    /// The tasks that wait for their start, which will not come.
+    pub fn take_prepared(&mut self) -> impl Iterator<Item = TaskId> + use<> {
+        std::mem::take(&mut self.prepared).into_keys()
+    }
 }
 
 impl Hub {
@@ -83,6 +114,9 @@ impl Hub {
         let count: u64 = launch.apps.iter().map(|app| u64::from(app.count)).sum();
         limits::check_count(count)?;
         let job = JobId(prepare.job);
+        if self.home_elsewhere(job) != Some(home) {
+            return Err(malformed(WHAT, "the job is not of the host that asks"));
+        }
         let parent = TaskId::from_bits(prepare.parent);
         let mut results = Vec::with_capacity(count as usize);
         let mut prepared = BTreeMap::new();
@@ -143,7 +177,8 @@ impl Hub {
         if let Some(entry) = self.jobs.get(&job) {
             let is_its = entry.part.as_ref().is_some_and(|part| part.home == home);
             return match is_its && !entry.life.is_ending() {
-                true => Ok(()),
+                true if prepare.adopt => Ok(()),
+                true => self.ensure_keeper(job),
                 false => Err(ending(job)),
             };
         }
@@ -171,43 +206,53 @@ impl Hub {
         Ok(())
     }
 
+    /// Whether a task of this host has got its id and may be started. Tasks of hosts that have been told
+    /// to start theirs can know it before this one has.
+    pub(super) fn is_prepared(&self, task: TaskId) -> bool {
+        let mut parts = self.jobs.values().filter_map(|entry| entry.part.as_ref());
+        parts.any(|part| part.is_prepared(task))
+    }
+
     /// Starts prepared tasks, and forgets those that the home does not want.
     pub(super) fn start_part(&mut self, asked: Asked, start: StartPart) -> Reply {
         let job = JobId(start.job);
         let entry = self.jobs.get_mut(&job);
         let entry = entry.filter(|entry| entry.lease == Some(asked.client));
         let entry = entry.ok_or_else(|| no_such_job(job, "start tasks of"))?;
+        if entry.life.is_ending() {
+            return Err(ending(job));
+        }
         let Some(part) = &mut entry.part else {
             return Err(no_such_job(job, "start tasks of"));
         };
-        let named = start.tasks.iter().chain(&start.forgotten);
-        let mut prepared: BTreeMap<_, _> = named
-            .filter_map(|bits| part.prepared.remove_entry(&TaskId::from_bits(*bits)?))
+        let newcomers = part.take_newcomers(job, &start)?;
+        let forgotten = start.forgotten.iter().copied();
+        let forgotten = forgotten.filter_map(TaskId::from_bits);
+        let forgotten: Vec<_> = forgotten
+            .filter(|id| part.prepared.remove(id).is_some())
             .collect();
-        let world: Option<Vec<_>> = start.world.iter().map(|b| TaskId::from_bits(*b)).collect();
-        let world: Rc<[TaskId]> = world.unwrap_or_default().into();
-        let places = start.ranks.iter().zip(&start.numbers);
-        let mut seats = Vec::with_capacity(start.tasks.len());
-        for (bits, (&rank, &number)) in start.tasks.iter().zip(places) {
-            let id = TaskId::from_bits(*bits);
-            let found = id.and_then(|id| Some((id, prepared.remove(&id)?)));
-            let Some((id, task)) = found else {
-                return Err(malformed("starting tasks", "they were not prepared"));
-            };
-            if world.get(rank as usize) != Some(&id) {
-                return Err(malformed("starting tasks", "rank and world do not agree"));
-            }
-            let (birth, new) = task.newcomer(job, id, (rank, number));
+        forgotten.into_iter().for_each(|id| self.forget_task(id));
+        if newcomers.is_empty() {
+            return super::request::DONE;
+        }
+        let mut input = super::request::Input::none()?;
+        let opened = input.open(&start.fed);
+        let world = start.world.iter().copied();
+        let world: Rc<[TaskId]> = world.filter_map(TaskId::from_bits).collect();
+        let mut seats = Vec::with_capacity(newcomers.len());
+        for (task, birth, new) in newcomers {
+            let id = new.id;
             self.enter_task(birth, new, &world);
             seats.extend(task.app.map(|app| (id, app)));
         }
-        let input = super::request::Input::none()?;
-        if let Err(failure) = self.order_starts(job, &seats, &|rank| input.of(rank)) {
+        let ordered = opened.and_then(|()| self.order_starts(job, &seats, &|rank| input.of(rank)));
+        if let Err(failure) = ordered {
             for (id, _) in &seats {
                 self.process_not_started(job, *id, failure.clone());
             }
         }
-        Ok(None)
+        self.feed_with(job, input, BTreeSet::new());
+        super::request::DONE
     }
 
     /// The home's launcher has taken some of the part's output.

@@ -29,6 +29,13 @@ pub struct Pair {
     pub to: TaskId,
 }
 
+/// The end of a task that is told behind its last message.
+struct Waiting {
+    exited: TaskExited,
+    /// Streams that have not come by now will not.
+    is_late: bool,
+}
+
 /// All streams of relayed messages.
 #[derive(Default)]
 pub struct Relays {
@@ -38,8 +45,10 @@ pub struct Relays {
     opened: HashMap<(TaskId, u16), u32>,
     /// How many streams of a task of another host have been read to their ends.
     finished: HashMap<TaskId, u32>,
+    /// How many of them are being read.
+    reading: HashMap<TaskId, u32>,
     /// Ends of tasks that wait for streams.
-    exits: HashMap<TaskId, TaskExited>,
+    exits: HashMap<TaskId, Waiting>,
     /// For tasks that have not attached yet.
     held: HashMap<TaskId, Vec<(TaskId, Vec<u8>)>>,
 }
@@ -78,6 +87,18 @@ impl Hub {
         }
     }
 
+    /// A stream of another host begins.
+    pub(super) fn relay_begun(&mut self, pair: Pair) {
+        *self.relays.reading.entry(pair.from).or_default() += 1;
+    }
+
+    /// Where the messages of a stream go, when their receiver is attached.
+    pub(super) fn receiver(&self, pair: Pair) -> Option<Outbox> {
+        let attachment = self.tasks.get(&pair.to)?.attachment()?;
+        let client = self.clients.get(&attachment.client)?;
+        Some(client.outbox.clone())
+    }
+
     /// Messages of another host have come for a task here.
     pub(super) fn relayed(&mut self, pair: Pair, data: Vec<u8>) {
         match self.tasks.get(&pair.to).map(|task| &task.link) {
@@ -86,6 +107,10 @@ impl Hub {
                 self.tell_relayed(client, pair.from, data);
             }
             Some(Link::Never) => {
+                let held = self.relays.held.entry(pair.to).or_default();
+                held.push((pair.from, data));
+            }
+            None if self.is_prepared(pair.to) => {
                 let held = self.relays.held.entry(pair.to).or_default();
                 held.push((pair.from, data));
             }
@@ -99,11 +124,18 @@ impl Hub {
         if !cleanly {
             self.tell_broken(pair.to, pair.from);
         }
-        *self.relays.finished.entry(pair.from).or_default() += 1;
-        let is_due = |exit: &TaskExited| self.has_all_streams(pair.from, exit);
-        if self.relays.exits.get(&pair.from).is_some_and(is_due) {
-            self.release_exit(pair.from);
+        if let Some(reading) = self.relays.reading.get_mut(&pair.from) {
+            *reading -= 1;
+            if *reading == 0 {
+                self.relays.reading.remove(&pair.from);
+            }
         }
+        if !self.watches.has_watchers(pair.from) {
+            // Nobody waits for its end, or it has been told.
+            return;
+        }
+        *self.relays.finished.entry(pair.from).or_default() += 1;
+        self.release_due_exit(pair.from);
     }
 
     /// A task has attached: what came for it before is its now.
@@ -138,33 +170,52 @@ impl Hub {
     }
 
     /// A watched task of another host has ended. Its last messages may still be on their way.
-    pub(super) fn remote_task_exited(&mut self, exited: TaskExited) {
-        let Some(id) = TaskId::from_bits(exited.task) else {
+    pub(super) fn remote_task_exited(&mut self, host: u16, exited: TaskExited) {
+        let id = TaskId::from_bits(exited.task);
+        let Some(id) = id.filter(|id| self.hosts.of(*id) == Some(host)) else {
             return;
         };
-        let is_due = self.has_all_streams(id, &exited);
-        self.relays.exits.insert(id, exited);
-        if is_due {
-            return self.release_exit(id);
+        let waiting = Waiting {
+            exited,
+            is_late: false,
+        };
+        self.relays.exits.insert(id, waiting);
+        self.release_due_exit(id);
+        if !self.relays.exits.contains_key(&id) {
+            return;
         }
         self.spawn(|hub| async move {
             tokio::time::sleep(STREAMS_LINGER).await;
-            hub.borrow_mut().release_exit(id);
+            let mut hub = hub.borrow_mut();
+            if let Some(waiting) = hub.relays.exits.get_mut(&id) {
+                waiting.is_late = true;
+                hub.release_due_exit(id);
+            }
         });
     }
 
-    fn has_all_streams(&self, task: TaskId, exit: &TaskExited) -> bool {
-        self.relays.finished.get(&task).copied().unwrap_or(0) >= exit.relays
+    /// Tells the end of a task when all of its messages have come.
+    fn release_due_exit(&mut self, task: TaskId) {
+        let relays = &self.relays;
+        let Some(waiting) = relays.exits.get(&task) else {
+            return;
+        };
+        let finished = relays.finished.get(&task).copied().unwrap_or(0);
+        let have_come = waiting.is_late || finished >= waiting.exited.relays;
+        // What is being read ends by itself, also when its receiver is slow.
+        if have_come && !relays.reading.contains_key(&task) {
+            self.release_exit(task);
+        }
     }
 
     fn release_exit(&mut self, task: TaskId) {
-        let Some(exit) = self.relays.exits.remove(&task) else {
+        let Some(Waiting { exited, .. }) = self.relays.exits.remove(&task) else {
             return;
         };
         self.relays.finished.remove(&task);
         let streams = self.relays.out.extract_if(.., |pair, _| pair.to == task);
         streams.for_each(|(_, stream)| stream.break_off());
-        self.tell_exit(task, &exit.status.unwrap_or_default());
+        self.tell_exit(task, &exited.status.unwrap_or_default());
     }
 
     /// A host is lost: nothing comes from it any more.
@@ -174,6 +225,8 @@ impl Hub {
         let streams = self.relays.out.extract_if(.., |pair, _| is_there(pair.to));
         streams.for_each(|(_, stream)| stream.break_off());
         self.relays.finished.retain(|from, _| !is_there(*from));
+        let opened = &mut self.relays.opened;
+        opened.retain(|(_, host), _| *host != place.index);
         let waiting: Vec<_> = self
             .relays
             .exits

@@ -4,6 +4,7 @@ use super::hub::{Hub, Shared};
 use super::stdio::Sink;
 use crate::cluster::registry::HostId;
 use crate::job::life::Exit;
+use crate::job::watch::TRANSPORT_TOKEN;
 use prost::bytes::Bytes;
 use pvm::ids::{JobId, TaskId};
 use pvm::wire::control::exit_status::How;
@@ -43,17 +44,23 @@ impl Hub {
     }
 
     /// Tells all parts of a job to end.
-    pub(super) fn end_parts(&self, job: JobId, grace: Duration) {
+    pub(super) fn end_parts(&mut self, job: JobId, grace: Duration) {
         let Some(entry) = self.jobs.get(&job) else {
             return;
         };
-        for host in entry.parts.keys() {
+        for host in entry.parts.keys().copied().collect::<Vec<_>>() {
             let terminate = Terminate {
                 job: job.0,
                 force: grace.is_zero(),
                 reason: String::new(),
             };
-            self.tell_host(*host, to_daemon::Body::Terminate(terminate));
+            let order = to_daemon::Body::Terminate(terminate);
+            self.ask_host(host, order, move |hub, result| {
+                if result.is_err() {
+                    // It has not prepared anything, or all of that has ended and been told.
+                    hub.part_over(host, job.0);
+                }
+            });
         }
     }
 
@@ -94,6 +101,10 @@ impl Hub {
         let Some(entry) = self.jobs.get_mut(&JobId(output.job)) else {
             return;
         };
+        let task = entry.tasks.get(output.rank as usize);
+        if task.is_none_or(|task| task.host() != host) {
+            return;
+        }
         if entry.launch.is_some() {
             entry.held_output.push((host, output));
         } else if let Some(part) = entry.parts.get(&host) {
@@ -108,6 +119,14 @@ impl Hub {
         let held = entry.map(|entry| std::mem::take(&mut entry.held_output));
         for (host, output) in held.unwrap_or_default() {
             self.part_output(host, output);
+        }
+    }
+
+    /// The tasks of a part have taken the input that they were sent.
+    pub(super) fn part_demands(&self, host: u16, job: u64) {
+        let entry = self.jobs.get(&JobId(job));
+        if let Some(feeder) = entry.and_then(|entry| entry.feeder.as_ref()) {
+            feeder.has_taken(host);
         }
     }
 
@@ -149,6 +168,9 @@ impl Hub {
         let Some(entry) = self.jobs.get(&job) else {
             return;
         };
+        if let Some(feeder) = &entry.feeder {
+            feeder.forget(host);
+        }
         let numbers = entry.numbers.iter();
         let open = numbers.filter(|(id, number)| id.host() == host && entry.life.is_open(**number));
         let mut open: Vec<_> = open.map(|(id, number)| (*number, *id)).collect();
@@ -178,12 +200,17 @@ impl Hub {
     }
 
     /// Makes sure that the end of a task on another host is told here.
-    pub(super) fn watch_remote(&mut self, id: TaskId) {
+    pub(super) fn watch_remote(&mut self, id: TaskId, token: u64) {
         let Some(host) = self.hosts.of(id) else {
             return;
         };
+        // Whether anybody but the transport wants to know makes a difference there.
+        let token = match token {
+            TRANSPORT_TOKEN => token,
+            _ => id.bits(),
+        };
         let notify = Notify {
-            token: id.bits(),
+            token,
             tasks: vec![id.bits()],
             cancel: false,
         };

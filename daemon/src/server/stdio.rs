@@ -5,14 +5,17 @@ use super::log::Log;
 use super::outbox::Outbox;
 use prost::bytes::Bytes;
 use pvm::ids::JobId;
-use pvm::wire::control::{FromDaemon, Output, StdinDemand, Stream, from_daemon};
+use pvm::wire::control::{
+    FromDaemon, Output, StdinData, StdinDemand, Stream, from_daemon, to_daemon,
+};
 use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 /// Bytes of one read from a task's pipe: what a pipe holds.
@@ -188,17 +191,20 @@ async fn read(pipe: &pipe::Receiver) -> Option<Bytes> {
 pub struct Feeder {
     pieces: mpsc::Sender<Bytes>,
     task: Rc<tokio::task::AbortHandle>,
+    far: Rc<Far>,
 }
 
 impl Feeder {
-    /// Feeds these pipes.
-    pub fn new(hub: &Hub, job: JobId, pipes: Vec<OwnedFd>) -> Option<Self> {
+    /// Feeds these pipes, and the tasks of these hosts.
+    pub fn new(hub: &Hub, job: JobId, pipes: Vec<OwnedFd>, hosts: BTreeSet<u16>) -> Option<Self> {
         let (pieces, next) = mpsc::channel(1);
         let hub = hub.me.upgrade()?;
-        let feeding = tokio::task::spawn_local(feed(hub, job, pipes, next));
+        let far = Rc::new(Far::new(hosts));
+        let feeding = tokio::task::spawn_local(feed(hub, job, pipes, far.clone(), next));
         Some(Feeder {
             pieces,
             task: Rc::new(feeding.abort_handle()),
+            far,
         })
     }
 
@@ -217,18 +223,81 @@ impl Feeder {
         }
     }
 
+    /// The tasks of another host have taken what they were sent.
+    pub fn has_taken(&self, host: u16) {
+        self.far.has_taken(host);
+    }
+
+    /// Another host has no tasks of the job any more.
+    pub fn forget(&self, host: u16) {
+        self.far.forget(host);
+    }
+
     /// Closes the tasks' input.
     pub fn stop(&self) {
         self.task.abort();
     }
 }
 
-async fn feed(hub: Shared, job: JobId, pipes: Vec<OwnedFd>, mut next: mpsc::Receiver<Bytes>) {
+/// Other hosts whose tasks are fed, and which of them have taken what they were sent.
+struct Far {
+    hosts: RefCell<BTreeMap<u16, bool>>,
+    changed: Notify,
+}
+
+impl Far {
+    fn new(hosts: BTreeSet<u16>) -> Self {
+        Far {
+            hosts: RefCell::new(hosts.into_iter().map(|host| (host, true)).collect()),
+            changed: Notify::new(),
+        }
+    }
+
+    fn send(&self, hub: &Hub, piece: &StdinData) {
+        for (host, has_taken) in self.hosts.borrow_mut().iter_mut() {
+            *has_taken = false;
+            hub.tell_host(*host, to_daemon::Body::Stdin(piece.clone()));
+        }
+    }
+
+    fn has_taken(&self, host: u16) {
+        if let Some(has_taken) = self.hosts.borrow_mut().get_mut(&host) {
+            *has_taken = true;
+        }
+        self.changed.notify_one();
+    }
+
+    fn forget(&self, host: u16) {
+        self.hosts.borrow_mut().remove(&host);
+        self.changed.notify_one();
+    }
+
+    async fn all_have_taken(&self) {
+        while self.hosts.borrow().values().any(|has_taken| !has_taken) {
+            self.changed.notified().await;
+        }
+    }
+}
+
+async fn feed(
+    hub: Shared,
+    job: JobId,
+    pipes: Vec<OwnedFd>,
+    far: Rc<Far>,
+    mut next: mpsc::Receiver<Bytes>,
+) {
     let open = pipes
         .into_iter()
         .filter_map(|fd| pipe::Sender::from_owned_fd(fd).ok());
     let mut open: Vec<_> = open.collect();
+    let mut message = StdinData {
+        job: job.0,
+        data: Bytes::new(),
+        eof: false,
+    };
     while let Some(piece) = next.recv().await {
+        message.data = piece.clone();
+        far.send(&hub.borrow(), &message);
         let mut writes = JoinSet::new();
         for mut pipe in open {
             let piece = piece.clone();
@@ -236,11 +305,15 @@ async fn feed(hub: Shared, job: JobId, pipes: Vec<OwnedFd>, mut next: mpsc::Rece
             writes.spawn_local(async move { pipe.write_all(&piece).await.is_ok().then_some(pipe) });
         }
         open = writes.join_all().await.into_iter().flatten().collect();
+        far.all_have_taken().await;
         let hub = hub.borrow();
         if let Some(feeder) = hub.jobs.get(&job).and_then(|entry| entry.feeder.as_ref()) {
             feeder.demand(&hub, job);
         }
     }
+    message.data = Bytes::new();
+    message.eof = true;
+    far.send(&hub.borrow(), &message);
 }
 
 #[cfg(test)]

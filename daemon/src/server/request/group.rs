@@ -4,13 +4,17 @@
 use super::{Reply, failure, malformed};
 use crate::cluster::registry::{BarrierResult, Command, Event, Origin, Outcome, Refusal, Registry};
 use crate::job::group::GroupError;
-use crate::server::hub::{Asked, Hub, Role};
+use crate::server::hub::{Asked, ClientId, Hub, Role};
 use pvm::ids::TaskId;
 use pvm::limits::GROUP_NAME_MAX;
 use pvm::wire::control::{
     Failure, FailureCode, GroupBarrier, GroupMember, GroupReply, from_daemon,
 };
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// How long an event may come after it is known that it has been put in order.
+const EVENT_LINGERS: Duration = Duration::from_secs(2);
 
 /// Group requests whose events have not come, and who is in groups.
 #[derive(Default)]
@@ -88,8 +92,10 @@ impl Hub {
     /// A task of this host has ended: it is in no group any more.
     pub(in crate::server) fn leave_groups(&mut self, task: TaskId) {
         if self.desk.joined.remove(&task) {
-            self.submit(Command::TaskGone { task }, |_, error| {
-                tracing::warn!("the groups were not told of the end of a task: {error}");
+            self.submit(Command::TaskGone { task }, |_, result| {
+                if let Err(error) = result {
+                    tracing::warn!("the groups were not told of the end of a task: {error}");
+                }
             });
         }
     }
@@ -107,12 +113,33 @@ impl Hub {
 
     fn put_in_order(&mut self, command: Command) {
         let origin = command.origin();
-        self.submit(command, move |hub, why| {
-            let ticket = origin.and_then(|origin| hub.desk.open.remove(&origin.ticket));
-            if let Some(Ticket { asked, verb, name }) = ticket {
-                hub.conclude(asked, Err(no_order(verb, &name, why)));
+        let Some(origin) = origin else { return };
+        self.submit(command, move |hub, result| match result {
+            Ok(Outcome::Waiting) => {}
+            Ok(outcome) => hub.expect_reply(origin, outcome),
+            Err(why) => {
+                if let Some(Ticket { asked, verb, name }) = hub.take_ticket(origin) {
+                    hub.conclude(asked, Err(no_order(verb, &name, why)));
+                }
             }
         });
+    }
+
+    /// What has become of a request is told with its event, or without when that was missed.
+    fn expect_reply(&mut self, origin: Origin, outcome: Outcome) {
+        if !self.desk.open.contains_key(&origin.ticket) {
+            return;
+        }
+        self.spawn(|hub| async move {
+            tokio::time::sleep(EVENT_LINGERS).await;
+            hub.borrow_mut().group_outcome(origin, outcome);
+        });
+    }
+
+    /// Who has gone needs no answers.
+    pub(in crate::server) fn forget_tickets(&mut self, client: ClientId) {
+        let open = &mut self.desk.open;
+        open.retain(|_, ticket| ticket.asked.client != client);
     }
 
     /// Looks at what is agreed.

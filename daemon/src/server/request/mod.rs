@@ -25,7 +25,8 @@ use std::os::fd::OwnedFd;
 /// What a request is answered with; `None`: later.
 pub type Reply = Result<Option<from_daemon::Body>, Failure>;
 
-const DONE: Reply = Ok(Some(from_daemon::Body::Done(Done {})));
+/// That it is done.
+pub const DONE: Reply = Ok(Some(from_daemon::Body::Done(Done {})));
 
 /// Descriptors that come beside a request.
 pub fn descriptors(body: Option<&Body>) -> usize {

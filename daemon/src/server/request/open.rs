@@ -116,6 +116,7 @@ async fn open(hub: Shared) {
     for asked in std::mem::take(&mut hub.opening) {
         hub.conclude(asked, reply.clone());
     }
+    hub.submit_deferred();
 }
 
 async fn try_open(hub: &Shared) -> Result<(), Failure> {

@@ -12,6 +12,7 @@ use crate::server::stdio::Feeder;
 use pvm::ids::JobId;
 use pvm::wire::control::{Failure, FailureCode, Launch, Run, StdinData, StdinPolicy};
 use rustix::pipe::{PipeFlags, pipe_with};
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::Duration;
@@ -76,6 +77,17 @@ impl Hub {
             let reason = pvm::wire::control::EndReason::EndTaskFailed;
             life.terminate(reason, Duration::ZERO, now, out);
         });
+        self.release_output(job);
+    }
+
+    /// From now on the job's tasks are fed what the launcher, or the job's home, sends.
+    pub(in crate::server) fn feed_with(&mut self, job: JobId, input: Input, hosts: BTreeSet<u16>) {
+        let feeder = input.into_feeder(self, job, hosts);
+        if let Some(entry) = self.jobs.get_mut(&job)
+            && feeder.is_some()
+        {
+            entry.feeder = feeder;
+        }
     }
 
     pub(super) fn feed_stdin(&mut self, asked: Asked, stdin: StdinData) -> Reply {
@@ -112,7 +124,9 @@ pub fn template(launch: &Launch) -> Template {
 pub struct Input {
     none: Stdin,
     one: Option<(u32, Stdin)>,
-    all: Vec<Stdin>,
+    all: bool,
+    /// Those that are fed here, by rank, and what feeds them.
+    pipes: BTreeMap<u32, Stdin>,
     feeds: Vec<OwnedFd>,
 }
 
@@ -138,15 +152,7 @@ impl Input {
                 })?;
                 input.one = Some((run.stdin_rank, Rc::new(passed)));
             }
-            StdinPolicy::StdinAll => {
-                for _ in 0..count {
-                    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)
-                        .map_err(|e| no_resources(count as usize, &e))?;
-                    let _ = rustix::io::ioctl_fionbio(&writer, true);
-                    input.all.push(Rc::new(reader));
-                    input.feeds.push(writer);
-                }
-            }
+            StdinPolicy::StdinAll => input.all = true,
         }
         Ok(input)
     }
@@ -159,9 +165,35 @@ impl Input {
         Ok(Input {
             none: launch::null()?,
             one: None,
-            all: Vec::new(),
+            all: false,
+            pipes: BTreeMap::new(),
             feeds: Vec::new(),
         })
+    }
+
+    /// Whether a rank is fed when it runs here; else it reads what it was given.
+    pub fn feeds_here(&self) -> bool {
+        self.all
+    }
+
+    /// Whether a rank is fed when it runs on another host.
+    pub fn feeds_elsewhere(&self, rank: u32) -> bool {
+        self.all || self.one.as_ref().is_some_and(|(at, _)| *at == rank)
+    }
+
+    /// Makes the pipes of ranks that are fed here.
+    ///
+    /// # Errors
+    /// When descriptors run out.
+    pub fn open(&mut self, ranks: &[u32]) -> Result<(), Failure> {
+        for rank in ranks {
+            let made = pipe_with(PipeFlags::CLOEXEC);
+            let (reader, writer) = made.map_err(|e| no_resources(ranks.len(), &e))?;
+            let _ = rustix::io::ioctl_fionbio(&writer, true);
+            self.pipes.insert(*rank, Rc::new(reader));
+            self.feeds.push(writer);
+        }
+        Ok(())
     }
 
     /// That of one rank.
@@ -171,15 +203,15 @@ impl Input {
             .as_ref()
             .filter(|(at, _)| *at == rank)
             .map(|(_, fd)| fd);
-        let all = self.all.get(rank as usize);
-        one.or(all).unwrap_or(&self.none).clone()
+        let fed = self.pipes.get(&rank);
+        one.or(fed).unwrap_or(&self.none).clone()
     }
 
-    /// What feeds the pipes of all ranks.
-    pub fn into_feeder(self, hub: &Hub, job: JobId) -> Option<Feeder> {
-        if self.feeds.is_empty() {
+    /// What feeds the pipes here, and the tasks of other hosts.
+    fn into_feeder(self, hub: &Hub, job: JobId, hosts: BTreeSet<u16>) -> Option<Feeder> {
+        if self.feeds.is_empty() && hosts.is_empty() {
             return None;
         }
-        Feeder::new(hub, job, self.feeds)
+        Feeder::new(hub, job, self.feeds, hosts)
     }
 }

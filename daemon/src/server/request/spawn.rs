@@ -73,6 +73,7 @@ impl Hub {
             return Err(ending());
         }
         let assembly = self.plan(Some(me), &launch, Purpose::Spawn(asked))?;
+        self.ensure_keeper(job)?;
         self.assemble(job, assembly, &launch);
         Ok(None)
     }
@@ -108,16 +109,27 @@ impl Hub {
             if entry.life.is_ending() {
                 return Err(ending());
             }
-            if entry.keeper.is_none() {
-                let keeper = keepers::start(self, job).map_err(|e| no_resources(1, &e))?;
-                if let Some(entry) = self.jobs.get_mut(&job) {
-                    entry.life.keeper_started();
-                    entry.keeper = Some(keeper);
-                }
-            }
+            self.ensure_keeper(job)?;
             return Ok(job);
         }
         self.own_job(me, launch)
+    }
+
+    /// A job of adopted tasks has no keeper until processes are started in it.
+    pub(in crate::server) fn ensure_keeper(&mut self, job: JobId) -> Result<(), Failure> {
+        if self
+            .jobs
+            .get(&job)
+            .is_none_or(|entry| entry.keeper.is_some())
+        {
+            return Ok(());
+        }
+        let keeper = keepers::start(self, job).map_err(|e| no_resources(1, &e))?;
+        if let Some(entry) = self.jobs.get_mut(&job) {
+            entry.life.keeper_started();
+            entry.keeper = Some(keeper);
+        }
+        Ok(())
     }
 
     fn own_job(&mut self, me: TaskId, launch: &Launch) -> Result<JobId, Failure> {
