@@ -14,11 +14,7 @@ use crate::job::numbers::Numbers;
 use crate::job::place::Candidate;
 use prost::Message;
 use pvm::ids::{JobId, TaskId};
-<<<<<<< HEAD
-use pvm::limits::HOST_ANSWER_MS;
-=======
-use pvm::limits::CONTROL_FRAME_MAX;
->>>>>>> review
+use pvm::limits::{CONTROL_FRAME_MAX, HOST_ANSWER_MS};
 use pvm::wire::control::{
     EndReason, Failure, FailureCode, FromDaemon, ToDaemon, from_daemon, to_daemon,
 };
