@@ -217,6 +217,7 @@ impl Hub {
         host: u16,
         result: Result<from_daemon::Body, Failure>,
     ) {
+        let name = self.host_name(host);
         let Some(entry) = self.jobs.get_mut(&job) else {
             return;
         };
@@ -239,6 +240,10 @@ impl Hub {
         let seats = assembly.seats.iter().zip(&mut assembly.results);
         for (_, result) in seats.filter(|(seat, _)| seat.host == host) {
             let said = results.next().filter(|said| is_sound(said, host));
+            let said = said.map(|said| SpawnResult {
+                failure: said.failure.map(|failure| there(failure, &name)),
+                ..said
+            });
             *result = Some(said.unwrap_or_else(|| failed(no_answer(host))));
         }
         match assembly.waiting.is_empty() {
@@ -537,6 +542,14 @@ fn failed(failure: Failure) -> SpawnResult {
         failure: Some(failure),
         ..SpawnResult::default()
     }
+}
+
+/// Says on which host something went wrong.
+pub fn there(mut failure: Failure, host: &str) -> Failure {
+    if failure.code() != FailureCode::FailureHostLost {
+        failure.what = format!("{} on {host}", failure.what);
+    }
+    failure
 }
 
 fn no_answer(host: u16) -> Failure {

@@ -1,5 +1,6 @@
 //! What happens on other hosts to the jobs that have their home here, and to tasks that are watched.
 
+use super::assembly::there;
 use super::hub::{Hub, Shared};
 use super::stdio::Sink;
 use crate::cluster::registry::HostId;
@@ -70,7 +71,10 @@ impl Hub {
         let Some(id) = id else { return };
         match started.failure {
             None => self.task_started(job, id, started.pid),
-            Some(failure) => self.task_not_started(job, id, failure),
+            Some(failure) => {
+                let failure = there(failure, &self.host_name(host));
+                self.task_not_started(job, id, failure);
+            }
         }
     }
 
