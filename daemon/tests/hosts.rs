@@ -11,6 +11,7 @@ use pvm::wire::control::{
     HostSlots, JobStarted, Launch, ListHosts, Notify, OpenVm, Placement, Relay, RemoveHost, Run,
     Spawn, SpawnResult, StdinData, StdinPolicy, TaskEnded, from_daemon, hello, to_daemon,
 };
+use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -253,7 +254,9 @@ fn talking_with_a_task_does_not_excuse_its_failure() {
     let mut owner = tool(&vm, 0);
     let tasks = adopt(&mut owner, 1);
     let mut task = attach(&tasks[0]);
-    for (token, is_excused) in [(u64::MAX, false), (7, true)] {
+    for (token, cancel, is_excused) in
+        [(u64::MAX, false, false), (7, false, true), (8, true, false)]
+    {
         let directory = tempfile::tempdir().unwrap();
         let go = directory.path().join("go");
         let script = format!(
@@ -269,7 +272,15 @@ fn talking_with_a_task_does_not_excuse_its_failure() {
             tasks,
             cancel: false,
         };
+        let forget = Notify {
+            token,
+            tasks: Vec::new(),
+            cancel,
+        };
         task.call(to_daemon::Body::Notify(notify));
+        if cancel {
+            task.call(to_daemon::Body::Notify(forget));
+        }
         // A question to that host is answered after the subscription has come to it.
         hosts(&mut task);
         File::create(&go).unwrap();
@@ -376,4 +387,22 @@ fn all_hosts_are_halted_at_once() {
         });
         assert!(begun.elapsed() < Duration::from_millis(1500));
     }
+}
+
+#[test]
+fn a_time_limit_is_kept_when_a_host_says_nothing() {
+    let vm = LocalVm::hosts(2).unwrap();
+    let second = Pid::from_raw(vm.daemon_pids()[1] as i32).unwrap();
+    kill_process(second, Signal::STOP).unwrap();
+    let begun = Instant::now();
+    let job = Run {
+        timeout_ms: 200,
+        ..placed(run(2, "/bin/sleep", &["1000"]), in_turn())
+    };
+    let failure = tool(&vm, 0).refusal(to_daemon::Body::Run(job));
+    let took = begun.elapsed();
+    kill_process(second, Signal::CONT).unwrap();
+    assert_eq!(failure.code(), FailureCode::FailureHostLost);
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    expect_no_jobs(&vm, 0);
 }

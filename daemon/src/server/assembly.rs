@@ -11,7 +11,7 @@ use crate::job::place::{PlaceError, place};
 use pvm::ids::{JobId, TaskId};
 use pvm::wire::control::{
     App, Failure, FailureCode, Launch, Placement, PreparePart, SpawnResult, Spawned, StartPart,
-    from_daemon, to_daemon,
+    Terminate, from_daemon, to_daemon,
 };
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -217,6 +217,19 @@ impl Hub {
         host: u16,
         result: Result<from_daemon::Body, Failure>,
     ) {
+        let result = match result {
+            Ok(_) if !self.has_part(job, host) => {
+                // The part has ended by itself just before, and another has begun that nobody follows.
+                let terminate = Terminate {
+                    job: job.0,
+                    force: true,
+                    ..Terminate::default()
+                };
+                self.tell_host(host, to_daemon::Body::Terminate(terminate));
+                Err(ending(job))
+            }
+            result => result,
+        };
         let name = self.host_name(host);
         let Some(entry) = self.jobs.get_mut(&job) else {
             return;
@@ -293,6 +306,14 @@ impl Hub {
             Purpose::Spawn(_) => None,
         };
         let refusal = refusal.or_else(|| is_over.then(|| ending(job)));
+        let refusal = refusal.map(|why| match (&assembly.purpose, why.code()) {
+            // That would mean that the daemon leaves, and the launcher would try again.
+            (Purpose::Launch(_), FailureCode::FailureEnding) => Failure {
+                code: FailureCode::FailureInternal.into(),
+                ..why
+            },
+            _ => why,
+        });
         let refusal = refusal.or_else(|| self.allocate_here(&mut assembly).err());
         if let Some(refusal) = refusal {
             return self.disband(job, assembly, refusal);
