@@ -7,14 +7,16 @@ use pvm::session::Link;
 use pvm::testing::LocalVm;
 use pvm::wire::control::exit_status::How;
 use pvm::wire::control::{
-    Adopt, AdoptedTask, App, Attach, FailureCode, Hello, HostInfo, HostSlots, JobStarted, Launch,
-    ListHosts, Notify, Placement, RemoveHost, Run, Spawn, SpawnResult, StdinData, StdinPolicy,
-    TaskEnded, from_daemon, hello, to_daemon,
+    Adopt, AdoptedTask, App, Attach, FailureCode, GroupJoin, GroupQuery, Halt, Hello, HostInfo,
+    HostSlots, JobStarted, Launch, ListHosts, Notify, OpenVm, Placement, Relay, RemoveHost, Run,
+    Spawn, SpawnResult, StdinData, StdinPolicy, TaskEnded, from_daemon, hello, to_daemon,
 };
+use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 fn tool(vm: &LocalVm, host: usize) -> Client {
     Client::tool(vm.sockets()[host])
@@ -118,6 +120,11 @@ fn a_launch_that_another_host_refuses_leaves_nothing() {
     };
     let failure = tool(&vm, 0).refusal(to_daemon::Body::Run(refused));
     assert_eq!(failure.code(), FailureCode::FailureProgramNotFound);
+    let second = &hosts(&mut tool(&vm, 1))[0].name;
+    assert!(
+        failure.what.ends_with(&format!(" on {second}")),
+        "{failure:?}"
+    );
     expect_no_jobs(&vm, 0);
 }
 
@@ -247,7 +254,9 @@ fn talking_with_a_task_does_not_excuse_its_failure() {
     let mut owner = tool(&vm, 0);
     let tasks = adopt(&mut owner, 1);
     let mut task = attach(&tasks[0]);
-    for (token, is_excused) in [(u64::MAX, false), (7, true)] {
+    for (token, cancel, is_excused) in
+        [(u64::MAX, false, false), (7, false, true), (8, true, false)]
+    {
         let directory = tempfile::tempdir().unwrap();
         let go = directory.path().join("go");
         let script = format!(
@@ -263,7 +272,15 @@ fn talking_with_a_task_does_not_excuse_its_failure() {
             tasks,
             cancel: false,
         };
+        let forget = Notify {
+            token,
+            tasks: Vec::new(),
+            cancel,
+        };
         task.call(to_daemon::Body::Notify(notify));
+        if cancel {
+            task.call(to_daemon::Body::Notify(forget));
+        }
         // A question to that host is answered after the subscription has come to it.
         hosts(&mut task);
         File::create(&go).unwrap();
@@ -287,7 +304,105 @@ fn a_host_with_tasks_is_removed_by_force_only() {
     };
     let failure = tool(&vm, 0).refusal(remove(false));
     assert_eq!(failure.code(), FailureCode::FailureBusy);
+    assert!(
+        failure.next.ends_with("pvm delete --force 2"),
+        "{failure:?}"
+    );
     tool(&vm, 0).call(remove(true));
     launcher.follow(started);
     assert_eq!(hosts(&mut launcher).len(), 1);
+}
+
+#[test]
+fn the_end_of_a_task_is_told_behind_its_last_message_however_slow_the_other_is() {
+    const PIECES: usize = 30;
+    let vm = LocalVm::hosts(2).unwrap();
+    let mut owner = tool(&vm, 0);
+    let tasks = adopt(&mut owner, 2);
+    let (mut sender, mut receiver) = (attach(&tasks[0]), attach(&tasks[1]));
+    receiver.call(to_daemon::Body::Notify(Notify {
+        token: 7,
+        tasks: vec![tasks[0].task],
+        cancel: false,
+    }));
+    let name = "both";
+    let join = || to_daemon::Body::GroupJoin(GroupJoin { name: name.into() });
+    receiver.call(join());
+    for _ in 0..PIECES {
+        let relay = to_daemon::Body::Relay(Relay {
+            peer: tasks[1].task,
+            data: vec![1; 100_000],
+        });
+        sender.link.tell(relay).unwrap();
+    }
+    // What was sent before has been taken when this is answered.
+    sender.call(join());
+    drop(sender);
+    // Longer than the daemon waits for streams that do not come.
+    std::thread::sleep(Duration::from_millis(2500));
+    for piece in 0..PIECES {
+        match receiver.event() {
+            from_daemon::Body::Relayed(relayed) => assert_eq!(relayed.data.len(), 100_000),
+            other => panic!("{piece}: {other:?}"),
+        }
+    }
+    match receiver.event() {
+        from_daemon::Body::TaskExited(exited) => assert_eq!(exited.task, tasks[0].task),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn groups_that_are_joined_while_the_machine_is_opened_are_not_lost() {
+    let vm = LocalVm::hosts(1).unwrap();
+    let mut owner = tool(&vm, 0);
+    let tasks = adopt(&mut owner, 4);
+    let mut clients: Vec<_> = tasks.iter().map(attach).collect();
+    let open = to_daemon::Body::OpenVm(OpenVm { stay: false });
+    let opening = owner.link.start(open, &[]).unwrap();
+    for client in &mut clients {
+        let name = "early".to_owned();
+        client.call(to_daemon::Body::GroupJoin(GroupJoin { name }));
+    }
+    owner.link.wait(opening, PATIENCE, "opening").unwrap();
+    let name = "early".to_owned();
+    let query = to_daemon::Body::GroupQuery(GroupQuery { name });
+    match clients[0].call(query) {
+        from_daemon::Body::GroupReply(reply) => assert_eq!(reply.members.len(), 4),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn all_hosts_are_halted_at_once() {
+    for _ in 0..5 {
+        let vm = LocalVm::hosts(3).unwrap();
+        let begun = Instant::now();
+        let halt = Halt::default();
+        tool(&vm, 1).call(to_daemon::Body::Halt(halt));
+        wait_for(|| {
+            vm.daemon_pids()
+                .iter()
+                .all(|pid| !common::is_alive(*pid as i32))
+        });
+        assert!(begun.elapsed() < Duration::from_millis(1500));
+    }
+}
+
+#[test]
+fn a_time_limit_is_kept_when_a_host_says_nothing() {
+    let vm = LocalVm::hosts(2).unwrap();
+    let second = Pid::from_raw(vm.daemon_pids()[1] as i32).unwrap();
+    kill_process(second, Signal::STOP).unwrap();
+    let begun = Instant::now();
+    let job = Run {
+        timeout_ms: 200,
+        ..placed(run(2, "/bin/sleep", &["1000"]), in_turn())
+    };
+    let failure = tool(&vm, 0).refusal(to_daemon::Body::Run(job));
+    let took = begun.elapsed();
+    kill_process(second, Signal::CONT).unwrap();
+    assert_eq!(failure.code(), FailureCode::FailureHostLost);
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    expect_no_jobs(&vm, 0);
 }

@@ -370,7 +370,10 @@ impl Job {
                 self.told_news = true;
                 out.push(Action::News(self.waiting_for()));
             }
-            Phase::Starting | Phase::Running => self.end(EndReason::EndTimeout, GRACE, now, out),
+            Phase::Starting | Phase::Running => {
+                self.refuse_unprepared(out);
+                self.end(EndReason::EndTimeout, GRACE, now, out);
+            }
             Phase::Ending(_) => {
                 self.patience = None;
                 out.push(Action::KillKeeper);
@@ -399,6 +402,19 @@ impl Job {
         let first = waiting().next().map_or(0, |(number, _)| number);
         let (count, size) = (waiting().count(), self.members.len());
         format!("{count} of {size} tasks have not started yet, the first is rank {first}")
+    }
+
+    /// The time limit is reached while other hosts have not even said whether they can start the tasks.
+    fn refuse_unprepared(&mut self, out: &mut Vec<Action>) {
+        if self.awaited_hosts.is_empty() || std::mem::replace(&mut self.answered, true) {
+            return;
+        }
+        out.push(Action::Refused(Failure {
+            code: FailureCode::FailureHostLost.into(),
+            what: "cannot start the job in its time limit".into(),
+            why: self.waiting_for(),
+            next: "see which hosts answer: pvm conf".into(),
+        }));
     }
 
     fn give_up_start(&mut self, now: Instant, out: &mut Vec<Action>) {

@@ -11,7 +11,7 @@ use crate::job::place::{PlaceError, place};
 use pvm::ids::{JobId, TaskId};
 use pvm::wire::control::{
     App, Failure, FailureCode, Launch, Placement, PreparePart, SpawnResult, Spawned, StartPart,
-    from_daemon, to_daemon,
+    Terminate, from_daemon, to_daemon,
 };
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -217,6 +217,20 @@ impl Hub {
         host: u16,
         result: Result<from_daemon::Body, Failure>,
     ) {
+        let result = match result {
+            Ok(_) if !self.has_part(job, host) => {
+                // The part has ended by itself just before, and another has begun that nobody follows.
+                let terminate = Terminate {
+                    job: job.0,
+                    force: true,
+                    ..Terminate::default()
+                };
+                self.tell_host(host, to_daemon::Body::Terminate(terminate));
+                Err(ending(job))
+            }
+            result => result,
+        };
+        let name = self.host_name(host);
         let Some(entry) = self.jobs.get_mut(&job) else {
             return;
         };
@@ -239,6 +253,10 @@ impl Hub {
         let seats = assembly.seats.iter().zip(&mut assembly.results);
         for (_, result) in seats.filter(|(seat, _)| seat.host == host) {
             let said = results.next().filter(|said| is_sound(said, host));
+            let said = said.map(|said| SpawnResult {
+                failure: said.failure.map(|failure| there(failure, &name)),
+                ..said
+            });
             *result = Some(said.unwrap_or_else(|| failed(no_answer(host))));
         }
         match assembly.waiting.is_empty() {
@@ -288,6 +306,14 @@ impl Hub {
             Purpose::Spawn(_) => None,
         };
         let refusal = refusal.or_else(|| is_over.then(|| ending(job)));
+        let refusal = refusal.map(|why| match (&assembly.purpose, why.code()) {
+            // That would mean that the daemon leaves, and the launcher would try again.
+            (Purpose::Launch(_), FailureCode::FailureEnding) => Failure {
+                code: FailureCode::FailureInternal.into(),
+                ..why
+            },
+            _ => why,
+        });
         let refusal = refusal.or_else(|| self.allocate_here(&mut assembly).err());
         if let Some(refusal) = refusal {
             return self.disband(job, assembly, refusal);
@@ -537,6 +563,14 @@ fn failed(failure: Failure) -> SpawnResult {
         failure: Some(failure),
         ..SpawnResult::default()
     }
+}
+
+/// Says on which host something went wrong.
+pub fn there(mut failure: Failure, host: &str) -> Failure {
+    if failure.code() != FailureCode::FailureHostLost {
+        failure.what = format!("{} on {host}", failure.what);
+    }
+    failure
 }
 
 fn no_answer(host: u16) -> Failure {

@@ -322,6 +322,9 @@ impl Hub {
                 self.forget_task(*id);
             }
         }
+        if let Some(asked) = entry.launch.take() {
+            self.conclude(asked, Err(super::request::no_such_job(job, "start")));
+        }
         for assembly in std::mem::take(&mut entry.assemblies) {
             self.give_up(job, assembly);
         }
@@ -372,7 +375,7 @@ impl Hub {
             return;
         };
         gone.outbox.close();
-        self.watches.forget(client);
+        self.unwatch(|watches| watches.forget(client));
         self.forget_tickets(client);
         if let Role::Task(task) = gone.role {
             self.connection_lost(task);

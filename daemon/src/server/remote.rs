@@ -1,10 +1,11 @@
 //! What happens on other hosts to the jobs that have their home here, and to tasks that are watched.
 
-use super::hub::{Hub, Shared};
+use super::assembly::there;
+use super::hub::{ClientId, Hub, Shared};
 use super::stdio::Sink;
 use crate::cluster::registry::HostId;
 use crate::job::life::Exit;
-use crate::job::watch::TRANSPORT_TOKEN;
+use crate::job::watch::{TRANSPORT_TOKEN, Watches};
 use prost::bytes::Bytes;
 use pvm::ids::{JobId, TaskId};
 use pvm::wire::control::exit_status::How;
@@ -20,6 +21,8 @@ use tokio::sync::mpsc;
 pub struct RemotePart {
     /// What it wrote, and at last its end, in order.
     news: mpsc::UnboundedSender<News>,
+    /// Its end has been told. What is prepared there now is not of this part.
+    is_over: bool,
 }
 
 /// What a part tells that has to wait for the launcher. The part's allowance bounds it.
@@ -39,8 +42,18 @@ impl Hub {
         }
         let (news, waiting) = mpsc::unbounded_channel();
         entry.life.part_added();
-        entry.parts.insert(host, RemotePart { news });
+        let part = RemotePart {
+            news,
+            is_over: false,
+        };
+        entry.parts.insert(host, part);
         self.spawn(|hub| pass_on(hub, job, host, waiting));
+    }
+
+    /// Whether the part on a host is there, as far as that has told.
+    pub(super) fn has_part(&self, job: JobId, host: u16) -> bool {
+        let part = self.jobs.get(&job).and_then(|entry| entry.parts.get(&host));
+        part.is_some_and(|part| !part.is_over)
     }
 
     /// Tells all parts of a job to end.
@@ -70,7 +83,10 @@ impl Hub {
         let Some(id) = id else { return };
         match started.failure {
             None => self.task_started(job, id, started.pid),
-            Some(failure) => self.task_not_started(job, id, failure),
+            Some(failure) => {
+                let failure = there(failure, &self.host_name(host));
+                self.task_not_started(job, id, failure);
+            }
         }
     }
 
@@ -131,8 +147,9 @@ impl Hub {
     }
 
     pub(super) fn part_over(&mut self, host: u16, job: u64) {
-        let part = self.jobs.get(&JobId(job)).and_then(|e| e.parts.get(&host));
-        if let Some(part) = part {
+        let entry = self.jobs.get_mut(&JobId(job));
+        if let Some(part) = entry.and_then(|entry| entry.parts.get_mut(&host)) {
+            part.is_over = true;
             let _ = part.news.send(News::Over);
         }
     }
@@ -215,6 +232,25 @@ impl Hub {
             cancel: false,
         };
         self.tell_host(host, to_daemon::Body::Notify(notify));
+    }
+
+    /// Takes subscriptions away, here and on the hosts of the tasks: it makes a difference there
+    /// whether anybody deals with a task's end.
+    pub(super) fn unwatch(&mut self, take: impl FnOnce(&mut Watches<ClientId>)) {
+        let is_far = |id: &TaskId| self.hosts.of(*id).is_some() && self.watches.is_watched(*id);
+        let far: Vec<_> = self.watches.tasks().filter(is_far).collect();
+        take(&mut self.watches);
+        for id in far {
+            let host = self.hosts.of(id);
+            if let (Some(host), false) = (host, self.watches.is_watched(id)) {
+                let notify = Notify {
+                    token: id.bits(),
+                    tasks: Vec::new(),
+                    cancel: true,
+                };
+                self.tell_host(host, to_daemon::Body::Notify(notify));
+            }
+        }
     }
 
     /// The tasks of a lost host that are watched here have ended.

@@ -122,7 +122,7 @@ impl Hub {
         if let Some(client) = self.clients.get_mut(&asked.client) {
             client.role = Role::Tool;
         }
-        self.watches.forget(asked.client);
+        self.unwatch(|watches| watches.forget(asked.client));
         self.detach(task);
         super::DONE
     }

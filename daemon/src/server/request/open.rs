@@ -83,14 +83,21 @@ impl Hub {
             force: remove.force,
             ..Halt::default()
         };
+        let refused = move |mut failure: Failure| {
+            if failure.code() == FailureCode::FailureBusy {
+                failure.what = format!("cannot remove host '{}'", remove.host);
+                failure.next = format!("wait for it, or type: pvm delete --force {}", remove.host);
+            }
+            failure
+        };
         if host.index == self.hosts.me.index {
-            return self.halt_here(asked, halt.force);
+            return self.halt_here(asked, halt.force).map_err(refused);
         }
         self.ask_host_soon(
             host.index,
             to_daemon::Body::Halt(halt),
             move |hub, result| {
-                hub.conclude(asked, gone_is_done(result));
+                hub.conclude(asked, gone_is_done(result).map_err(refused));
             },
         );
         Ok(None)
