@@ -3,6 +3,7 @@
 use crate::{Finished, LIMIT, Running, kill, program, start};
 use pvm::settings;
 use pvm_cluster::Cluster;
+use pvm_cluster::sshd::{self, Sshd};
 use serde_json::Value;
 use std::ops::Deref;
 use std::path::PathBuf;
@@ -116,6 +117,27 @@ impl Site {
     #[track_caller]
     pub fn join(&self, host: usize) -> Finished {
         self.pvmd(host, &["join", &format!("host1:{PORT}")])
+    }
+
+    /// A real ssh server on a host; who comes in by it finds the host's own files. None, with a
+    /// sentence on standard error, when there is no such server.
+    #[track_caller]
+    pub fn sshd(&self, host: usize) -> Option<Sshd> {
+        let (run, secret) = (self.runtime_dir(host), self.secret(host));
+        let own = [
+            (settings::RUNTIME_DIR, run.as_path()),
+            (settings::SECRET, secret.as_path()),
+        ];
+        let server = || self.cluster.sshd_with(host, &own).expect("sshd starts");
+        sshd::is_there().then(server)
+    }
+
+    /// Runs `pvm` on a host, with an ssh that the servers of the site know.
+    #[track_caller]
+    pub fn pvm_with_ssh(&self, host: usize, arguments: &[&str]) -> Finished {
+        let ssh = self.ssh().expect("keys can be made");
+        let mut command = self.ours(host, "pvm", arguments);
+        start(command.env(settings::SSH, ssh)).finish()
     }
 
     /// The hosts as one of them lists them; none when it has no answer.

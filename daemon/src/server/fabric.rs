@@ -17,6 +17,7 @@ use crate::cluster::trust::{DaemonId, Secret, Trust};
 use pvm::ids::TaskId;
 use pvm::limits::{
     ADMIT_DEADLINE_MS, ADMIT_PAUSE_MS, CONTROL_FRAME_MAX, LINE_PAUSE_MAX_MS, LINE_PAUSE_MIN_MS,
+    SEED_ATTEMPTS,
 };
 use pvm::wire::control::{FromDaemon, Relay, ToDaemon};
 use pvm::wire::value;
@@ -168,8 +169,15 @@ async fn admission(
     seeds: &[SocketAddr],
     facts: &HostFacts,
 ) -> Result<(Admission, Vec<HostRecord>), FabricError> {
+    let mut attempts = 1;
     loop {
-        let seed = mesh.connect_seed(seeds).await?;
+        let seed = match mesh.connect_seed(seeds).await {
+            Err(error) if error.is_silence() && attempts < SEED_ATTEMPTS => {
+                attempts += 1;
+                continue;
+            }
+            reached => reached?,
+        };
         match ask_admission(mesh, seed.id, facts).await {
             Ok(Ok(admitted)) => return Ok(admitted),
             Ok(Err(Refusal::HostLives(_))) | Err(_) => {}

@@ -4,7 +4,7 @@ use super::Shared;
 use super::error::{AddressError, ConnectError, Wanted, shown};
 use super::peers::{DialNumber, Step};
 use super::proto::{Greeting, Hello, HelloReply, Keep, Reason, Refusal, greeting};
-use super::{Peer, endpoint, serve, stream};
+use super::{Peer, endpoint, knock, serve, stream};
 use crate::cluster::trust::{DaemonId, check_identity};
 use pvm::limits::{ADDRESSES_MAX, GREETING_MAX, HANDSHAKE_DEADLINE_MS, MESH_VERSIONS};
 use quinn::{Connection, Endpoint, SendStream};
@@ -131,7 +131,14 @@ where
     let begin = |attempts: &mut JoinSet<_>, at: usize| {
         if let Some(&address) = addresses.get(at) {
             let attempt = attempt(address);
-            attempts.spawn(async move { (at, attempt.await) });
+            attempts.spawn(async move {
+                let made = match wanted {
+                    // Somebody has typed it, and reads what comes of it.
+                    Wanted::Anybody => knock::explained(address, attempt).await,
+                    Wanted::Daemon(_) => attempt.await,
+                };
+                (at, made)
+            });
         }
     };
     for at in 0..ADDRESSES_MAX {

@@ -26,6 +26,7 @@ mod dial;
 mod endpoint;
 mod error;
 mod join;
+mod knock;
 mod nonsense;
 mod peers;
 pub mod proto;
