@@ -71,7 +71,7 @@ pub const HANDSHAKE_DEADLINE_MS: u64 = 5_000;
 pub const KNOCK_MS: u64 = 1_300;
 
 /// Times that a daemon which wants to join is tried in vain to reach; each takes some seconds.
-pub const SEED_ATTEMPTS: u32 = 3;
+pub const SEED_ATTEMPTS: u32 = 2;
 
 /// Bytes on the way to a daemon from somebody who has not said yet who it is.
 pub const GREETING_WINDOW: u32 = 16 << 10;

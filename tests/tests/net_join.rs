@@ -3,7 +3,7 @@
 use pvm_tests::Finished;
 use pvm_tests::cluster::trouble::Verdict;
 use pvm_tests::site::{PORT, Site};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Longest that everything takes to be gone after `pvm halt`.
 const HALT: Duration = Duration::from_secs(5);
@@ -126,22 +126,26 @@ fn broken_networks_are_told_apart() {
     in_vain(&site, site.join(2), &["nobody listens", "10.77.0.1:7711"]);
     site.open_firewall(1).unwrap();
     let join = site.pvmd(2, &["join", "nowhere:7711"]);
-    in_vain(&site, join, &["nowhere", "no such name"]);
-    // Somebody takes everything and says nothing.
-    let mute = site.inside(1, || std::net::UdpSocket::bind("[::]:7712"));
-    let mute = mute.unwrap();
-    let began = Instant::now();
-    in_vain(
-        &site,
-        site.pvmd(2, &["join", "host1:7712"]),
-        &["no answer", "10.77.0.1:7712"],
-    );
-    let mut bytes = [0; 2000];
-    let (len, _) = mute.recv_from(&mut bytes).unwrap();
-    assert!(len > 1000 && began.elapsed() < Duration::from_secs(30));
+    in_vain(&site, join, &["nowhere", "cannot be resolved"]);
     // No port at all.
     in_vain(&site, site.pvmd(2, &["join", "host1:9"]), &["nobody listens"]);
     // It would work, if nothing were in the way.
     site.join(2).well();
     site.see(1, 2);
+}
+
+#[test]
+fn somebody_who_takes_everything_and_says_nothing_is_told() {
+    let Some(site) = Site::new(2) else {
+        return;
+    };
+    site.found();
+    site.give_secret(2);
+    let mute = site.inside(1, || std::net::UdpSocket::bind("[::]:7712"));
+    let mute = mute.unwrap();
+    let join = site.pvmd(2, &["join", "host1:7712"]);
+    in_vain(&site, join, &["no answer", "10.77.0.1:7712"]);
+    // It did get what QUIC begins with.
+    let mut bytes = [0; 2000];
+    while mute.recv_from(&mut bytes).unwrap().0 < 1000 {}
 }

@@ -39,7 +39,7 @@ pub enum JoinError {
     )]
     Address(String, String),
     /// A name that is none.
-    #[error("pvmd: no such name: '{0}' ({1}); see: getent hosts {0}")]
+    #[error("pvmd: the name '{0}' cannot be resolved: {1}; see: getent hosts {0}")]
     Name(String, String),
     /// A token that is none.
     #[error("pvmd: {0}")]
