@@ -164,12 +164,7 @@ impl Site {
 
     /// Waits until a condition holds; returns how long that took.
     #[track_caller]
-    pub fn until(
-        &self,
-        what: &str,
-        limit: Duration,
-        mut holds: impl FnMut() -> bool,
-    ) -> Duration {
+    pub fn until(&self, what: &str, limit: Duration, mut holds: impl FnMut() -> bool) -> Duration {
         assert!(limit <= LIMIT);
         let begin = Instant::now();
         while !holds() {

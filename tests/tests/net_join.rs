@@ -22,8 +22,7 @@ fn three_hosts_with_a_secret_file_are_one_machine() {
         assert_eq!(site.pvm(host, &run).well().sorted(), names);
     }
     let ring = pvm_tests::program("ring").display().to_string();
-    let ring = site.pvm(2, &["run", "-n", "6", "--map-by", "host", &ring, "10"]);
-    ring.well();
+    site.pvm(2, &["run", "-n", "6", "--map-by", "host", &ring]).well();
     site.pvm(2, &["halt"]).well();
     for host in 1..=3 {
         site.gone(host, HALT);
@@ -76,7 +75,10 @@ fn hosts_are_added_through_ssh() {
     assert_eq!((add.code, add.err.as_str()), (0, ""));
     assert_eq!(site.names(1), ["host1", "host2", "host3"]);
     for host in [2, 3] {
-        assert!(!site.secret(host).exists(), "the secret is not written down");
+        assert!(
+            !site.secret(host).exists(),
+            "the secret is not written down"
+        );
     }
     site.pvm(1, &["delete", "host2"]).well();
     site.until("no daemon", HALT, || site.running(2, "pvmd").is_empty());
@@ -120,7 +122,11 @@ fn broken_networks_are_told_apart() {
     site.found();
     site.give_secret(2);
     site.firewall(1, Verdict::Drop, Some(PORT)).unwrap();
-    in_vain(&site, site.join(2), &["no answer", "firewall", "10.77.0.1:7711"]);
+    in_vain(
+        &site,
+        site.join(2),
+        &["no answer", "firewall", "10.77.0.1:7711"],
+    );
     site.open_firewall(1).unwrap();
     site.firewall(1, Verdict::Reject, Some(PORT)).unwrap();
     in_vain(&site, site.join(2), &["nobody listens", "10.77.0.1:7711"]);
@@ -128,7 +134,11 @@ fn broken_networks_are_told_apart() {
     let join = site.pvmd(2, &["join", "nowhere:7711"]);
     in_vain(&site, join, &["nowhere", "cannot be resolved"]);
     // No port at all.
-    in_vain(&site, site.pvmd(2, &["join", "host1:9"]), &["nobody listens"]);
+    in_vain(
+        &site,
+        site.pvmd(2, &["join", "host1:9"]),
+        &["nobody listens"],
+    );
     // It would work, if nothing were in the way.
     site.join(2).well();
     site.see(1, 2);

@@ -319,6 +319,8 @@ impl Hub {
                 self.forget_task(*id);
             }
         }
+        let unstarted: Vec<_> = entry.part.iter().flat_map(Part::prepared).collect();
+        self.not_started(unstarted);
         for assembly in std::mem::take(&mut entry.assemblies) {
             self.give_up(job, assembly);
         }

@@ -96,7 +96,10 @@ fn cannot_use(text: &str, error: &io::Error) -> JoinError {
     let why = error.to_string();
     let name = text.rsplit_once(':').map(|(name, _)| name.to_owned());
     // What the standard library puts before the words of the resolver.
-    match (why.split_once("failed to lookup address information: "), name) {
+    match (
+        why.split_once("failed to lookup address information: "),
+        name,
+    ) {
         (Some((_, why)), Some(name)) => JoinError::Name(name, why.to_owned()),
         _ => JoinError::Address(text.to_owned(), why),
     }

@@ -3,6 +3,7 @@
 use super::failure::failure;
 use super::hub::{Asked, Hub};
 use super::jobs::{Batch, JobEntry, Template};
+use super::part::Part;
 use super::tasks::{CAPABILITY, Link, Origin, Task};
 use crate::host::{facts, program};
 use crate::job::life::{Job, Rules};
@@ -13,7 +14,7 @@ use pvm::wire::control::{
     App, Failure, FailureCode, KeeperStart, Launch, SpawnResult, ToKeeper, to_keeper,
 };
 use rustix::pipe::{PipeFlags, pipe_with};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
@@ -246,14 +247,12 @@ impl Hub {
     /// # Errors
     /// When no id is free.
     pub(super) fn allocate(&mut self, count: usize) -> Result<Vec<TaskId>, Failure> {
-        let is_prepared = |id: &TaskId| {
-            let mut parts = self.jobs.values().filter_map(|entry| entry.part.as_ref());
-            parts.any(|part| part.is_prepared(*id))
-        };
+        let parts = self.jobs.values().filter_map(|entry| entry.part.as_ref());
+        let prepared: BTreeSet<TaskId> = parts.flat_map(Part::prepared).collect();
         let ids = (0..count).map(|_| {
             let id = self
                 .numbers
-                .next(|id| self.tasks.contains_key(&id) || is_prepared(&id));
+                .next(|id| self.tasks.contains_key(&id) || prepared.contains(&id));
             id.ok_or_else(|| no_resources(count, &"no task id is free"))
         });
         ids.collect()

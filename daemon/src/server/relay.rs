@@ -85,13 +85,17 @@ impl Hub {
                 let client = attachment.client;
                 self.tell_relayed(client, pair.from, data);
             }
-            Some(Link::Never) => {
-                let held = self.relays.held.entry(pair.to).or_default();
-                held.push((pair.from, data));
-            }
+            // It has not attached yet, or not even been started.
+            Some(Link::Never) => self.hold(pair, data),
+            None if self.is_prepared(pair.to) => self.hold(pair, data),
             // It has ended; its senders are told of that.
             Some(Link::Left | Link::Lost) | None => {}
         }
+    }
+
+    fn hold(&mut self, pair: Pair, data: Vec<u8>) {
+        let held = self.relays.held.entry(pair.to).or_default();
+        held.push((pair.from, data));
     }
 
     /// A stream of another host has ended, `cleanly` or not.

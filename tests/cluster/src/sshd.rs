@@ -55,7 +55,9 @@ impl Cluster {
         // Where it puts those that are not let in yet; of the system, and empty.
         fs::create_dir_all("/run/sshd")?;
         // It takes the first such line only.
-        let set = environment.iter().map(|(name, value)| format!(" {name}={}", value.display()));
+        let set = environment
+            .iter()
+            .map(|(name, value)| format!(" {name}={}", value.display()));
         let set = match environment.is_empty() {
             true => String::new(),
             false => format!("SetEnv{}\n", set.collect::<String>()),

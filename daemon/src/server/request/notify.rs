@@ -7,6 +7,10 @@ use pvm::ids::TaskId;
 use pvm::wire::control::{Notify, TaskExited, from_daemon};
 
 impl Hub {
+    fn is_present(&self, task: TaskId) -> bool {
+        self.tasks.get(&task).is_some_and(Task::is_present)
+    }
+
     pub(super) fn notify(&mut self, asked: Asked, notify: Notify) -> Reply {
         if notify.cancel {
             self.watches.cancel(asked.client, notify.token);
@@ -15,7 +19,7 @@ impl Hub {
         let mut gone = Vec::new();
         for bits in notify.tasks {
             match TaskId::from_bits(bits) {
-                Some(id) if self.tasks.get(&id).is_some_and(Task::is_present) => {
+                Some(id) if self.is_prepared(id) || self.is_present(id) => {
                     self.watches.add(asked.client, notify.token, id);
                 }
                 Some(id) if self.hosts.of(id).is_some() => {
