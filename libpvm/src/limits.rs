@@ -238,6 +238,12 @@ pub const LEAVE_CONFIRM_MS: u64 = 1_000;
 /// Longest that a daemon tries to become part of a virtual machine.
 pub const ADMIT_DEADLINE_MS: u64 = 30_000;
 
+/// Longest that a new host waits until it votes.
+pub const VOTE_DEADLINE_MS: u64 = 3_000;
+
+/// Longest that a host may take to list what it has, or to agree to a halt.
+pub const LIST_MS: u64 = 3_000;
+
 /// Between two attempts of that.
 pub const ADMIT_PAUSE_MS: u64 = 50;
 

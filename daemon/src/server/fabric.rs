@@ -17,7 +17,7 @@ use crate::cluster::trust::{DaemonId, Secret, Trust};
 use pvm::ids::TaskId;
 use pvm::limits::{
     ADMIT_DEADLINE_MS, ADMIT_PAUSE_MS, CONTROL_FRAME_MAX, LINE_PAUSE_MAX_MS, LINE_PAUSE_MIN_MS,
-    SEED_ATTEMPTS,
+    SEED_ATTEMPTS, VOTE_DEADLINE_MS,
 };
 use pvm::wire::control::{FromDaemon, Relay, ToDaemon};
 use pvm::wire::value;
@@ -133,7 +133,16 @@ pub async fn join(
         after: limit,
         what: "the others have not told what has happened",
     };
-    tokio::time::timeout(limit, here).await.map_err(late)
+    tokio::time::timeout(limit, here).await.map_err(late)?;
+    // Until the right hosts vote, the loss of one can be the loss of all: whoever has started this one
+    // may rely on it. While others come and go it is not waited for.
+    let votes = async {
+        while !ledger.is_settled() {
+            tokio::time::sleep(Duration::from_millis(ADMIT_PAUSE_MS)).await;
+        }
+    };
+    let _ = tokio::time::timeout(Duration::from_millis(VOTE_DEADLINE_MS), votes).await;
+    Ok(())
 }
 
 fn start_mesh(
@@ -349,7 +358,7 @@ async fn follow_ledger(hub: Shared, fabric: Rc<Fabric>, mut news: UnboundedRecei
             News::Event { event, .. } => happened(&hub, &fabric, event),
             News::Reset { registry, .. } => fabric.reset(&hub, &registry),
             News::QuorumLost { silent } => hub.borrow_mut().quorum_lost(silent),
-            News::QuorumRegained => tracing::info!("the virtual machine can decide again"),
+            News::QuorumRegained => hub.borrow_mut().quorum_regained(),
             News::TakenOver => tracing::warn!("the other host is silent: this one goes on alone"),
             News::Expelled => hub.borrow_mut().expelled(),
         }

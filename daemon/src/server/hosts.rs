@@ -152,6 +152,34 @@ impl Hub {
         other.calls.push(&ToDaemon { request, body }, Vec::new());
     }
 
+    /// As [`Hub::ask_host`]; a host that has not answered in time counts as lost for this once.
+    pub(super) fn ask_host_within(
+        &mut self,
+        host: u16,
+        body: to_daemon::Body,
+        limit: Duration,
+        then: impl FnOnce(&mut Hub, Result<from_daemon::Body, Failure>) + 'static,
+    ) {
+        self.ask_host(host, body, then);
+        let Some(other) = self.hosts.others.get(&host) else {
+            return;
+        };
+        let (place, request) = (other.id, other.last_request);
+        self.spawn(|hub| async move {
+            tokio::time::sleep(limit).await;
+            let hub = &mut *hub.borrow_mut();
+            let other = hub.hosts.others.get_mut(&place.index);
+            let Some(other) = other.filter(|other| other.id == place) else {
+                return;
+            };
+            if let Some(then) = other.pending.remove(&request) {
+                let why = format!("no answer for {} s", limit.as_secs());
+                let lost = host_lost(&other.facts.name, &why);
+                then(hub, Err(lost));
+            }
+        });
+    }
+
     /// Passes a request of a client on to another host, and its answer back.
     pub(super) fn ask_for(&mut self, asked: Asked, host: u16, body: to_daemon::Body) {
         self.ask_host(host, body, move |hub, result| hub.conclude(asked, result));
@@ -284,7 +312,14 @@ impl Hub {
             "no majority of the hosts answers for {} s: the tasks of this host are stopped",
             silent.as_secs()
         );
+        self.is_cut_off = true;
         self.end_all_jobs();
+    }
+
+    /// A majority is heard again.
+    pub(super) fn quorum_regained(&mut self) {
+        tracing::info!("the virtual machine can decide again");
+        self.is_cut_off = false;
     }
 
     /// The others go on without this host.

@@ -80,7 +80,8 @@ fn target(view: &View) -> BTreeSet<u64> {
     }
 }
 
-fn wanted(living: usize) -> usize {
+/// How many vote when so many hosts live.
+pub(super) fn wanted(living: usize) -> usize {
     match living {
         0 | 1 => 1,
         2 => 2,

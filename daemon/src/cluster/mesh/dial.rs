@@ -84,9 +84,17 @@ async fn find(
     wanted: Wanted,
     addresses: &[SocketAddr],
 ) -> Result<Reached, ConnectError> {
+    let own = mesh.own_addresses();
     let attempt = |address| {
         let mesh = mesh.clone();
-        async move { reach(&mesh, wanted, address).await }
+        // Loopback, and bridges of container software, have the same address on every host.
+        let is_own = own.contains(&address);
+        async move {
+            match is_own {
+                true => Err(AddressError::Ourselves),
+                false => reach(&mesh, wanted, address).await,
+            }
+        }
     };
     race(wanted, addresses, attempt).await.map(|(_, it)| it)
 }

@@ -5,10 +5,14 @@ use super::{Reply, failure, no_such_job};
 use crate::job::life::GRACE;
 use crate::server::hub::{Asked, Hub};
 use pvm::ids::JobId;
+use pvm::limits::LIST_MS;
 use pvm::wire::control::{EndReason, Failure, FailureCode, Halt, Terminate, to_daemon};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
+
+/// A host that is silent for so long does not keep the others from their end.
+const LIST: Duration = Duration::from_millis(LIST_MS);
 
 impl Hub {
     pub(super) fn terminate(&mut self, asked: Asked, terminate: Terminate) -> Reply {
@@ -66,7 +70,7 @@ impl Hub {
         };
         for host in hosts.clone() {
             let (open, hosts) = (open.clone(), hosts.clone());
-            self.ask_host(host, to_daemon::Body::Halt(ask_only), move |hub, result| {
+            self.ask_host_within(host, to_daemon::Body::Halt(ask_only), LIST, move |hub, result| {
                 let mut open = open.borrow_mut();
                 open.0 -= 1;
                 if let Err(failure) = gone_is_done(result) {
@@ -92,7 +96,7 @@ impl Hub {
         let open = Rc::new(Cell::new(hosts.len()));
         for host in hosts {
             let open = open.clone();
-            self.ask_host(host, to_daemon::Body::Halt(halt), move |hub, _| {
+            self.ask_host_within(host, to_daemon::Body::Halt(halt), LIST, move |hub, _| {
                 open.set(open.get() - 1);
                 if open.get() == 0 {
                     hub.halt(Some(asked), GRACE);
