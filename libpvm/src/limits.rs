@@ -66,6 +66,13 @@ pub const GREETING_MAX: usize = 4096;
 /// Longest a connection between daemons takes until both know who the other is.
 pub const HANDSHAKE_DEADLINE_MS: u64 = 5_000;
 
+/// Longest wait for the system to say why an address gives no answer. The handshake has waited
+/// already; together it is longer than what Linux takes to find that a host is not in its network.
+pub const KNOCK_MS: u64 = 1_300;
+
+/// Times that a daemon which wants to join is tried in vain to reach; each takes some seconds.
+pub const SEED_ATTEMPTS: u32 = 2;
+
 /// Bytes on the way to a daemon from somebody who has not said yet who it is.
 pub const GREETING_WINDOW: u32 = 16 << 10;
 
@@ -230,6 +237,12 @@ pub const LEAVE_CONFIRM_MS: u64 = 1_000;
 
 /// Longest that a daemon tries to become part of a virtual machine.
 pub const ADMIT_DEADLINE_MS: u64 = 30_000;
+
+/// Longest that a new host waits until it votes.
+pub const VOTE_DEADLINE_MS: u64 = 3_000;
+
+/// Longest that a host may take to list what it has, or to agree to a halt.
+pub const LIST_MS: u64 = 3_000;
 
 /// Between two attempts of that.
 pub const ADMIT_PAUSE_MS: u64 = 50;

@@ -1,6 +1,7 @@
 //! Whole-system tests: the real programs, each test with a virtual machine of its own.
 
 pub mod footprint;
+pub mod site;
 
 pub use pvm_cluster as cluster;
 

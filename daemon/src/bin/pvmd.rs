@@ -99,16 +99,18 @@ fn main() -> anyhow::Result<ExitCode> {
         address: daemon.listen,
         port: daemon.port,
     };
+    let joins = options.join.is_some();
     if options.foreground {
         return Ok(match server::run(&options, Readiness::nobody()) {
+            Ok(Some(text)) if joins => failed(by_stdin, &not_joined(&text, by_stdin)),
             Ok(already_running) => tell(already_running),
             Err(error) => failed(by_stdin, &error.to_string()),
         });
     }
     match detach::fork()? {
         Side::Starter(Word::Ready) => Ok(succeeded(by_stdin)),
-        Side::Starter(Word::AlreadyRunning(text)) => Ok(match by_stdin {
-            true => failed(true, &text),
+        Side::Starter(Word::AlreadyRunning(text)) => Ok(match joins {
+            true => failed(by_stdin, &not_joined(&text, by_stdin)),
             false => tell(Some(text)),
         }),
         Side::Starter(Word::Failed(text)) => Ok(failed(by_stdin, &text)),
@@ -121,6 +123,15 @@ fn tell(already_running: Option<String>) -> ExitCode {
         .iter()
         .for_each(|text| eprintln!("pvmd: {text}"));
     ExitCode::SUCCESS
+}
+
+/// A daemon that runs is where it is: nothing has joined.
+fn not_joined(running: &str, by_stdin: bool) -> String {
+    match by_stdin {
+        // Whoever has asked through ssh knows what to do.
+        true => running.to_owned(),
+        false => format!("pvmd: {running}: nothing has joined; end that one first: pvm halt"),
+    }
 }
 
 /// Says that the daemon serves to whoever has started it through ssh.

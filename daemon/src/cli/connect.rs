@@ -99,15 +99,19 @@ pub fn existing() -> Result<Connection, Trouble> {
         .into())
 }
 
-/// Starts another daemon of this virtual machine on this machine: host number `number`.
+/// Starts another daemon of this virtual machine on this machine, host number `number`, unless it runs.
 ///
 /// # Errors
 /// When it cannot be started, or does not become part of the virtual machine.
 pub fn start_another(number: u32, join: &[String]) -> Result<(), Trouble> {
     let (dir, name) = place()?;
+    let name = format!("{name}.{number}");
+    if Link::connect(&session::socket_path(&dir, &name), hello_tool()).is_ok() {
+        return Ok(());
+    }
     let options = DaemonOptions {
         dir,
-        name: format!("{name}.{number}"),
+        name,
         idle: None,
         pvmd: None,
         secret: None,

@@ -177,8 +177,15 @@ async fn admission(
     seeds: &[SocketAddr],
     facts: &HostFacts,
 ) -> Result<(Admission, Vec<HostRecord>), FabricError> {
+    let mut attempts = 1;
     loop {
-        let seed = mesh.connect_seed(seeds).await?;
+        let seed = match mesh.connect_seed(seeds).await {
+            Err(error) if error.is_silence() && attempts < SEED_ATTEMPTS => {
+                attempts += 1;
+                continue;
+            }
+            reached => reached?,
+        };
         match ask_admission(mesh, seed.id, facts).await {
             Ok(Ok(admitted)) => return Ok(admitted),
             Ok(Err(Refusal::HostLives(_))) | Err(_) => {}
@@ -350,7 +357,7 @@ async fn follow_ledger(hub: Shared, fabric: Rc<Fabric>, mut news: UnboundedRecei
             News::Event { event, .. } => happened(&hub, &fabric, event),
             News::Reset { registry, .. } => fabric.reset(&hub, &registry),
             News::QuorumLost { silent } => hub.borrow_mut().quorum_lost(silent),
-            News::QuorumRegained => tracing::info!("the virtual machine can decide again"),
+            News::QuorumRegained => hub.borrow_mut().quorum_regained(),
             News::TakenOver => tracing::warn!("the other host is silent: this one goes on alone"),
             News::Expelled => hub.borrow_mut().expelled(),
         }

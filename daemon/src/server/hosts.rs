@@ -190,6 +190,34 @@ impl Hub {
         });
     }
 
+    /// As [`Hub::ask_host`]; a host that has not answered in time counts as lost for this once.
+    pub(super) fn ask_host_within(
+        &mut self,
+        host: u16,
+        body: to_daemon::Body,
+        limit: Duration,
+        then: impl FnOnce(&mut Hub, Result<from_daemon::Body, Failure>) + 'static,
+    ) {
+        self.ask_host(host, body, then);
+        let Some(other) = self.hosts.others.get(&host) else {
+            return;
+        };
+        let (place, request) = (other.id, other.last_request);
+        self.spawn(|hub| async move {
+            tokio::time::sleep(limit).await;
+            let hub = &mut *hub.borrow_mut();
+            let other = hub.hosts.others.get_mut(&place.index);
+            let Some(other) = other.filter(|other| other.id == place) else {
+                return;
+            };
+            if let Some(then) = other.pending.remove(&request) {
+                let why = format!("no answer for {} s", limit.as_secs());
+                let lost = host_lost(&other.facts.name, &why);
+                then(hub, Err(lost));
+            }
+        });
+    }
+
     /// Passes a request of a client on to another host, and its answer back.
     pub(super) fn ask_for(&mut self, asked: Asked, host: u16, body: to_daemon::Body) {
         self.ask_host_soon(host, body, move |hub, result| hub.conclude(asked, result));
@@ -335,6 +363,12 @@ impl Hub {
             self.parts_lost(host);
         }
         self.end_all_jobs();
+    }
+
+    /// A majority is heard again.
+    pub(super) fn quorum_regained(&mut self) {
+        tracing::info!("the virtual machine can decide again");
+        self.is_cut_off = false;
     }
 
     /// The others go on without this host.

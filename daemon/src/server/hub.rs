@@ -126,6 +126,8 @@ pub struct Hub {
     pub(super) stays: bool,
     /// The halt is one of all hosts.
     pub(super) ends_everywhere: bool,
+    /// No majority of the hosts is heard.
+    pub(super) is_cut_off: bool,
     /// Something has changed that the main loop looks at.
     pub(super) changed: Rc<Notify>,
     /// Those who wait for the virtual machine to be opened for other hosts.
@@ -168,6 +170,7 @@ impl Hub {
                 halting: None,
                 stays: false,
                 ends_everywhere: false,
+                is_cut_off: false,
                 changed: Rc::new(Notify::new()),
                 opening: Vec::new(),
                 deferred: Vec::new(),

@@ -38,6 +38,9 @@ pub enum JoinError {
         "pvmd: cannot use the address '{0}': {1}; write HOST:PORT, as 'pvm token' and 'pvm conf' show it"
     )]
     Address(String, String),
+    /// A name that is none.
+    #[error("pvmd: the name '{0}' cannot be resolved: {1}; see: getent hosts {0}")]
+    Name(String, String),
     /// A token that is none.
     #[error("pvmd: {0}")]
     Token(#[from] crate::cluster::trust::BadToken),
@@ -71,7 +74,7 @@ fn given(addresses: &[String], token: Option<&str>) -> Result<Join, JoinError> {
     let mut resolved = Vec::new();
     for text in addresses {
         let found = text.to_socket_addrs();
-        let found = found.map_err(|error| JoinError::Address(text.clone(), error.to_string()))?;
+        let found = found.map_err(|error| cannot_use(text, &error))?;
         resolved.extend(found.take(ADDRESSES_MAX));
     }
     if let Some(token) = token {
@@ -87,6 +90,19 @@ fn given(addresses: &[String], token: Option<&str>) -> Result<Join, JoinError> {
     let path = pvm::session::secret_path().map_err(|error| JoinError::Secret(error.to_string()))?;
     let secret = Secret::load(&path).map_err(|error| JoinError::Secret(error.to_string()))?;
     Ok(Join::Secret(secret, resolved))
+}
+
+fn cannot_use(text: &str, error: &io::Error) -> JoinError {
+    let why = error.to_string();
+    let name = text.rsplit_once(':').map(|(name, _)| name.to_owned());
+    // What the standard library puts before the words of the resolver.
+    match (
+        why.split_once("failed to lookup address information: "),
+        name,
+    ) {
+        (Some((_, why)), Some(name)) => JoinError::Name(name, why.to_owned()),
+        _ => JoinError::Address(text.to_owned(), why),
+    }
 }
 
 /// What a daemon that is started elsewhere is to read.

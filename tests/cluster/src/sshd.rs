@@ -40,16 +40,32 @@ impl Cluster {
     /// # Errors
     /// When there is no sshd, or it does not start.
     pub fn sshd(&self, host: usize) -> Result<Sshd> {
+        self.sshd_with(host, &[])
+    }
+
+    /// As [`Cluster::sshd`]; what it starts finds these variables in its environment.
+    ///
+    /// # Errors
+    /// When there is no sshd, or it does not start.
+    pub fn sshd_with(&self, host: usize, environment: &[(&str, &Path)]) -> Result<Sshd> {
         let program = program().context("there is no sshd; apt-get install openssh-server")?;
         let keys = self.keys()?;
         let dir = self.host_dir(host).join("sshd");
         fs::create_dir_all(&dir)?;
         // Where it puts those that are not let in yet; of the system, and empty.
         fs::create_dir_all("/run/sshd")?;
+        // It takes the first such line only.
+        let set = environment
+            .iter()
+            .map(|(name, value)| format!(" {name}={}", value.display()));
+        let set = match environment.is_empty() {
+            true => String::new(),
+            false => format!("SetEnv{}\n", set.collect::<String>()),
+        };
         let config = format!(
             "Port 22\nHostKey {keys}/host\nAuthorizedKeysFile {keys}/user.pub\nPidFile none\n\
              StrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin yes\nUseDNS no\n\
-             PrintMotd no\nPrintLastLog no\n",
+             PrintMotd no\nPrintLastLog no\n{set}",
             keys = keys.display()
         );
         fs::write(dir.join("config"), config)?;

@@ -280,6 +280,12 @@ impl Ledger {
         self.node.voters()
     }
 
+    /// Whether as many hosts vote as should, as far as is known here. While they do not, and while they
+    /// change, the virtual machine survives less.
+    pub fn is_settled(&self) -> bool {
+        self.node.is_settled()
+    }
+
     /// About how many bytes the entries take that are kept here.
     pub fn log_bytes(&self) -> usize {
         self.node.log_bytes()

@@ -6,7 +6,7 @@ use super::log::Log;
 use super::machine::{News, Store};
 use super::queue::Queue;
 use super::types::{Lineage, LogId, Membership, Raft, Vote, host};
-use super::{LedgerError, World};
+use super::{LedgerError, World, voters};
 use crate::cluster::registry::{Batch, HostId, Outcome};
 use openraft::error::{ClientWriteError, RaftError};
 use openraft::{EmptyNode, RaftMetrics, ServerState};
@@ -200,6 +200,13 @@ impl Node {
         let configs = metrics.membership_config.membership().get_joint_config();
         let hosts = |config: &BTreeSet<u64>| config.iter().copied().map(host).collect();
         configs.iter().map(hosts).collect()
+    }
+
+    /// Whether as many hosts vote as should, and no change of voters is under way.
+    pub(super) fn is_settled(&self) -> bool {
+        let living = self.store.read(|registry| registry.hosts().living().count());
+        let enough = voters::wanted(living).min(self.config.voters);
+        matches!(&self.voter_configs()[..], [voters] if voters.len() >= enough)
     }
 
     fn parts(&self) -> (Raft, Log) {

@@ -4,7 +4,7 @@ use super::Shared;
 use super::error::{AddressError, ConnectError, Wanted, shown};
 use super::peers::{DialNumber, Step};
 use super::proto::{Greeting, Hello, HelloReply, Keep, Reason, Refusal, greeting};
-use super::{Peer, endpoint, serve, stream};
+use super::{Peer, endpoint, knock, serve, stream};
 use crate::cluster::trust::{DaemonId, check_identity};
 use pvm::limits::{ADDRESSES_MAX, GREETING_MAX, HANDSHAKE_DEADLINE_MS, MESH_VERSIONS};
 use quinn::{Connection, Endpoint, SendStream};
@@ -84,9 +84,17 @@ async fn find(
     wanted: Wanted,
     addresses: &[SocketAddr],
 ) -> Result<Reached, ConnectError> {
+    let own = mesh.own_addresses();
     let attempt = |address| {
         let mesh = mesh.clone();
-        async move { reach(&mesh, wanted, address).await }
+        // Loopback, and bridges of container software, have the same address on every host.
+        let is_own = own.contains(&address);
+        async move {
+            match is_own {
+                true => Err(AddressError::Ourselves),
+                false => reach(&mesh, wanted, address).await,
+            }
+        }
     };
     race(wanted, addresses, attempt).await.map(|(_, it)| it)
 }
@@ -131,7 +139,14 @@ where
     let begin = |attempts: &mut JoinSet<_>, at: usize| {
         if let Some(&address) = addresses.get(at) {
             let attempt = attempt(address);
-            attempts.spawn(async move { (at, attempt.await) });
+            attempts.spawn(async move {
+                let made = match wanted {
+                    // Somebody has typed it, and reads what comes of it.
+                    Wanted::Anybody => knock::explained(address, attempt).await,
+                    Wanted::Daemon(_) => attempt.await,
+                };
+                (at, made)
+            });
         }
     };
     for at in 0..ADDRESSES_MAX {

@@ -12,8 +12,11 @@ use std::time::Duration;
 #[non_exhaustive]
 pub enum AddressError {
     /// The host is down, no daemon listens, or a firewall is in between.
-    #[error("no answer within {0} ms")]
+    #[error("no answer within {0} ms; that host is off, or a firewall drops UDP packets")]
     NoAnswer(u64),
+    /// The host says that its port is closed.
+    #[error("nobody listens at this UDP port, or a firewall rejects it")]
+    NobodyListens,
     /// The system here does not send to it.
     #[error("not reachable from here: {0}")]
     NotReachable(String),
@@ -168,6 +171,14 @@ mod alert {
 /// Longest text of a peer in an error.
 const TEXT_MAX: usize = 200;
 
+impl ConnectError {
+    /// Whether there was nothing but silence, which may be due to lost packets.
+    pub fn is_silence(&self) -> bool {
+        let is_silent = |(_, error): &(_, AddressError)| matches!(error, AddressError::NoAnswer(_));
+        matches!(self, Self::NotReached { failures, .. } if failures.iter().any(is_silent))
+    }
+}
+
 impl AddressError {
     /// What the end of a connection says of the address that was dialled `elapsed` ago.
     pub(super) fn of(error: &ConnectionError, elapsed: Duration) -> Self {
@@ -278,7 +289,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "daemon 000000000000000000000000000000ab cannot be reached: \
-             10.0.0.1:7000: no answer within 2000 ms; \
+             10.0.0.1:7000: no answer within 2000 ms; that host is off, or a firewall drops UDP packets; \
              [fd00::1]:7000: it belongs to another virtual machine"
         );
         let nobody = ConnectError::NoAddress(Wanted::Anybody).to_string();

@@ -26,6 +26,7 @@ mod dial;
 mod endpoint;
 mod error;
 mod join;
+mod knock;
 mod nonsense;
 mod peers;
 pub mod proto;
@@ -283,15 +284,9 @@ impl Mesh {
 
     /// Addresses to tell others, the most useful first.
     pub fn local_addresses(&self) -> Vec<SocketAddr> {
-        let bound = endpoint::plain(self.0.bound);
-        if !bound.ip().is_unspecified() {
-            return vec![bound];
-        }
-        let is_usable = |it: &IpAddr| bound.is_ipv6() || it.is_ipv4();
-        let all = addresses::of_this_host().into_iter().filter(is_usable);
-        all.take(ADDRESSES_MAX)
-            .map(|it| SocketAddr::new(it, bound.port()))
-            .collect()
+        let mut all = self.0.own_addresses();
+        all.truncate(ADDRESSES_MAX);
+        all
     }
 
     /// The daemons that are connected.
@@ -301,6 +296,17 @@ impl Mesh {
 }
 
 impl Inner {
+    /// All addresses at which this daemon is reached, the most useful first.
+    fn own_addresses(&self) -> Vec<SocketAddr> {
+        let bound = endpoint::plain(self.bound);
+        if !bound.ip().is_unspecified() {
+            return vec![bound];
+        }
+        let is_usable = |it: &IpAddr| bound.is_ipv6() || it.is_ipv4();
+        let all = addresses::of_this_host().into_iter().filter(is_usable);
+        all.map(|it| SocketAddr::new(it, bound.port())).collect()
+    }
+
     fn peers(&self) -> MutexGuard<'_, Peers> {
         self.peers.lock().unwrap_or_else(PoisonError::into_inner)
     }

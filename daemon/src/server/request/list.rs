@@ -4,12 +4,15 @@
 use crate::server::hub::{Asked, Hub};
 use crate::server::tasks::{Origin, Task};
 use pvm::ids::TaskId;
+use pvm::limits::LIST_MS;
 use pvm::wire::control::{
     HostInfo, HostList, JobInfo, JobList, ListTasks, TaskInfo, TaskList, from_daemon, to_daemon,
 };
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+const LIST: Duration = Duration::from_millis(LIST_MS);
 
 /// Lists that are still to come.
 struct Gathering {
@@ -40,8 +43,13 @@ impl Hub {
             let gathering = gathering.clone();
             self.ask_host_soon(host, body.clone(), move |hub, result| {
                 let mut gathering = gathering.borrow_mut();
-                if let Ok(list) = result {
-                    append(&mut gathering.list, list);
+                match (result, &gathering.list) {
+                    (Ok(list), _) => append(&mut gathering.list, list),
+                    // It belongs still, as far as is known here.
+                    (Err(_), from_daemon::Body::HostList(_)) if hub.hosts.place(host).is_some() => {
+                        append(&mut gathering.list, silent);
+                    }
+                    (Err(_), _) => {}
                 }
                 gathering.waiting -= 1;
                 if gathering.waiting == 0 {
@@ -80,6 +88,22 @@ impl Hub {
             up_ms: self.facts.since.elapsed().as_millis() as u64,
         };
         from_daemon::Body::HostList(HostList { hosts: vec![host] })
+    }
+
+    /// What is said of a host that does not answer.
+    fn silent(&self, host: u16) -> from_daemon::Body {
+        let hosts = self.hosts.others.get(&host).map(|other| HostInfo {
+            name: other.facts.name.clone(),
+            index: other.id.index.into(),
+            incarnation: other.id.incarnation.into(),
+            architecture: other.facts.architecture.clone(),
+            software: "does not answer".to_owned(),
+            cpus: other.facts.cpus,
+            ..HostInfo::default()
+        });
+        from_daemon::Body::HostList(HostList {
+            hosts: hosts.into_iter().collect(),
+        })
     }
 
     pub(super) fn list_jobs(&self) -> from_daemon::Body {

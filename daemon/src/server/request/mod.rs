@@ -94,6 +94,20 @@ impl Hub {
         }
     }
 
+    /// Whether tasks may be started: not where the virtual machine cannot decide.
+    pub(super) fn check_may_start(&self, what: &str) -> Result<(), Failure> {
+        self.check_not_halting(what)?;
+        if !self.is_cut_off {
+            return Ok(());
+        }
+        let why = format!(
+            "{} is cut off from most hosts of the virtual machine",
+            self.facts.host
+        );
+        let next = "see which answer: pvm conf";
+        Err(failure(FailureCode::FailureHostLost, what, why, next))
+    }
+
     /// No new work once a halt is under way.
     pub(super) fn check_not_halting(&self, what: &str) -> Result<(), Failure> {
         match self.is_halting() {

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 impl Hub {
     pub(super) fn run(&mut self, asked: Asked, run: Run, mut fds: Vec<OwnedFd>) -> Reply {
-        self.check_not_halting("starting a job")?;
+        self.check_may_start("cannot start the job")?;
         let launch = run.launch.as_ref();
         let launch = launch.ok_or_else(|| malformed("starting a job", "it has no launch"))?;
         let count = launch.apps.iter().map(|app| u64::from(app.count)).sum();

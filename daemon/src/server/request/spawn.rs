@@ -15,7 +15,7 @@ use pvm::wire::control::{Failure, FailureCode, FailurePolicy, Launch, Spawn, Spa
 impl Hub {
     pub(super) fn spawn_tasks(&mut self, asked: Asked, spawn: Spawn) -> Reply {
         let me = self.caller(asked, "spawning tasks")?;
-        self.check_not_halting("spawning tasks")?;
+        self.check_may_start("spawning tasks")?;
         let launch = spawn
             .launch
             .ok_or_else(|| malformed("spawning tasks", "it has no launch"))?;
@@ -65,7 +65,7 @@ impl Hub {
         let me = me.ok_or_else(|| malformed(WHAT, "the task is not of the host that asks"))?;
         let launch = spawn.spawn.and_then(|spawn| spawn.launch);
         let launch = launch.ok_or_else(|| malformed(WHAT, "it has no launch"))?;
-        self.check_not_halting("spawning tasks")?;
+        self.check_may_start("spawning tasks")?;
         let job = JobId(spawn.job);
         let is_its = |entry: &&JobEntry| entry.part.is_none() && entry.numbers.contains_key(&me);
         let entry = self.jobs.get(&job).filter(is_its);
