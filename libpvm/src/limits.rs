@@ -238,12 +238,6 @@ pub const LEAVE_CONFIRM_MS: u64 = 1_000;
 /// Longest that a daemon tries to become part of a virtual machine.
 pub const ADMIT_DEADLINE_MS: u64 = 30_000;
 
-/// Longest that a new host waits until it votes.
-pub const VOTE_DEADLINE_MS: u64 = 3_000;
-
-/// Longest that a host may take to list what it has, or to agree to a halt.
-pub const LIST_MS: u64 = 3_000;
-
 /// Between two attempts of that.
 pub const ADMIT_PAUSE_MS: u64 = 50;
 
@@ -269,4 +263,4 @@ pub const DIRECT_BUFFER: usize = 256 << 10;
 pub const SETTLE_MS: u64 = 3_000;
 
 /// Longest that one host waits for another one's answer to what users wait for.
-pub const HOST_ANSWER_MS: u64 = 5_000;
+pub const HOST_ANSWER_MS: u64 = 3_000;

@@ -17,7 +17,7 @@ use crate::cluster::trust::{DaemonId, Secret, Trust};
 use pvm::ids::TaskId;
 use pvm::limits::{
     ADMIT_DEADLINE_MS, ADMIT_PAUSE_MS, CONTROL_FRAME_MAX, LINE_PAUSE_MAX_MS, LINE_PAUSE_MIN_MS,
-    SETTLE_MS,
+    SEED_ATTEMPTS, SETTLE_MS,
 };
 use pvm::wire::control::{FromDaemon, Relay, ToDaemon};
 use pvm::wire::value;

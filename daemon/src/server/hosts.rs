@@ -18,10 +18,10 @@ use pvm::limits::{CONTROL_FRAME_MAX, HOST_ANSWER_MS};
 use pvm::wire::control::{
     EndReason, Failure, FailureCode, FromDaemon, ToDaemon, from_daemon, to_daemon,
 };
-use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
-use std::rc::Rc;
 use std::time::Duration;
+
+const HOST_ANSWER: Duration = Duration::from_millis(HOST_ANSWER_MS);
 
 /// The place of a host that is alone.
 pub const FIRST: HostId = HostId::new(1, 1);
@@ -171,47 +171,20 @@ impl Hub {
         body: to_daemon::Body,
         then: impl FnOnce(&mut Hub, Result<from_daemon::Body, Failure>) + 'static,
     ) {
-        let then = Rc::new(Cell::new(Some(then)));
-        let answered = then.clone();
-        self.ask_host(host, body, move |hub, result| {
-            if let Some(then) = answered.take() {
-                then(hub, result);
-            }
-        });
-        self.spawn(|hub| async move {
-            let limit = Duration::from_millis(HOST_ANSWER_MS);
-            tokio::time::sleep(limit).await;
-            if let Some(then) = then.take() {
-                let hub = &mut *hub.borrow_mut();
-                let why = format!("no answer within {} s", limit.as_secs());
-                let name = hub.host_name(host);
-                then(hub, Err(host_lost(&name, &why)));
-            }
-        });
-    }
-
-    /// As [`Hub::ask_host`]; a host that has not answered in time counts as lost for this once.
-    pub(super) fn ask_host_within(
-        &mut self,
-        host: u16,
-        body: to_daemon::Body,
-        limit: Duration,
-        then: impl FnOnce(&mut Hub, Result<from_daemon::Body, Failure>) + 'static,
-    ) {
         self.ask_host(host, body, then);
         let Some(other) = self.hosts.others.get(&host) else {
             return;
         };
         let (place, request) = (other.id, other.last_request);
         self.spawn(|hub| async move {
-            tokio::time::sleep(limit).await;
+            tokio::time::sleep(HOST_ANSWER).await;
             let hub = &mut *hub.borrow_mut();
             let other = hub.hosts.others.get_mut(&place.index);
             let Some(other) = other.filter(|other| other.id == place) else {
                 return;
             };
             if let Some(then) = other.pending.remove(&request) {
-                let why = format!("no answer for {} s", limit.as_secs());
+                let why = format!("no answer for {} s", HOST_ANSWER.as_secs());
                 let lost = host_lost(&other.facts.name, &why);
                 then(hub, Err(lost));
             }

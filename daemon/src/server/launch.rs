@@ -3,7 +3,6 @@
 use super::failure::failure;
 use super::hub::{Asked, Hub};
 use super::jobs::{Batch, JobEntry, Template};
-use super::part::Part;
 use super::tasks::{CAPABILITY, Link, Origin, Task};
 use crate::host::{facts, program};
 use crate::job::life::{Job, Rules};
@@ -14,7 +13,7 @@ use pvm::wire::control::{
     App, Failure, FailureCode, KeeperStart, Launch, SpawnResult, ToKeeper, to_keeper,
 };
 use rustix::pipe::{PipeFlags, pipe_with};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;

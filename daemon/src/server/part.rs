@@ -10,7 +10,7 @@ use super::jobs::JobEntry;
 use super::keepers;
 use super::launch::{self, Birth, Newcomer, Ready, no_resources};
 use super::request::{ADOPTED, Reply, malformed, no_such_job};
-use super::tasks::{CAPABILITY, Origin, unknown};
+use super::tasks::{CAPABILITY, Origin};
 use crate::host::limits;
 use crate::job::life::Rules;
 use pvm::ids::{JobId, TaskId};
@@ -103,21 +103,6 @@ impl Part {
 }
 
 impl Hub {
-    /// Whether a task of this host waits for its start. Tasks of other hosts may have been started and
-    /// know it already.
-    pub(super) fn is_prepared(&self, task: TaskId) -> bool {
-        let mut parts = self.jobs.values().filter_map(|entry| entry.part.as_ref());
-        parts.any(|part| part.is_prepared(task))
-    }
-
-    /// Tells those who know tasks that were prepared that they will not be started.
-    pub(super) fn not_started(&mut self, tasks: impl IntoIterator<Item = TaskId>) {
-        for task in tasks {
-            self.close_relays(task);
-            self.tell_exit(task, &unknown());
-        }
-    }
-
     /// Looks programs up and gives out ids for tasks that another host wants to start here.
     pub(super) fn prepare_part(&mut self, asked: Asked, prepare: PreparePart) -> Reply {
         const WHAT: &str = "preparing tasks for another host";

@@ -119,11 +119,6 @@ impl Hub {
         }
     }
 
-    fn hold(&mut self, pair: Pair, data: Vec<u8>) {
-        let held = self.relays.held.entry(pair.to).or_default();
-        held.push((pair.from, data));
-    }
-
     /// A stream of another host has ended, `cleanly` or not.
     pub(super) fn relay_ended(&mut self, pair: Pair, cleanly: bool) {
         if !cleanly {

@@ -291,13 +291,6 @@ impl Ledger {
         self.node.log_bytes()
     }
 
-    /// Whether as many hosts vote as are to: until then the loss of a host can be the loss of all.
-    pub fn is_settled(&self) -> bool {
-        let living = self.read(|registry| registry.hosts().living().count());
-        let wanted = voters::wanted(living).min(self.node.config.voters.max(1));
-        self.voters().len() == wanted
-    }
-
     /// Whether a leader that reaches a majority has been heard of lately.
     pub fn has_quorum(&self) -> bool {
         self.node.links.quorum_age() < self.node.config.quorum_lost

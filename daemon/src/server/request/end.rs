@@ -6,7 +6,6 @@ use crate::job::life::GRACE;
 use crate::server::hub::{Asked, Hub};
 use crate::server::jobs::JobEntry;
 use pvm::ids::JobId;
-use pvm::limits::LIST_MS;
 use pvm::wire::control::{EndReason, Failure, FailureCode, Halt, Terminate, to_daemon};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

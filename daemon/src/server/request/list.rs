@@ -4,15 +4,12 @@
 use crate::server::hub::{Asked, Hub};
 use crate::server::tasks::{Origin, Task};
 use pvm::ids::TaskId;
-use pvm::limits::LIST_MS;
 use pvm::wire::control::{
     HostInfo, HostList, JobInfo, JobList, ListTasks, TaskInfo, TaskList, from_daemon, to_daemon,
 };
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
-
-const LIST: Duration = Duration::from_millis(LIST_MS);
+use std::time::Instant;
 
 /// Lists that are still to come.
 struct Gathering {
@@ -47,7 +44,7 @@ impl Hub {
                     (Ok(list), _) => append(&mut gathering.list, list),
                     // It belongs still, as far as is known here.
                     (Err(_), from_daemon::Body::HostList(_)) if hub.hosts.place(host).is_some() => {
-                        append(&mut gathering.list, silent);
+                        append(&mut gathering.list, hub.silent(host));
                     }
                     (Err(_), _) => {}
                 }

@@ -7,10 +7,6 @@ use pvm::ids::TaskId;
 use pvm::wire::control::{Notify, TaskExited, from_daemon};
 
 impl Hub {
-    fn is_present(&self, task: TaskId) -> bool {
-        self.tasks.get(&task).is_some_and(Task::is_present)
-    }
-
     pub(super) fn notify(&mut self, asked: Asked, notify: Notify) -> Reply {
         if notify.cancel {
             self.unwatch(|watches| watches.cancel(asked.client, notify.token));
