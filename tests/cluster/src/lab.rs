@@ -120,13 +120,37 @@ fn processes(name: &str) -> Result<Vec<i32>> {
 /// Processes that are still the `ip` of [`Lab::command`].
 fn entering(name: &str) -> Result<Vec<i32>> {
     let start = format!("ip\0netns\0exec\0{name}\0");
-    let is_it = |pid: &i32| {
-        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        line.starts_with(start.as_bytes())
-    };
+    let end = Instant::now() + GONE;
+    let mut found = Vec::new();
     let pids = fs::read_dir("/proc")?.flatten();
-    let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    Ok(pids.filter(is_it).collect())
+    for pid in pids.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok()) {
+        let mut line = command_line(pid);
+        // Who starts a program goes on while the kernel still lays out its arguments.
+        while line.is_empty() && is_starting(pid) && Instant::now() < end {
+            std::thread::yield_now();
+            line = command_line(pid);
+        }
+        if line.starts_with(start.as_bytes()) {
+            found.push(pid);
+        }
+    }
+    Ok(found)
+}
+
+fn command_line(pid: i32) -> Vec<u8> {
+    fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default()
+}
+
+/// Whether a process without a command line is a child of ours, and not a dead one.
+fn is_starting(pid: i32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // After the name, which may have anything in it, come the state and the parent.
+    let mut words = stat.rsplit(") ").next().unwrap_or_default().split(' ');
+    let is_dead = words
+        .next()
+        .is_none_or(|state| matches!(state, "Z" | "X" | ""));
+    let parent = words.next().and_then(|parent| parent.parse::<u32>().ok());
+    !is_dead && parent == Some(std::process::id())
 }
 
 fn kill(pids: &[i32]) {
