@@ -35,7 +35,20 @@ impl<W: Ord + Copy> Watches<W> {
 
     /// Forgets a watcher that has gone.
     pub fn forget(&mut self, watcher: W) {
-        self.retain(|&(who, _)| who != watcher);
+        self.by_task.retain(|_, watchers| {
+            while let Some(&first) = watchers.range((watcher, 0)..=(watcher, u64::MAX)).next() {
+                watchers.remove(&first);
+            }
+            !watchers.is_empty()
+        });
+    }
+
+    /// The tasks with whose end a watcher deals.
+    pub fn watched_by(&self, watcher: W) -> impl Iterator<Item = TaskId> {
+        let own = (watcher, 0)..(watcher, TRANSPORT_TOKEN);
+        let each = self.by_task.iter();
+        each.filter(move |(_, watchers)| watchers.range(own.clone()).next().is_some())
+            .map(|(task, _)| *task)
     }
 
     /// Whether anybody would be told of the task's end.
@@ -103,5 +116,18 @@ mod tests {
         watches.forget(2);
         assert_eq!(watches.take(task(5)), BTreeMap::from([(1, vec![11])]));
         assert!(!watches.is_watched(task(5)));
+    }
+
+    #[test]
+    fn the_transport_deals_with_no_end() {
+        let mut watches = Watches::default();
+        watches.add(1, TRANSPORT_TOKEN, task(5));
+        assert!(watches.has_watchers(task(5)) && !watches.is_watched(task(5)));
+        assert_eq!(watches.watched_by(1).count(), 0);
+        watches.add(2, 3, task(5));
+        assert!(watches.is_watched(task(5)));
+        assert_eq!(watches.watched_by(2).collect::<Vec<_>>(), [task(5)]);
+        watches.forget(2);
+        assert!(watches.has_watchers(task(5)) && !watches.is_watched(task(5)));
     }
 }

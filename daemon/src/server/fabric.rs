@@ -293,6 +293,8 @@ impl Fabric {
             if let Err(why) = send_relay(&mesh, &directory, host, pair, &outbox).await {
                 tracing::debug!("messages from {} to {} are cut: {why}", pair.from, pair.to);
                 outbox.break_off();
+                // The task tries again at once: a host that is just leaving refuses as fast.
+                tokio::time::sleep(Duration::from_millis(LINE_PAUSE_MIN_MS)).await;
                 hub.borrow_mut().relay_lost(pair);
             }
         });

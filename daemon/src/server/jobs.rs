@@ -375,7 +375,7 @@ impl Hub {
             return;
         };
         gone.outbox.close();
-        self.unwatch(|watches| watches.forget(client));
+        self.unwatch(client, |watches| watches.forget(client));
         self.forget_tickets(client);
         if let Role::Task(task) = gone.role {
             self.connection_lost(task);

@@ -236,9 +236,9 @@ impl Hub {
 
     /// Takes subscriptions away, here and on the hosts of the tasks: it makes a difference there
     /// whether anybody deals with a task's end.
-    pub(super) fn unwatch(&mut self, take: impl FnOnce(&mut Watches<ClientId>)) {
-        let is_far = |id: &TaskId| self.hosts.of(*id).is_some() && self.watches.is_watched(*id);
-        let far: Vec<_> = self.watches.tasks().filter(is_far).collect();
+    pub(super) fn unwatch(&mut self, client: ClientId, take: impl FnOnce(&mut Watches<ClientId>)) {
+        let is_far = |id: &TaskId| self.hosts.of(*id).is_some();
+        let far: Vec<_> = self.watches.watched_by(client).filter(is_far).collect();
         take(&mut self.watches);
         for id in far {
             let host = self.hosts.of(id);

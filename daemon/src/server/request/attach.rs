@@ -122,7 +122,7 @@ impl Hub {
         if let Some(client) = self.clients.get_mut(&asked.client) {
             client.role = Role::Tool;
         }
-        self.unwatch(|watches| watches.forget(asked.client));
+        self.unwatch(asked.client, |watches| watches.forget(asked.client));
         self.detach(task);
         super::DONE
     }

@@ -9,7 +9,9 @@ use pvm::wire::control::{Notify, TaskExited, from_daemon};
 impl Hub {
     pub(super) fn notify(&mut self, asked: Asked, notify: Notify) -> Reply {
         if notify.cancel {
-            self.unwatch(|watches| watches.cancel(asked.client, notify.token));
+            self.unwatch(asked.client, |watches| {
+                watches.cancel(asked.client, notify.token)
+            });
             return super::DONE;
         }
         let mut gone = Vec::new();
