@@ -22,7 +22,8 @@ fn three_hosts_with_a_secret_file_are_one_machine() {
         assert_eq!(site.pvm(host, &run).well().sorted(), names);
     }
     let ring = pvm_tests::program("ring").display().to_string();
-    site.pvm(2, &["run", "-n", "6", "--map-by", "host", &ring]).well();
+    site.pvm(2, &["run", "-n", "6", "--map-by", "host", &ring])
+        .well();
     site.pvm(2, &["halt"]).well();
     for host in 1..=3 {
         site.gone(host, HALT);

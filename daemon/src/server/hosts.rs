@@ -5,7 +5,7 @@
 //! failure. What the other daemon says by itself are events of job parts and of watched tasks.
 
 use super::failure::failure;
-use super::hub::{Asked, ClientId, Hub, Role};
+use super::hub::{Asked, ClientId, Hub, Role, Shared};
 use super::outbox::Outbox;
 use crate::cluster::registry::{HostFacts, HostId, HostRecord};
 use crate::cluster::trust::DaemonId;
@@ -13,6 +13,7 @@ use crate::job::life::GRACE;
 use crate::job::numbers::Numbers;
 use crate::job::place::Candidate;
 use pvm::ids::{JobId, TaskId};
+use pvm::limits::PEER_SILENCE_MS;
 use pvm::wire::control::{
     EndReason, Failure, FailureCode, FromDaemon, ToDaemon, from_daemon, to_daemon,
 };
@@ -314,6 +315,16 @@ impl Hub {
         );
         self.is_cut_off = true;
         self.end_all_jobs();
+        self.spawn(forsake_silent);
+    }
+
+    /// Other hosts that no connection leads to.
+    fn silent_hosts(&self) -> Vec<HostId> {
+        let peers = self.fabric.as_ref().map(|fabric| fabric.mesh.peers());
+        let peers = peers.unwrap_or_default();
+        let is_silent = |other: &&Other| peers.iter().all(|peer| peer.id.0 != other.facts.daemon);
+        let silent = self.hosts.others.values().filter(is_silent);
+        silent.map(|other| other.id).collect()
     }
 
     /// A majority is heard again.
@@ -334,6 +345,23 @@ impl Hub {
                 life.terminate(EndReason::EndPartitioned, GRACE, now, out);
             });
         }
+    }
+}
+
+/// While this host is cut off nobody decides which hosts are lost. Its jobs, which end, do not wait for
+/// their parts on hosts that are silent: there they end as well.
+async fn forsake_silent(hub: Shared) {
+    loop {
+        {
+            let mut hub = hub.borrow_mut();
+            if !hub.is_cut_off || hub.jobs.is_empty() {
+                return;
+            }
+            for host in hub.silent_hosts() {
+                hub.parts_lost(host);
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(PEER_SILENCE_MS)).await;
     }
 }
 

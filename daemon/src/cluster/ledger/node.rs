@@ -204,7 +204,9 @@ impl Node {
 
     /// Whether as many hosts vote as should, and no change of voters is under way.
     pub(super) fn is_settled(&self) -> bool {
-        let living = self.store.read(|registry| registry.hosts().living().count());
+        let living = self
+            .store
+            .read(|registry| registry.hosts().living().count());
         let enough = voters::wanted(living).min(self.config.voters);
         matches!(&self.voter_configs()[..], [voters] if voters.len() >= enough)
     }

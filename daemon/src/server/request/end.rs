@@ -70,18 +70,23 @@ impl Hub {
         };
         for host in hosts.clone() {
             let (open, hosts) = (open.clone(), hosts.clone());
-            self.ask_host_within(host, to_daemon::Body::Halt(ask_only), LIST, move |hub, result| {
-                let mut open = open.borrow_mut();
-                open.0 -= 1;
-                if let Err(failure) = gone_is_done(result) {
-                    open.1.get_or_insert(failure);
-                }
-                match (open.0, open.1.take()) {
-                    (0, None) => hub.halt_all(asked, hosts),
-                    (0, Some(failure)) => hub.conclude(asked, Err(failure)),
-                    (_, failure) => open.1 = failure,
-                }
-            });
+            self.ask_host_within(
+                host,
+                to_daemon::Body::Halt(ask_only),
+                LIST,
+                move |hub, result| {
+                    let mut open = open.borrow_mut();
+                    open.0 -= 1;
+                    if let Err(failure) = gone_is_done(result) {
+                        open.1.get_or_insert(failure);
+                    }
+                    match (open.0, open.1.take()) {
+                        (0, None) => hub.halt_all(asked, hosts),
+                        (0, Some(failure)) => hub.conclude(asked, Err(failure)),
+                        (_, failure) => open.1 = failure,
+                    }
+                },
+            );
         }
         Ok(None)
     }
