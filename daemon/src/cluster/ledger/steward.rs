@@ -15,8 +15,6 @@ use tokio::time::timeout;
 
 /// Between two looks, when no host comes or goes.
 const LOOK: Duration = Duration::from_millis(250);
-/// The same while hosts are about to vote: until then the loss of one can be the loss of all.
-const SOON: Duration = Duration::from_millis(20);
 /// Longest that one change of members is waited for.
 const CHANGE: Duration = Duration::from_secs(3);
 /// Entries that a node may be behind and still become a voter.
@@ -26,11 +24,7 @@ const LAG: u64 = 64;
 pub(super) async fn run(node: Arc<Node>) {
     let mut former = None;
     loop {
-        let pause = match node.is_leader() && !node.is_settled() {
-            true => SOON,
-            false => LOOK,
-        };
-        let _ = timeout(pause, node.store.hosts_changed.notified()).await;
+        let _ = timeout(LOOK, node.store.hosts_changed.notified()).await;
         keep_log_small(&node).await;
         let leader = node.leader();
         if node.is_leader() {
