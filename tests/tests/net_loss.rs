@@ -149,8 +149,10 @@ fn the_majority_goes_on_and_the_minority_stops() {
     }
     eprintln!("the last task ended after {:?}", begin.elapsed());
     let run = run.finish();
-    assert_eq!((run.code, run.err.lines().count()), (125, 1), "{run:?}");
-    assert!(run.err.contains("host1 is cut off"), "{run:?}");
+    // Either host of the minority may be the first to find that it is cut off.
+    let words = ["host1 is cut off", "on host2) was lost"];
+    let is_told = words.iter().any(|words| run.err.contains(words));
+    assert!(run.code == 125 && is_told, "{run:?}");
     let refused = site.pvm(2, &["run", "hostname"]);
     assert_eq!(
         (refused.code, refused.err.lines().count()),
