@@ -153,6 +153,7 @@ fn the_majority_goes_on_and_the_minority_stops() {
     let words = ["host1 is cut off", "on host2) was lost"];
     let is_told = words.iter().any(|words| run.err.contains(words));
     assert!(run.code == 125 && is_told, "{run:?}");
+    site.until("host2 knows", limit, || site.log(2).contains("no majority"));
     let refused = site.pvm(2, &["run", "hostname"]);
     assert_eq!(
         (refused.code, refused.err.lines().count()),
