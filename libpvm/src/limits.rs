@@ -63,6 +63,10 @@ pub const ADDRESSES_MAX: usize = 16;
 /// Largest first message of a connection between daemons, and of a stream, in bytes.
 pub const GREETING_MAX: usize = 4096;
 
+/// Between two looks at the addresses of this host. What others miss meanwhile must not last until
+/// they regard it as lost.
+pub const ADDRESS_LOOK_MS: u64 = 500;
+
 /// Longest a connection between daemons takes until both know who the other is.
 pub const HANDSHAKE_DEADLINE_MS: u64 = 5_000;
 

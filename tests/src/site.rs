@@ -39,15 +39,21 @@ impl Site {
     #[track_caller]
     pub fn of_one_machine(hosts: usize) -> Option<Self> {
         let site = Self::new(hosts)?;
-        site.found();
-        for host in 2..=hosts {
-            site.give_secret(host);
-            site.join(host).well();
-        }
-        for host in 1..=hosts {
-            site.see(host, hosts);
-        }
+        site.become_one();
         Some(site)
+    }
+
+    /// Makes the hosts, which have no daemons yet, one virtual machine.
+    #[track_caller]
+    pub fn become_one(&self) {
+        self.found();
+        for host in self.hosts().skip(1) {
+            self.give_secret(host);
+            self.join(host).well();
+        }
+        for host in self.hosts() {
+            self.see(host, self.hosts().count());
+        }
     }
 
     /// The secret file of a host.

@@ -6,6 +6,7 @@
 
 use super::hub::{Hub, Shared};
 use super::line::{Carrier, Ended, Line};
+use super::moving;
 use super::outbox::Outbox;
 use super::relay::Pair;
 use super::wire::{Directory, MeshWire};
@@ -226,6 +227,7 @@ fn install(
     });
     hub.borrow_mut().fabric = Some(fabric.clone());
     tokio::task::spawn_local(watch_mesh(hub.clone(), fabric.clone(), events));
+    tokio::task::spawn_local(moving::watch(hub.clone(), Rc::downgrade(&fabric)));
     tokio::task::spawn_local(follow_ledger(hub.clone(), fabric, news));
 }
 
@@ -337,6 +339,11 @@ impl Fabric {
             hub.borrow_mut().host_lost(gone, "it was lost meanwhile");
         }
         hub.borrow_mut().groups_reset(registry);
+    }
+
+    /// The daemons of the other hosts.
+    pub(super) fn others(&self) -> Vec<(DaemonId, Vec<SocketAddr>)> {
+        self.directory.all_but(self.ledger.me())
     }
 
     /// Addresses to tell others.

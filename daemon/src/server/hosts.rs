@@ -5,7 +5,7 @@
 //! failure. What the other daemon says by itself are events of job parts and of watched tasks.
 
 use super::failure::failure;
-use super::hub::{Asked, ClientId, Hub, Role};
+use super::hub::{Asked, ClientId, Hub, Role, Shared};
 use super::outbox::Outbox;
 use crate::cluster::registry::{HostFacts, HostId, HostRecord};
 use crate::cluster::trust::DaemonId;
@@ -336,6 +336,16 @@ impl Hub {
             self.parts_lost(host);
         }
         self.end_all_jobs();
+        self.spawn(forsake_silent);
+    }
+
+    /// Other hosts that no connection leads to.
+    fn silent_hosts(&self) -> Vec<HostId> {
+        let peers = self.fabric.as_ref().map(|fabric| fabric.mesh.peers());
+        let peers = peers.unwrap_or_default();
+        let is_silent = |other: &&Other| peers.iter().all(|peer| peer.id.0 != other.facts.daemon);
+        let silent = self.hosts.others.values().filter(is_silent);
+        silent.map(|other| other.id).collect()
     }
 
     /// A majority is heard again.

@@ -290,6 +290,13 @@ impl Hub {
         let Some(entry) = self.jobs.get_mut(&job) else {
             return;
         };
+        if self.is_cut_off && entry.part.is_some() {
+            // It was stopped for no fault of its own; the home may not know yet that it is cut off, too.
+            ended.status = Some(ExitStatus {
+                how: Some(How::HostLost(true)),
+                core_dumped: false,
+            });
+        }
         if entry.launch.is_some() {
             entry.held.push(ended);
         } else if let Some(lease) = entry.lease

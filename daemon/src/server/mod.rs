@@ -17,6 +17,7 @@ mod keepers;
 mod launch;
 mod line;
 mod log;
+mod moving;
 mod outbox;
 mod part;
 mod place;

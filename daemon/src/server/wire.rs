@@ -50,6 +50,13 @@ impl Directory {
         self.entries().get(&host).cloned()
     }
 
+    /// Where all daemons are but that of one host.
+    pub fn all_but(&self, me: HostId) -> Vec<(DaemonId, Vec<SocketAddr>)> {
+        let entries = self.entries();
+        let others = entries.iter().filter(|(host, _)| **host != me);
+        others.map(|(_, entry)| entry.clone()).collect()
+    }
+
     /// As [`Directory::find`], and waits for a host that is not noted yet: the ledger may want to reach
     /// a new host before the hub has heard of it.
     async fn find_soon(&self, host: HostId) -> (DaemonId, Vec<SocketAddr>) {

@@ -69,6 +69,16 @@ pub(super) async fn connect_seed(
     Ok(peer)
 }
 
+/// A new connection to a daemon, whether or not there is one.
+pub(super) async fn redial(
+    mesh: &Shared,
+    id: DaemonId,
+    addresses: &[SocketAddr],
+) -> Result<(), ConnectError> {
+    let reached = find(mesh, Wanted::Daemon(id), &distinct(addresses)).await?;
+    take(mesh, reached).await
+}
+
 async fn dial(mesh: Shared, id: DaemonId, number: DialNumber, addresses: Vec<SocketAddr>) {
     let kept = match find(&mesh, Wanted::Daemon(id), &addresses).await {
         Ok(reached) => keep(&mesh, reached).await,
@@ -101,14 +111,19 @@ async fn find(
 
 /// Says that the connection is kept, and uses it. When there is another one by now, it is not.
 async fn keep(mesh: &Shared, reached: Reached) -> Result<(), ConnectError> {
+    let is_there = mesh.peers().living(reached.peer.id).is_some();
+    match is_there {
+        true => Ok(()),
+        false => take(mesh, reached).await,
+    }
+}
+
+async fn take(mesh: &Shared, reached: Reached) -> Result<(), ConnectError> {
     let Reached {
         peer,
         connection,
         mut greeting,
     } = reached;
-    if mesh.peers().living(peer.id).is_some() {
-        return Ok(());
-    }
     if let Err(error) = stream::send(&mut greeting, &Keep {}).await {
         let failure = (peer.address, AddressError::Broken(error.to_string()));
         return Err(ConnectError::NotReached {

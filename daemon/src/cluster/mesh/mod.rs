@@ -211,6 +211,15 @@ impl Mesh {
         dial::connect(&self.0, id, addresses).await
     }
 
+    /// Makes a new connection to a daemon, even if there is one: for a daemon that knows that its old
+    /// ones lead nowhere.
+    ///
+    /// # Errors
+    /// As [`Mesh::connect`].
+    pub async fn redial(&self, id: DaemonId, addresses: &[SocketAddr]) -> Result<(), ConnectError> {
+        dial::redial(&self.0, id, addresses).await
+    }
+
     /// Makes sure that there is a connection to any daemon of this virtual machine at these addresses.
     ///
     /// # Errors
