@@ -14,7 +14,7 @@ use crate::job::numbers::Numbers;
 use crate::job::place::Candidate;
 use prost::Message;
 use pvm::ids::{JobId, TaskId};
-use pvm::limits::{CONTROL_FRAME_MAX, HOST_ANSWER_MS};
+use pvm::limits::{CONTROL_FRAME_MAX, HOST_ANSWER_MS, PEER_SILENCE_MS};
 use pvm::wire::control::{
     EndReason, Failure, FailureCode, FromDaemon, ToDaemon, from_daemon, to_daemon,
 };
@@ -324,17 +324,7 @@ impl Hub {
             "no majority of the hosts answers for {} s: the tasks of this host are stopped",
             silent.as_secs()
         );
-        // Nobody will decide here that the hosts which do not answer are lost; jobs must not wait for
-        // them.
-        for host in self
-            .hosts
-            .others
-            .values()
-            .map(|other| other.id)
-            .collect::<Vec<_>>()
-        {
-            self.parts_lost(host);
-        }
+        self.is_cut_off = true;
         self.end_all_jobs();
         self.spawn(forsake_silent);
     }
@@ -366,6 +356,23 @@ impl Hub {
                 life.terminate(EndReason::EndPartitioned, GRACE, now, out);
             });
         }
+    }
+}
+
+/// While this host is cut off nobody decides which hosts are lost. Its jobs, which end, do not wait for
+/// their parts on hosts that are silent: there they end as well.
+async fn forsake_silent(hub: Shared) {
+    loop {
+        {
+            let mut hub = hub.borrow_mut();
+            if !hub.is_cut_off || hub.jobs.is_empty() {
+                return;
+            }
+            for host in hub.silent_hosts() {
+                hub.parts_lost(host);
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(PEER_SILENCE_MS)).await;
     }
 }
 

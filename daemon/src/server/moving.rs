@@ -44,7 +44,9 @@ fn moved(hub: &Shared, fabric: &Rc<Fabric>, addresses: Vec<SocketAddr>) {
     }
     let host = fabric.ledger.me();
     let update = Command::UpdateAddresses { host, addresses };
-    hub.borrow_mut().submit(update, |_, why| {
-        tracing::warn!("the others do not know the new addresses of this host: {why}");
+    hub.borrow_mut().submit(update, |_, result| {
+        if let Err(why) = result {
+            tracing::warn!("the others do not know the new addresses of this host: {why}");
+        }
     });
 }

@@ -4,7 +4,7 @@
 use super::keeper;
 use super::node::{Node, index};
 use super::types::host;
-use super::voters::{Step, View, next_step, wanted};
+use super::voters::{Step, View, next_step};
 use crate::cluster::registry::HostId;
 use openraft::{ChangeMembers, EmptyNode, ServerState};
 use pvm::limits::LEDGER_LOG_BYTES_MAX;
@@ -15,8 +15,6 @@ use tokio::time::timeout;
 
 /// Between two looks, when no host comes or goes.
 const LOOK: Duration = Duration::from_millis(250);
-/// The same while there are fewer voters than there should be: a host is not ready yet.
-const LOOK_AGAIN: Duration = Duration::from_millis(30);
 /// Longest that one change of members is waited for.
 const CHANGE: Duration = Duration::from_secs(3);
 /// Entries that a node may be behind and still become a voter.
@@ -26,8 +24,7 @@ const LAG: u64 = 64;
 pub(super) async fn run(node: Arc<Node>) {
     let mut former = None;
     loop {
-        let look = if is_short(&node) { LOOK_AGAIN } else { LOOK };
-        let _ = timeout(look, node.store.hosts_changed.notified()).await;
+        let _ = timeout(LOOK, node.store.hosts_changed.notified()).await;
         keep_log_small(&node).await;
         let leader = node.leader();
         if node.is_leader() {
@@ -42,12 +39,6 @@ pub(super) async fn run(node: Arc<Node>) {
             former = leader.or(former);
         }
     }
-}
-
-/// As the leader: whether voters are missing.
-fn is_short(node: &Node) -> bool {
-    let view = view(node);
-    !view.voters.is_empty() && view.voters.len() < wanted(view.living.len()).min(view.most)
 }
 
 /// A new leader has the old one looked for.

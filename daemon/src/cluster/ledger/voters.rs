@@ -80,7 +80,7 @@ fn target(view: &View) -> BTreeSet<u64> {
     }
 }
 
-/// How many voters so many hosts have.
+/// How many vote when so many hosts live.
 pub(super) fn wanted(living: usize) -> usize {
     match living {
         0 | 1 => 1,
