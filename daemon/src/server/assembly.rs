@@ -13,6 +13,7 @@ use pvm::wire::control::{
     App, Failure, FailureCode, Launch, Placement, PreparePart, SpawnResult, Spawned, StartPart,
     from_daemon, to_daemon,
 };
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -359,8 +360,7 @@ impl Hub {
                 Input::none().ok()
             }
             Purpose::Adopt(asked) => {
-                self.tell_adopted(job, asked, assembly.results);
-                None
+                return self.start_adopted(job, asked, assembly.results, orders);
             }
         };
         for (host, order) in orders {
@@ -373,6 +373,33 @@ impl Hub {
             && feeder.is_some()
         {
             entry.feeder = feeder;
+        }
+        self.changed.notify_one();
+    }
+
+    /// Whoever attaches the tasks is told of them when they can be attached everywhere.
+    fn start_adopted(
+        &mut self,
+        job: JobId,
+        asked: Asked,
+        results: Vec<Option<SpawnResult>>,
+        orders: BTreeMap<u16, StartPart>,
+    ) {
+        let waiting = Rc::new(Cell::new(Some(results)));
+        let left = Rc::new(Cell::new(orders.len()));
+        if orders.is_empty() {
+            self.tell_adopted(job, asked, waiting.take().unwrap_or_default());
+        }
+        for (host, order) in orders {
+            let (waiting, left) = (waiting.clone(), left.clone());
+            // A host that is lost meanwhile has ended its tasks; that is told elsewhere.
+            let then = move |hub: &mut Hub, _| {
+                left.set(left.get() - 1);
+                if left.get() == 0 {
+                    hub.tell_adopted(job, asked, waiting.take().unwrap_or_default());
+                }
+            };
+            self.ask_host(host, to_daemon::Body::StartPart(order), then);
         }
         self.changed.notify_one();
     }

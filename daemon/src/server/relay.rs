@@ -41,7 +41,7 @@ pub struct Relays {
     /// Ends of tasks that wait for streams.
     exits: HashMap<TaskId, TaskExited>,
     /// For tasks that have not attached yet.
-    held: HashMap<TaskId, Vec<(TaskId, Vec<u8>)>>,
+    held: HashMap<TaskId, Vec<from_daemon::Body>>,
 }
 
 impl Hub {
@@ -80,16 +80,20 @@ impl Hub {
 
     /// Messages of another host have come for a task here.
     pub(super) fn relayed(&mut self, pair: Pair, data: Vec<u8>) {
-        match self.tasks.get(&pair.to).map(|task| &task.link) {
-            Some(Link::Attached(attachment)) => {
-                let client = attachment.client;
-                self.tell_relayed(client, pair.from, data);
-            }
-            Some(Link::Never) => {
-                let held = self.relays.held.entry(pair.to).or_default();
-                held.push((pair.from, data));
-            }
+        let relayed = Relayed {
+            peer: pair.from.bits(),
+            data,
+        };
+        self.pass_to_task(pair.to, from_daemon::Body::Relayed(relayed));
+    }
+
+    /// Tells a task of this host something, as soon as it is attached.
+    pub(super) fn pass_to_task(&mut self, to: TaskId, body: from_daemon::Body) {
+        match self.tasks.get(&to).map(|task| &task.link) {
+            Some(Link::Attached(attachment)) => self.tell(attachment.client, body),
+            Some(Link::Never) => self.relays.held.entry(to).or_default().push(body),
             // It has ended; its senders are told of that.
+            None if self.is_prepared(to) => self.relays.held.entry(to).or_default().push(body),
             Some(Link::Left | Link::Lost) | None => {}
         }
     }
@@ -112,14 +116,15 @@ impl Hub {
         let Some(client) = client.map(|attachment| attachment.client) else {
             return;
         };
-        for (from, data) in self.relays.held.remove(&task).unwrap_or_default() {
-            self.tell_relayed(client, from, data);
+        for body in self.relays.held.remove(&task).unwrap_or_default() {
+            self.tell(client, body);
         }
     }
 
     /// A task of this host has ended: its streams end when they are written out.
     pub(super) fn close_relays(&mut self, task: TaskId) {
         self.relays.held.remove(&task);
+        self.introductions.forget(task);
         let streams = self.relays.out.extract_if(.., |pair, _| pair.from == task);
         streams.for_each(|(_, stream)| stream.close());
     }
@@ -182,14 +187,6 @@ impl Hub {
             .filter(|id| is_there(*id))
             .collect();
         waiting.into_iter().for_each(|id| self.release_exit(id));
-    }
-
-    fn tell_relayed(&self, client: ClientId, from: TaskId, data: Vec<u8>) {
-        let relayed = Relayed {
-            peer: from.bits(),
-            data,
-        };
-        self.tell(client, from_daemon::Body::Relayed(relayed));
     }
 
     fn tell_broken(&self, task: TaskId, peer: TaskId) {

@@ -15,7 +15,10 @@ impl Hub {
         let mut gone = Vec::new();
         for bits in notify.tasks {
             match TaskId::from_bits(bits) {
-                Some(id) if self.tasks.get(&id).is_some_and(Task::is_present) => {
+                Some(id)
+                    if self.tasks.get(&id).is_some_and(Task::is_present)
+                        || self.is_prepared(id) =>
+                {
                     self.watches.add(asked.client, notify.token, id);
                 }
                 Some(id) if self.hosts.of(id).is_some() => {
