@@ -93,7 +93,9 @@ pub fn sockets_of(dir: &Path, name: &str) -> Vec<PathBuf> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "neither {}, {} nor {} is set: no place for the secret of the virtual machine; set the first to a file of your own",
-    settings::SECRET, settings::XDG_CONFIG_HOME, settings::HOME
+    settings::SECRET,
+    settings::XDG_CONFIG_HOME,
+    settings::HOME
 )]
 pub struct NoSecretPlace;
 

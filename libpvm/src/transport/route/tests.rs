@@ -40,7 +40,7 @@ impl Log {
 }
 
 fn routes(hub: &Hub, number: u32) -> Far {
-    Routes::new(hub.shm(task(number)))
+    Routes::new(hub.shm(task(number)), Route::Relay)
 }
 
 /// Tasks of two hosts.
