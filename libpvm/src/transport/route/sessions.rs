@@ -209,6 +209,15 @@ impl Sessions {
         self.enlist(peer);
     }
 
+    /// A test's way to have a connection break, to be made again at once.
+    #[cfg(all(test, not(loom)))]
+    pub fn give_up(&mut self, peer: Peer, now: Instant) {
+        self.lose_shortcut(peer, now);
+        if let Some(live) = self.live(peer) {
+            live.shortcut.retry();
+        }
+    }
+
     /// A connection to a peer is arranged. `sockets` is what it will be waited for with.
     pub fn offered(
         &mut self,

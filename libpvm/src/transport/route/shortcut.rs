@@ -169,6 +169,12 @@ impl Shortcut {
         }
     }
 
+    /// For tests: the pause is over.
+    #[cfg(all(test, not(loom)))]
+    pub fn retry(&mut self) {
+        self.not_before = None;
+    }
+
     fn fail(&mut self, now: Instant) {
         self.asked_until = None;
         self.pause = (self.pause * 2).clamp(PAUSE_MIN, PAUSE_MAX);
