@@ -208,6 +208,9 @@ impl Hub {
             self.enter_task(birth, new, &world);
             seats.extend(task.app.map(|app| (id, app)));
         }
+        for id in prepared.into_keys() {
+            self.never_starts(id);
+        }
         let input = super::request::Input::none()?;
         if let Err(failure) = self.order_starts(job, &seats, &|rank| input.of(rank)) {
             for (id, _) in &seats {

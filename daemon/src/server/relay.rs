@@ -10,7 +10,7 @@
 use super::hub::{Asked, ClientId, Hub, Role};
 use super::outbox::Outbox;
 use super::request::Reply;
-use super::tasks::{Link, Task};
+use super::tasks::{Link, Task, unknown};
 use crate::cluster::registry::HostId;
 use pvm::ids::TaskId;
 use pvm::wire::control::{Relay, RelayBroken, Relayed, TaskExited, from_daemon};
@@ -119,6 +119,12 @@ impl Hub {
         for body in self.relays.held.remove(&task).unwrap_or_default() {
             self.tell(client, body);
         }
+    }
+
+    /// A task that was prepared will not be started: nothing is kept for it, and nobody waits for it.
+    pub(super) fn never_starts(&mut self, task: TaskId) {
+        self.relays.held.remove(&task);
+        self.tell_exit(task, &unknown());
     }
 
     /// A task of this host has ended: its streams end when they are written out.
