@@ -260,6 +260,33 @@ pub const LOCAL_HOSTS_MAX: u32 = 64;
 /// Addresses that one direct connection is tried at, and strangers that may knock while it is made.
 pub const DIRECT_CANDIDATES_MAX: usize = 16;
 
+/// Longest that two tasks try to connect directly.
+pub const DIRECT_DEADLINE_MS: u64 = 5_000;
+
+/// Least and most time between two attempts of that.
+pub const DIRECT_PAUSE_MIN_MS: u64 = 1_000;
+/// See [`DIRECT_PAUSE_MIN_MS`].
+pub const DIRECT_PAUSE_MAX_MS: u64 = 60_000;
+
+/// Packets to a task of another host after which a direct connection pays.
+pub const DIRECT_AFTER_PACKETS: u32 = 16;
+
+/// A body after which it pays at once, in bytes.
+pub const DIRECT_AFTER_BYTES: usize = 16 << 10;
+
+/// Silence on a direct connection after which the system asks whether the other end is there, and how
+/// long what was sent may stay unconfirmed by it.
+pub const DIRECT_SILENCE_MS: u64 = 30_000;
+
+/// Longest that the end of a task waits for what is still on its way on a direct connection.
+pub const DIRECT_LINGER_MS: u64 = 2_000;
+
+/// Direct connections of one task that its daemon has arranged and it does not listen for yet.
+pub const ROUTES_PENDING_MAX: usize = 256;
+
+/// Bytes that a task takes from its daemon before it looks at everything else.
+pub const LINK_TURN: usize = 256 << 10;
+
 /// Bytes of frames that a direct connection holds in each direction, besides those in the kernel.
 pub const DIRECT_BUFFER: usize = 256 << 10;
 

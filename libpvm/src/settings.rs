@@ -29,6 +29,8 @@ variables! {
     XDG_CONFIG_HOME = "XDG_CONFIG_HOME": "the user's configuration directory, set by the system";
     HOME = "HOME": "the user's home directory";
     PORT = "PVM_PORT": "UDP port of the daemon for other hosts; default any that is free";
+    ROUTE = "PVM_ROUTE": "when tasks of two hosts connect directly: auto (default, when they talk much), direct (at first contact), or relay (never)";
+    DATA = "PVM_DATA": "how direct connections between tasks are protected: tls (default) or plain";
     TEST_HOSTS = "PVM_TEST_HOSTS": "hosts of the virtual machine that pvm::testing::tasks makes; default 1";
     PVMD = "PVM_PVMD": "path of the pvmd program; default: beside pvm, beside the caller, then PATH";
     SSH = "PVM_SSH":

@@ -194,7 +194,7 @@ impl LocalVm {
         n: usize,
         body: impl Fn(Vm) -> R + Sync,
     ) -> Result<Vec<R>, LocalVmError> {
-        self.tasks_with(n, Threads::Multiple, body)
+        self.tasks_by(n, &Options::new(), body)
     }
 
     /// As [`LocalVm::tasks`], for a thread level other than the default.
@@ -210,12 +210,27 @@ impl LocalVm {
         threads: Threads,
         body: impl Fn(Vm) -> R + Sync,
     ) -> Result<Vec<R>, LocalVmError> {
+        self.tasks_by(n, &Options::new().threads(threads), body)
+    }
+
+    /// As [`LocalVm::tasks`], for tasks that attach with other options.
+    ///
+    /// # Errors
+    /// When the tasks cannot be made or attached.
+    ///
+    /// # Panics
+    /// When one of the tasks does.
+    pub fn tasks_by<R: Send>(
+        &self,
+        n: usize,
+        options: &Options,
+        body: impl Fn(Vm) -> R + Sync,
+    ) -> Result<Vec<R>, LocalVmError> {
         let identities = self.daemon.adopt(n)?;
         let attach = |identity: AdoptedTask| -> Result<Vm, Error> {
             let task = TaskId::from_bits(identity.task).ok_or(Error::Stranger)?;
             let socket = PathBuf::from(identity.socket);
-            let options = Options::new().threads(threads);
-            Vm::attach_with(options.identity(socket, task, identity.capability))
+            Vm::attach_with(options.clone().identity(socket, task, identity.capability))
         };
         let body = &body;
         let results: Vec<Result<R, Error>> = std::thread::scope(|scope| {

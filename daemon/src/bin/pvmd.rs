@@ -1,6 +1,6 @@
 //! pvmd: the daemon of the parallel virtual machine.
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use pvm_daemon::host::detach::{self, Readiness, Side, Word};
 use pvm_daemon::host::keeper;
 use pvm_daemon::launch::ssh::answer::Answer;
@@ -40,9 +40,20 @@ struct DaemonArguments {
     /// UDP port for other hosts [default: any that is free]
     #[arg(long, value_name = "PORT", env = pvm::settings::PORT, default_value_t = 0)]
     port: u16,
+    /// How direct connections between tasks are protected
+    #[arg(long, env = pvm::settings::DATA, default_value = "tls")]
+    data: Protection,
     /// Read from standard input which virtual machine to join; tell on standard output how it went
     #[arg(long)]
     join_stdin: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Protection {
+    /// Encrypted
+    Tls,
+    /// Both ends are known, but whoever is on the path can read along: for networks that are trusted
+    Plain,
 }
 
 #[derive(Subcommand)]
@@ -98,6 +109,7 @@ fn main() -> anyhow::Result<ExitCode> {
         join,
         address: daemon.listen,
         port: daemon.port,
+        plain_data: daemon.data == Protection::Plain,
     };
     let joins = options.join.is_some();
     if options.foreground {

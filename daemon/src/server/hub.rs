@@ -10,6 +10,7 @@ use super::jobs::JobEntry;
 use super::outbox::Outbox;
 use super::relay::Relays;
 use super::request::GroupDesk;
+use super::route::Introductions;
 use super::shm::HostPage;
 use super::tasks::Task;
 use crate::cluster::mesh::MeshOptions;
@@ -78,6 +79,8 @@ pub struct Facts {
     pub cpus: u32,
     /// When the daemon started.
     pub since: Instant,
+    /// Direct connections between tasks are not encrypted.
+    pub plain_data: bool,
     /// Soft limit of open files that tasks get.
     pub open_files: Option<u64>,
     /// For output that nobody else takes.
@@ -115,6 +118,8 @@ pub struct Hub {
     pub(super) hosts: Hosts,
     /// Messages to and from other hosts.
     pub(super) relays: Relays,
+    /// Direct connections of tasks that are being arranged.
+    pub(super) introductions: Introductions,
     /// What connects this host with others, once there are any.
     pub(super) fabric: Option<Rc<Fabric>>,
     /// For tasks: what they are to know of this host.
@@ -164,6 +169,7 @@ impl Hub {
                 numbers: Numbers::new(FIRST.index, FIRST.incarnation),
                 hosts: Hosts::default(),
                 relays: Relays::default(),
+                introductions: Introductions::default(),
                 fabric: None,
                 host_page_fd: Rc::new(page_fd),
                 host_page,

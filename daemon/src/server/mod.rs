@@ -3,6 +3,7 @@
 //! - `hub` holds all state; `tasks`, `jobs`, `launch` and `request` are its methods
 //! - `connection`, `stream`, `outbox`: clients and their frames
 //! - `keepers`, `stdio`: the processes of jobs and their output
+//! - `relay`, `route`: messages between tasks of two hosts, and their direct connections
 //! - `place`, `log`: the daemon's files
 
 mod assembly;
@@ -24,6 +25,7 @@ mod place;
 mod relay;
 mod remote;
 mod request;
+mod route;
 mod shm;
 mod stdio;
 mod stream;
@@ -62,6 +64,8 @@ pub struct Options {
     pub address: Option<IpAddr>,
     /// The UDP port for them; 0: any that is free.
     pub port: u16,
+    /// Direct connections between tasks that it arranges are not encrypted.
+    pub plain_data: bool,
 }
 
 /// A virtual machine to become part of.
@@ -141,6 +145,7 @@ fn serve_at(
         socket: place.socket.clone(),
         cpus: facts::cpus(),
         since: Instant::now(),
+        plain_data: options.plain_data,
         open_files: limits::raise_open_files().current,
         log,
     };

@@ -10,7 +10,7 @@
 use super::hub::{Asked, ClientId, Hub, Role};
 use super::outbox::Outbox;
 use super::request::Reply;
-use super::tasks::{Link, Task};
+use super::tasks::{Link, Task, unknown};
 use crate::cluster::registry::HostId;
 use pvm::ids::TaskId;
 use pvm::wire::control::{Relay, RelayBroken, Relayed, TaskExited, from_daemon};
@@ -50,7 +50,7 @@ pub struct Relays {
     /// Ends of tasks that wait for streams.
     exits: HashMap<TaskId, Waiting>,
     /// For tasks that have not attached yet.
-    held: HashMap<TaskId, Vec<(TaskId, Vec<u8>)>>,
+    held: HashMap<TaskId, Vec<from_daemon::Body>>,
 }
 
 impl Hub {
@@ -115,6 +115,7 @@ impl Hub {
                 held.push((pair.from, data));
             }
             // It has ended; its senders are told of that.
+            None if self.is_prepared(to) => self.relays.held.entry(to).or_default().push(body),
             Some(Link::Left | Link::Lost) | None => {}
         }
     }
@@ -144,14 +145,21 @@ impl Hub {
         let Some(client) = client.map(|attachment| attachment.client) else {
             return;
         };
-        for (from, data) in self.relays.held.remove(&task).unwrap_or_default() {
-            self.tell_relayed(client, from, data);
+        for body in self.relays.held.remove(&task).unwrap_or_default() {
+            self.tell(client, body);
         }
+    }
+
+    /// A task that was prepared will not be started: nothing is kept for it, and nobody waits for it.
+    pub(super) fn never_starts(&mut self, task: TaskId) {
+        self.relays.held.remove(&task);
+        self.tell_exit(task, &unknown());
     }
 
     /// A task of this host has ended: its streams end when they are written out.
     pub(super) fn close_relays(&mut self, task: TaskId) {
         self.relays.held.remove(&task);
+        self.introductions.forget(task);
         let streams = self.relays.out.extract_if(.., |pair, _| pair.from == task);
         streams.for_each(|(_, stream)| stream.close());
     }
@@ -235,14 +243,6 @@ impl Hub {
             .filter(|id| is_there(*id))
             .collect();
         waiting.into_iter().for_each(|id| self.release_exit(id));
-    }
-
-    fn tell_relayed(&self, client: ClientId, from: TaskId, data: Vec<u8>) {
-        let relayed = Relayed {
-            peer: from.bits(),
-            data,
-        };
-        self.tell(client, from_daemon::Body::Relayed(relayed));
     }
 
     fn tell_broken(&self, task: TaskId, peer: TaskId) {

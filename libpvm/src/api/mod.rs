@@ -33,6 +33,7 @@ mod status;
 mod vm;
 
 pub use crate::ids::{JobId, Rank, Tag, TaskId};
+pub use crate::transport::route::Route;
 pub use communicator::Communicator;
 pub use direct::TaskMessage;
 pub use error::{Error, Result, SentType};

@@ -3,11 +3,11 @@
 use super::communicator::Communicator;
 use super::error::{Error, Result};
 use super::info::{self, HostInfo, TaskInfo};
-use super::shared::Shared;
+use super::shared::{Shared, TaskEngine};
 use crate::ids::{JobId, TaskId};
 use crate::session::LinkError;
 use crate::sync::Level;
-use crate::transport::route::Routes;
+use crate::transport::route::{Route, Routes};
 use crate::transport::shm::{AttachError, AttachOptions, Identity};
 use crate::wire::control::{Kill, ListHosts, ListTasks, from_daemon, to_daemon};
 use std::path::PathBuf;
@@ -28,6 +28,7 @@ pub enum Threads {
 pub struct Options {
     threads: Threads,
     identity: Option<(PathBuf, TaskId, Vec<u8>)>,
+    route: Option<Route>,
 }
 
 impl Options {
@@ -39,6 +40,12 @@ impl Options {
     /// Which threads will use the virtual machine.
     pub fn threads(mut self, threads: Threads) -> Self {
         self.threads = threads;
+        self
+    }
+
+    /// When this task connects directly to tasks of other hosts, in place of what the environment says.
+    pub fn route(mut self, route: Route) -> Self {
+        self.route = Some(route);
         self
     }
 
@@ -83,11 +90,12 @@ impl Vm {
             },
             None => Identity::Environment,
         };
+        let route = options.route.unwrap_or_else(Route::from_environment);
         let attach = AttachOptions {
             identity,
             ..AttachOptions::default()
         };
-        let (transport, welcome) = Routes::attach(attach).map_err(not_attached)?;
+        let (transport, welcome) = Routes::attach(attach, route).map_err(not_attached)?;
         let level = match options.threads {
             Threads::Single => Level::Single,
             Threads::Multiple => Level::Multiple,
@@ -100,6 +108,16 @@ impl Vm {
     /// The id of this task.
     pub fn task_id(&self) -> TaskId {
         self.shared.me
+    }
+
+    /// Whether this task has a direct connection to a task of another host. There may be one at any
+    /// time, or none again; messages go all the same.
+    ///
+    /// # Errors
+    /// When this thread may not use the virtual machine.
+    pub fn is_connected_directly(&self, task: TaskId) -> Result<bool> {
+        let ask = |engine: &mut TaskEngine| engine.transport().is_direct(task);
+        Ok(self.shared.core.with(ask)?)
     }
 
     /// The task that spawned this one; `None` when a launcher or nobody did.

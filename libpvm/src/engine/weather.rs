@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::sync::Level;
-use crate::transport::route::Routes;
+use crate::transport::route::{Route, Routes};
 use crate::transport::standin::{Desktop, Hub, Weather, task};
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,12 @@ fn storm(seed: u64) -> Hub {
 }
 
 fn engines(hub: &Hub, count: u32) -> Vec<Far> {
-    let engine = |number| Engine::new(Routes::new(hub.shm(task(number))), task(number));
+    let engine = |number| {
+        Engine::new(
+            Routes::new(hub.shm(task(number)), Route::Relay),
+            task(number),
+        )
+    };
     (1..=count).map(engine).collect()
 }
 

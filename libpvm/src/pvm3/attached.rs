@@ -14,7 +14,7 @@ use crate::ids::{Context, Tag, TaskId};
 use crate::limits::{CALL_DEADLINE_MS, LEAVE_CONFIRM_MS};
 use crate::session::{LinkError, daemon_name, identity_from_environment, runtime_dir, socket_path};
 use crate::sync::Level;
-use crate::transport::route::Routes;
+use crate::transport::route::{Route, Routes};
 use crate::transport::shm::{self, AttachOptions, Identity};
 use crate::wire::control::{Detach, Welcome, from_daemon, to_daemon};
 use std::collections::VecDeque;
@@ -119,7 +119,8 @@ impl Machine for Attached {
         if again {
             options.identity = new_identity()?;
         }
-        let (transport, welcome) = Routes::attach(options).map_err(|error| {
+        let route = Route::from_environment();
+        let (transport, welcome) = Routes::attach(options, route).map_err(|error| {
             let code = match &error {
                 shm::AttachError::Link(LinkError::Refused(failure)) => Error::from(failure),
                 shm::AttachError::Link(LinkError::Version(_)) => Error::BadVersion,

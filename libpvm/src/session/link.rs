@@ -1,7 +1,7 @@
 //! One connection to the daemon.
 
 use super::{passing, peer};
-use crate::limits::{CALL_DEADLINE_MS, CONTROL_VERSIONS, HELLO_DEADLINE_MS};
+use crate::limits::{CALL_DEADLINE_MS, CONTROL_VERSIONS, HELLO_DEADLINE_MS, LINK_TURN};
 use crate::wire::control::{
     Failure, FromDaemon, Hello, ToDaemon, Tool, Welcome, from_daemon, hello, to_daemon,
 };
@@ -170,6 +170,8 @@ pub struct Link {
     open: HashSet<u64>,
     answers: HashMap<u64, Answer>,
     events: VecDeque<Answer>,
+    /// The last reading stopped at its limit.
+    has_more: bool,
     lost: bool,
 }
 
@@ -214,6 +216,7 @@ impl Link {
             open: HashSet::new(),
             answers: HashMap::new(),
             events: VecDeque::new(),
+            has_more: false,
             lost: false,
         };
         ioctl_fionbio(&link.socket, true).map_err(|error| link.io(error))?;
@@ -278,9 +281,12 @@ impl Link {
     ) -> Result<Answer, LinkError> {
         let start = Instant::now();
         loop {
-            self.read_now()?;
+            self.read_some(LINK_TURN)?;
             if let Some(answer) = self.take(ticket) {
                 return answer;
+            }
+            if self.has_more {
+                continue;
             }
             let left = limit.saturating_sub(start.elapsed());
             if left.is_zero() {
@@ -364,14 +370,23 @@ impl Link {
                     self.sort().inspect_err(|_| self.lost = true)?;
                 }
                 Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => break,
+                Err(Errno::AGAIN) => {
+                    self.has_more = false;
+                    return Ok(any);
+                }
                 Err(error) => {
                     self.lost = true;
                     return Err(self.io(error));
                 }
             }
         }
+        self.has_more = !self.lost;
         Ok(any)
+    }
+
+    /// Whether the last [`Link::read_some`] stopped at its limit.
+    pub fn has_more(&self) -> bool {
+        self.has_more
     }
 
     /// The line of this link.

@@ -3,7 +3,7 @@
 //! It introduces tasks of one host to each other with real segments, and carries frames between
 //! hosts: late, in pieces, and breaking, as a seed says.
 
-use super::route::Routes;
+use super::route::{Route, Routes};
 use super::shm::{
     HostFacts, HostPage, Inbox, InboxBell, Introducer, Segment, ShmTransport, TRANSPORT_TOKEN,
     WaitPolicy,
@@ -14,7 +14,8 @@ use crate::ids::TaskId;
 use crate::session::{Answer, Line, LinkError, Ticket};
 use crate::sync::Ladder;
 use crate::wire::control::{
-    ChannelOpened, Failure, Notify, RelayBroken, Relayed, TaskExited, from_daemon, to_daemon,
+    ChannelOpened, Failure, Notify, RelayBroken, Relayed, RouteOffer, TaskExited, from_daemon,
+    to_daemon,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::os::fd::{AsFd, OwnedFd};
@@ -146,6 +147,11 @@ impl State {
         match body {
             to_daemon::Body::Relay(relay) => self.relay(me, relay.peer, relay.data),
             to_daemon::Body::Notify(notify) => self.watch(me, &notify),
+            to_daemon::Body::OpenRoute(open) => self.offer(open.peer, me, true, Vec::new()),
+            to_daemon::Body::RouteListening(listening) => {
+                let address = format!("127.0.0.1:{}", listening.port);
+                self.offer(me, listening.peer, false, vec![address]);
+            }
             other => panic!("not for a stand-in: {other:?}"),
         }
     }
@@ -162,6 +168,21 @@ impl State {
         );
         if self.random(100) < self.weather.breaks {
             self.cut(from, to);
+        }
+    }
+
+    /// Arranges one side of a direct connection; all have the same token.
+    fn offer(&mut self, peer: u64, to: u64, listen: bool, addresses: Vec<String>) {
+        let offer = RouteOffer {
+            peer,
+            addresses,
+            listen,
+            plain: true,
+            token: vec![7; 16],
+            ..RouteOffer::default()
+        };
+        if self.is_there(to).is_some() {
+            self.wire(peer, to, from_daemon::Body::RouteOffer(offer));
         }
     }
 
@@ -422,7 +443,7 @@ impl Network {
 
     pub fn transport(&self, me: TaskId) -> NetworkTransport {
         NetworkTransport {
-            routes: Routes::new(self.hub.shm(me)),
+            routes: Routes::new(self.hub.shm(me), Route::Relay),
             network: self.clone(),
             me,
         }

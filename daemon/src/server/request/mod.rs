@@ -82,6 +82,9 @@ impl Hub {
             Body::IssueToken(issue) => self.issue_token(&issue),
             Body::RemoveHost(remove) => self.remove_host(asked, remove),
             Body::Relay(relay) => self.relay(asked, relay),
+            Body::OpenRoute(open) => self.open_route(asked, &open),
+            Body::RouteListening(listening) => self.route_listening(asked, &listening),
+            Body::RouteFor(route) => self.route_for(asked, route),
             Body::SpawnFor(spawn) => self.spawn_for(asked, spawn),
         }
     }

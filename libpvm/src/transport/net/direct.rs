@@ -10,12 +10,17 @@
 use super::frame::{self, FrameError};
 use super::greeting::{Greeting, GreetingError, Side, Token};
 use super::tls::Certificates;
-use crate::limits::DIRECT_BUFFER;
+use crate::limits::{DIRECT_BUFFER, DIRECT_SILENCE_MS};
 use rustix::event::PollFlags;
+use rustix::net::sockopt::{
+    set_socket_keepalive, set_tcp_keepcnt, set_tcp_keepidle, set_tcp_keepintvl,
+    set_tcp_user_timeout,
+};
 use rustls::Connection;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
 
 /// Bytes that are read at once.
 const READ_MAX: usize = 64 << 10;
@@ -81,6 +86,7 @@ impl Direct {
     ) -> Result<Self, DirectError> {
         socket.set_nonblocking(true)?;
         socket.set_nodelay(true)?;
+        watch_over(&socket)?;
         let layer = match (&credentials.certificates, side) {
             (None, _) => Layer::Plain,
             (Some(certificates), Side::Dials) => Layer::Tls(Box::new(certificates.client()?)),
@@ -109,6 +115,19 @@ impl Direct {
         let greeted = self.greet()?;
         let written = self.write()?;
         Ok(read? | greeted | written)
+    }
+
+    /// Sends as far as the socket takes it.
+    ///
+    /// # Errors
+    /// The connection is over.
+    pub fn send(&mut self) -> Result<(), DirectError> {
+        self.write().map(drop)
+    }
+
+    /// Whether so much has come that the rest was left for the next [`Direct::work`].
+    pub fn is_full(&self) -> bool {
+        self.came.len() >= DIRECT_BUFFER
     }
 
     /// Where frames to go out are appended; only when [`Direct::is_open`], and while
@@ -183,6 +202,10 @@ impl Direct {
                 Some(count) => self.came.extend_from_slice(&self.room[..count]),
             }
             any = true;
+            if matches!(self.layer, Layer::Plain) && count != Some(READ_MAX) {
+                // The kernel had no more.
+                break;
+            }
         }
         Ok(any)
     }
@@ -235,6 +258,17 @@ impl AsFd for Direct {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
+}
+
+/// Has the system find out when the other end cannot be reached any more.
+fn watch_over(socket: &TcpStream) -> io::Result<()> {
+    let silence = Duration::from_millis(DIRECT_SILENCE_MS);
+    set_socket_keepalive(socket, true)?;
+    set_tcp_keepidle(socket, silence / 2)?;
+    set_tcp_keepintvl(socket, silence / 6)?;
+    set_tcp_keepcnt(socket, 3)?;
+    set_tcp_user_timeout(socket, DIRECT_SILENCE_MS as u32)?;
+    Ok(())
 }
 
 /// Bytes out of TLS; `None`: not now, 0: the end.

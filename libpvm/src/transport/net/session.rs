@@ -121,6 +121,13 @@ impl Session {
         self.kept.rewind();
     }
 
+    /// As [`Session::carrier_up`], for a task that leaves: nothing is held, for the other may not answer
+    /// any more in time. It gets what it has not confirmed, some of it perhaps again.
+    pub fn last_carrier_up(&mut self) {
+        self.carrier_up();
+        self.holds = false;
+    }
+
     /// There is none any more.
     pub fn carrier_down(&mut self) {
         self.is_up = false;
@@ -205,6 +212,11 @@ impl Session {
     /// Whether everything that was sent has been confirmed.
     pub fn is_flushed(&self) -> bool {
         self.kept.counts().0 == 0
+    }
+
+    /// The newest generation of the other.
+    pub fn peer_generation(&self) -> u32 {
+        self.peer_generation
     }
 
     /// How many packets are not confirmed, and how many of those have not gone out.

@@ -10,13 +10,15 @@
 //!
 //! # Waiting
 //! The daemon rings for frames as for any other event, so one place to sleep is enough. One case is
-//! left: when the daemon's socket is full, nobody rings when there is room again. Then a task that
+//! left, beside sockets of direct connections, which are in the `door` of shared memory: when the
+//! daemon's socket is full, nobody rings when there is room again. Then a task that
 //! has nothing else to do waits for the socket, a millisecond at most at a time; a daemon that lives
 //! is faster, and bells that ring meanwhile are heard after that.
 
-mod relay;
+mod sessions;
+mod shortcut;
 
-use self::relay::Relay;
+use self::sessions::Sessions;
 use super::shm::{
     AttachError, AttachOptions, Call, FarNews, HostFacts, Introducer, ShmTransport, Sleeper,
 };
@@ -25,14 +27,40 @@ use crate::datatype::Sink;
 use crate::ids::TaskId;
 use crate::limits::NET_BODY_MAX;
 use crate::session::{Answer, Link};
+use crate::settings;
 use crate::sync::Ladder;
-use crate::wire::control::{Failure, Relayed, Welcome};
+use crate::wire::control::{Failure, Relayed, RouteOffer, Welcome};
 use std::time::Instant;
+
+/// When a task connects directly to one of another host, past the daemons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Route {
+    /// When they have something to talk about.
+    #[default]
+    Auto,
+    /// At first contact.
+    Direct,
+    /// Never.
+    Relay,
+}
+
+impl Route {
+    /// As the environment says; what it does not know counts as auto.
+    pub fn from_environment() -> Self {
+        match std::env::var(settings::ROUTE).as_deref() {
+            Ok("direct") => Self::Direct,
+            Ok("relay") => Self::Relay,
+            _ => Self::Auto,
+        }
+    }
+}
 
 /// The transport of a task. `I` is its daemon.
 pub struct Routes<I: Introducer = Link> {
     shm: ShmTransport<I>,
-    relay: Relay,
+    sessions: Sessions,
+    /// Those who sleep know that there are sockets.
+    has_sockets: bool,
 }
 
 impl Routes<Link> {
@@ -40,17 +68,21 @@ impl Routes<Link> {
     ///
     /// # Errors
     /// See [`AttachError`].
-    pub fn attach(options: AttachOptions) -> Result<(Self, Welcome), AttachError> {
+    pub fn attach(options: AttachOptions, route: Route) -> Result<(Self, Welcome), AttachError> {
         let (shm, welcome) = ShmTransport::attach(options)?;
-        Ok((Self::new(shm), welcome))
+        Ok((Self::new(shm, route), welcome))
     }
 }
 
 impl<I: Introducer> Routes<I> {
     /// A transport that reaches the tasks of this host by `shm`.
-    pub fn new(shm: ShmTransport<I>) -> Self {
-        let relay = Relay::default();
-        Self { shm, relay }
+    pub fn new(shm: ShmTransport<I>, route: Route) -> Self {
+        let sessions = Sessions::new(route);
+        Self {
+            shm,
+            sessions,
+            has_sockets: false,
+        }
     }
 
     /// As [`ShmTransport::link`].
@@ -83,10 +115,16 @@ impl<I: Introducer> Routes<I> {
         self.shm.show_call(call);
     }
 
+    /// Whether messages to a task of another host go past the daemons now.
+    pub fn is_direct(&mut self, task: TaskId) -> bool {
+        let peer = self.shm.peer(task);
+        self.sessions.is_direct(peer)
+    }
+
     /// Whether the peer is on another host. While there is none, nothing is looked up.
     #[inline]
     fn is_far(&self, peer: Peer) -> bool {
-        self.relay.is_used() && self.shm.is_far(peer)
+        self.sessions.is_used() && self.shm.is_far(peer)
     }
 
     /// The packet did not go through an open channel at once.
@@ -103,7 +141,7 @@ impl<I: Introducer> Routes<I> {
         }
         let task = self.shm.task(to);
         let packet = (head, args, body);
-        let sent = self.relay.send(self.shm.link(), (to, task), packet);
+        let sent = self.sessions.send(self.shm.link(), (to, task), packet);
         self.doubt_daemon();
         sent
     }
@@ -117,14 +155,20 @@ impl<I: Introducer> Routes<I> {
             any = true;
             match news {
                 FarNews::Relayed(relayed) => self.relayed(&relayed, now, receiver),
-                FarNews::RelayBroken(peer) => self.relay.broken(peer),
-                FarNews::Exited(peer) => self.relay.end(peer),
-                FarNews::DaemonLost => self.relay.lose(self.shm.far_peers()),
+                FarNews::RelayBroken(peer) => self.sessions.broken(peer),
+                FarNews::Offered(offer) => self.offered(&offer, now),
+                FarNews::Exited(peer) => self.sessions.exited(peer, now),
+                FarNews::DaemonLost => self.sessions.lose(self.shm.far_peers()),
             }
         }
-        self.relay.pump(self.shm.link(), now);
+        any |= self.sessions.poll_sockets(now, receiver);
+        self.sessions.pump(self.shm.link(), now);
         self.doubt_daemon();
-        while let Some(peer) = self.relay.next_gone() {
+        let has_sockets = self.sessions.is_wired();
+        if std::mem::replace(&mut self.has_sockets, has_sockets) != has_sockets {
+            self.shm.set_sockets(has_sockets);
+        }
+        while let Some(peer) = self.sessions.next_gone() {
             any = true;
             receiver.gone(peer);
         }
@@ -133,8 +177,23 @@ impl<I: Introducer> Routes<I> {
 
     /// If the daemon took nothing, the next poll looks whether it is there.
     fn doubt_daemon(&mut self) {
-        if self.relay.take_doubt() {
+        if self.sessions.take_doubt() {
             self.shm.doubt_daemon();
+        }
+    }
+
+    fn offered(&mut self, offer: &RouteOffer, now: Instant) {
+        let task = TaskId::from_bits(offer.peer);
+        let (Some(task), Some(sockets)) = (task, self.shm.sockets()) else {
+            return;
+        };
+        let peer = self.shm.peer(task);
+        if self.shm.is_far(peer) {
+            let listens_first = self.shm.task(Peer::SELF) < task;
+            let link = self.shm.link();
+            self.sessions.contact(link, peer, task);
+            self.sessions
+                .offered(link, (peer, listens_first), offer, sockets, now);
         }
     }
 
@@ -144,8 +203,8 @@ impl<I: Introducer> Routes<I> {
         };
         let peer = self.shm.peer(task);
         if self.shm.is_far(peer) {
-            self.relay.contact(self.shm.link(), peer, task);
-            self.relay.take(peer, &relayed.data, now, receiver);
+            self.sessions.contact(self.shm.link(), peer, task);
+            self.sessions.take(peer, &relayed.data, now, receiver);
         }
     }
 }
@@ -176,7 +235,7 @@ impl<I: Introducer> Transport for Routes<I> {
     #[inline]
     fn poll<R: Receiver>(&mut self, receiver: &mut R) -> bool {
         let any = self.shm.poll(receiver);
-        if self.shm.has_far_news() || self.relay.needs_poll() {
+        if self.shm.has_far_news() || self.sessions.needs_poll() {
             return self.poll_far(receiver) | any;
         }
         any
@@ -185,18 +244,18 @@ impl<I: Introducer> Transport for Routes<I> {
     fn watch(&mut self, peer: Peer) {
         if self.shm.is_far(peer) {
             let task = self.shm.task(peer);
-            self.relay.contact(self.shm.link(), peer, task);
+            self.sessions.contact(self.shm.link(), peer, task);
         } else {
             self.shm.watch(peer);
         }
     }
 
     fn flush(&mut self) -> u64 {
-        self.relay.flush(self.shm.link(), Instant::now())
+        self.sessions.flush(self.shm.link(), Instant::now())
     }
 
     fn is_lost(&self) -> bool {
-        self.shm.is_lost() && !self.relay.needs_poll()
+        self.shm.is_lost() && !self.sessions.has_news()
     }
 
     #[inline]
@@ -239,15 +298,16 @@ impl<I: Introducer> Sleep for Routes<I> {
     }
 
     fn prepare_sleep(&mut self) -> bool {
-        if self.relay.is_used() {
-            self.relay.confirm(self.shm.link(), Instant::now());
-            self.shm.set_line_full(self.relay.is_stuck());
+        if self.sessions.is_used() {
+            self.sessions.confirm(self.shm.link(), Instant::now());
+            self.shm.set_line_full(self.sessions.is_stuck());
         }
-        !self.relay.has_gone() && self.shm.prepare_sleep()
+        !self.sessions.has_news() && self.shm.prepare_sleep()
     }
 
     fn finish_sleep(&mut self) {
         self.shm.finish_sleep();
+        self.sessions.expect();
     }
 
     #[inline]

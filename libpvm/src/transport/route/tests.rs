@@ -40,7 +40,7 @@ impl Log {
 }
 
 fn routes(hub: &Hub, number: u32) -> Far {
-    Routes::new(hub.shm(task(number)))
+    Routes::new(hub.shm(task(number)), Route::Relay)
 }
 
 /// Tasks of two hosts.
@@ -389,4 +389,136 @@ fn requests_beside_frames_go_out_in_order() {
     wait(&mut a, &mut log, |log| log.gone == [nobody]);
     hub.end(task(2));
     wait(&mut a, &mut log, |log| log.gone == [nobody, to_b]);
+}
+
+/// Two tasks that connect directly at first contact.
+fn direct_pair(hub: &Hub) -> [(Far, Peer, Log); 2] {
+    let side = |me, other| {
+        let mut far = Routes::new(hub.shm(task(me)), Route::Direct);
+        let peer = far.peer(task(other));
+        (far, peer, Log::default())
+    };
+    [side(1, 2), side(2, 1)]
+}
+
+/// Polls both until `done`.
+fn run(
+    sides: &mut [(Far, Peer, Log); 2],
+    mut done: impl FnMut(&mut [(Far, Peer, Log); 2]) -> bool,
+) {
+    let start = Instant::now();
+    while !done(sides) {
+        for (far, _, log) in sides.iter_mut() {
+            far.poll(log);
+        }
+        assert!(start.elapsed() < Duration::from_secs(60), "hangs");
+    }
+}
+
+fn are_direct(sides: &mut [(Far, Peer, Log); 2]) -> bool {
+    let mut is_direct = |side: usize| {
+        let task = sides[side].0.task(sides[side].1);
+        sides[side].0.is_direct(task)
+    };
+    is_direct(0) && is_direct(1)
+}
+
+#[test]
+fn one_or_both_ask_and_the_connection_takes_over() {
+    for askers in [&[0][..], &[1], &[0, 1]] {
+        let hub = Hub::default();
+        let mut sides = direct_pair(&hub);
+        for &side in askers {
+            let (far, to, _) = &mut sides[side];
+            send(far, *to, 0, None, b"over the daemons").unwrap();
+        }
+        run(&mut sides, are_direct);
+        for tag in 1..100 {
+            for (far, to, _) in &mut sides {
+                send(far, *to, tag, None, &[tag as u8; 3000]).unwrap();
+            }
+            run(&mut sides, |sides| {
+                sides.iter().all(|side| side.2.tags().last() == Some(&tag))
+            });
+            assert_eq!(hub.under_way(task(1), task(2)), 0);
+        }
+        for (side, (_, _, log)) in sides.iter().enumerate() {
+            let first = if askers.contains(&(1 - side)) { 0 } else { 1 };
+            assert_eq!(log.tags(), (first..100).collect::<Vec<_>>());
+        }
+    }
+}
+
+#[test]
+fn a_connection_that_breaks_leaves_nothing_out() {
+    let hub = Hub::default();
+    let mut sides = direct_pair(&hub);
+    let mut tag = 0;
+    for round in 0..6 {
+        let breaker = round % 2;
+        for _ in 0..40 {
+            for (far, to, _) in &mut sides {
+                // So little fits the window.
+                send(far, *to, tag, None, &[7; 2000]).unwrap();
+            }
+            tag += 1;
+        }
+        // One of both gives up what it has; the other finds out.
+        let (far, to, _) = &mut sides[breaker];
+        far.sessions.give_up(*to, Instant::now());
+        run(&mut sides, |sides| {
+            sides
+                .iter()
+                .all(|side| side.2.packets.len() == tag as usize)
+        });
+    }
+    for (_, _, log) in &sides {
+        assert_eq!(log.tags(), (0..tag).collect::<Vec<_>>());
+        assert!(log.gone.is_empty());
+    }
+}
+
+#[test]
+fn what_a_connection_still_has_is_shown_before_the_end() {
+    let hub = Hub::default();
+    let mut sides = direct_pair(&hub);
+    send(&mut sides[0].0, sides[0].1, 0, None, b"x").unwrap();
+    run(&mut sides, are_direct);
+    let [(mut a, to_b, _), (mut b, to_a, mut log)] = sides;
+    for tag in 1..20 {
+        send(&mut a, to_b, tag, None, &[1; 1000]).unwrap();
+    }
+    // Killed: nothing is confirmed, nobody says a word.
+    drop(a);
+    hub.end(task(1));
+    wait(&mut b, &mut log, |log| !log.gone.is_empty());
+    assert_eq!(log.tags(), (0..20).collect::<Vec<_>>());
+    assert_eq!(log.gone, [to_a]);
+}
+
+#[test]
+fn a_task_asleep_with_sockets_hears_both_kinds_of_peers() {
+    let hub = Hub::default();
+    let mut sides = direct_pair(&hub);
+    send(&mut sides[0].0, sides[0].1, 0, None, b"x").unwrap();
+    run(&mut sides, are_direct);
+    let [(mut a, to_b, mut a_log), (mut b, _, mut log)] = sides;
+    // On the same host as 2.
+    let mut near = routes(&hub, 4);
+    let near_to_b = near.peer(task(2));
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            wait(&mut b, &mut log, |log| log.packets.len() == 201);
+        });
+        for tag in 0..100 {
+            send(&mut a, to_b, tag, None, b"far").unwrap();
+            let mut near_log = Log::default();
+            while send(&mut near, near_to_b, tag, None, b"near").is_err() {
+                near.poll(&mut near_log);
+            }
+            a.poll(&mut a_log);
+            std::thread::sleep(Duration::from_micros(300));
+        }
+        thread.join().unwrap();
+    });
 }

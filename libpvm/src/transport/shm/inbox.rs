@@ -1,5 +1,6 @@
 //! A task's inbox: the page by which others wake it, and see what it waits for.
 
+use super::door::{self, Sockets};
 use super::doorbell::{self, ASLEEP, Board, NOTIFIED};
 use super::layout;
 use super::segment::{MapError, Mapping, create};
@@ -9,7 +10,7 @@ use crate::sync::futex::{self, Woken};
 use crate::sync::shared;
 use crate::sync::shared::Word;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// Longest sleep: once in this time a thread looks whether the daemon is still there. As rare as can
@@ -46,6 +47,8 @@ impl Board for Mapping<layout::Inbox> {
 
     fn wake(&self) {
         futex::wake_all(&self.mode.0.mode);
+        // Some of its threads may sleep there, others here.
+        door::knock(&self.door.0);
     }
 }
 
@@ -169,6 +172,9 @@ struct Threads {
     owed: AtomicU32,
     /// The daemon has not taken all that it was sent.
     line_is_full: AtomicBool,
+    /// Where threads sleep while `has_sockets`.
+    sockets: OnceLock<Arc<Sockets>>,
+    has_sockets: AtomicBool,
 }
 
 impl Sleeper {
@@ -177,6 +183,8 @@ impl Sleeper {
             prepared: AtomicU32::new(0),
             owed: AtomicU32::new(0),
             line_is_full: AtomicBool::new(false),
+            sockets: OnceLock::new(),
+            has_sockets: AtomicBool::new(false),
         });
         Self {
             inbox,
@@ -188,6 +196,31 @@ impl Sleeper {
     /// Says whether threads that sleep wait for the daemon to take more, in place of a bell.
     pub(super) fn set_line_full(&self, is_full: bool) {
         self.threads.line_is_full.store(is_full, Ordering::Relaxed);
+    }
+
+    /// The sockets that threads may sleep with, made at the first call; `None`: that is not possible.
+    pub(super) fn sockets(&self) -> Option<Arc<Sockets>> {
+        if self.threads.sockets.get().is_none() {
+            let sockets = Sockets::open(&self.inbox.map.door.0).ok()?;
+            // Only who holds the transport comes here.
+            let _ = self.threads.sockets.set(Arc::new(sockets));
+        }
+        self.threads.sockets.get().cloned()
+    }
+
+    /// Says whether there are sockets to be heard. Threads that sleep without them come back.
+    pub(super) fn set_sockets(&self, any: bool) {
+        let before = self.threads.has_sockets.swap(any, Ordering::SeqCst);
+        if any && !before {
+            crate::transport::Sleeper::wake(self);
+        }
+    }
+
+    /// A thread has left its sleep: what has woken it is taken, before others are woken.
+    pub(super) fn empty_sockets(&self) {
+        if let Some(sockets) = self.threads.sockets.get() {
+            sockets.answer_door();
+        }
     }
 
     /// Whether a thread may announce its sleep now.
@@ -225,6 +258,15 @@ impl crate::transport::Sleeper for Sleeper {
                 .line
                 .iter()
                 .for_each(|line| line.wait_for_room(ROOM_WAIT));
+        }
+        if self.threads.has_sockets.load(Ordering::SeqCst)
+            && let Some(sockets) = self.threads.sockets.get()
+        {
+            // Whoever changes the mode knocks after that.
+            if mode.load(Ordering::SeqCst) == ASLEEP {
+                sockets.sleep(&self.inbox.map.door.0, deadline);
+            }
+            return;
         }
         loop {
             let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));

@@ -1,6 +1,7 @@
 //! What the transports need of the daemon: to be introduced to other tasks, and frames for tasks of
 //! other hosts to be carried.
 
+use crate::limits::LINK_TURN;
 use crate::session::{Answer, Line, Link, LinkError, Ticket};
 use crate::wire::control::{CloseChannel, OpenChannel, to_daemon};
 use std::time::Duration;
@@ -26,8 +27,13 @@ pub trait Introducer {
     /// Sends what is kept, as far as the daemon takes it. Returns whether that was all.
     fn push_on(&mut self) -> bool;
 
-    /// Takes in what has arrived. Returns whether the daemon is there.
+    /// Takes in what has arrived, as much as one turn allows. Returns whether the daemon is there.
     fn read(&mut self) -> bool;
+
+    /// Whether the last [`Introducer::read`] may have left something.
+    fn has_more(&self) -> bool {
+        false
+    }
 
     /// The oldest event that was taken in.
     fn next_event(&mut self) -> Option<Answer>;
@@ -69,7 +75,11 @@ impl Introducer for Link {
     }
 
     fn read(&mut self) -> bool {
-        self.read_now().is_ok() && !self.is_lost()
+        self.read_some(LINK_TURN).is_ok() && !self.is_lost()
+    }
+
+    fn has_more(&self) -> bool {
+        Link::has_more(self)
     }
 
     fn next_event(&mut self) -> Option<Answer> {

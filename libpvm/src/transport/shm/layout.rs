@@ -6,7 +6,7 @@ use std::mem::{offset_of, size_of};
 /// A page; every segment is whole pages.
 pub const PAGE: usize = 4096;
 /// First word of every segment: says what it is, and in which version of this file.
-pub const MAGIC_INBOX: u64 = 0x7076_6d49_0000_0001;
+pub const MAGIC_INBOX: u64 = 0x7076_6d49_0000_0002;
 /// As [`MAGIC_INBOX`], for channels.
 pub const MAGIC_CHANNEL: u64 = 0x7076_6d43_0000_0001;
 /// As [`MAGIC_INBOX`], for host pages.
@@ -111,6 +111,15 @@ pub struct CallSlot {
     pub since: AtomicU64,
 }
 
+/// How a task is woken that sleeps with sockets.
+#[repr(C)]
+pub struct Door {
+    /// Not 0: says where to knock (see the door).
+    pub name: AtomicU64,
+    /// Not 0: somebody has knocked in vain.
+    pub is_deaf: AtomicU32,
+}
+
 /// A task's inbox: one page.
 #[repr(C)]
 pub struct Inbox {
@@ -124,12 +133,15 @@ pub struct Inbox {
     pub bells: [AtomicU64; BELL_WORDS],
     /// What the task waits for.
     pub call: Apart<CallSlot>,
+    /// How it is woken from sockets.
+    pub door: Apart<Door>,
 }
 
 const _: () = assert!(offset_of!(Inbox, mode) == 128);
 const _: () = assert!(offset_of!(Inbox, summary) == 256);
 const _: () = assert!(offset_of!(Inbox, bells) == 384);
 const _: () = assert!(offset_of!(Inbox, call) == 896);
+const _: () = assert!(offset_of!(Inbox, door) == 1024);
 const _: () = assert!(size_of::<Inbox>() <= PAGE);
 
 /// The host page: facts of this host, one page for all its tasks.

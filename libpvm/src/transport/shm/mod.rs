@@ -36,6 +36,13 @@
 //! - *Change from polling to bells.* mode := "awake by bell", fence, look at every ring once. A sender
 //!   that still read `AWAKE` published before that fence. The change back needs nothing: all rings
 //!   are looked at from then on.
+//! - *Sleep with sockets.* A task that has direct connections sleeps in epoll, with a `door` among them
+//!   whose name is in the inbox from before its first such sleep on. Whoever wakes does both, futex and
+//!   door: some threads of a task may sleep in one and some in the other. A knock before the thread is in
+//!   epoll waits there: the door is emptied only when a thread has come back, before it wakes the others
+//!   (`finish_sleep`). The kernel does not compare the mode there; the thread looks at it before, and a
+//!   waker that was killed between mode and knock costs one nap, as does one that cannot reach the door.
+//!   When the first socket comes, threads that are in the futex are woken to go to sleep in epoll.
 //! - *The daemon.* It writes to the socket, then sets `control`, fence, reads the mode and wakes. The
 //!   task clears `control` before it reads the socket.
 //!
@@ -74,6 +81,7 @@ mod attach;
 mod calibration;
 mod channel;
 mod cma;
+mod door;
 mod doorbell;
 mod host;
 mod inbox;
@@ -87,6 +95,7 @@ pub use crate::sync::WaitPolicy;
 pub use attach::{AttachError, AttachOptions, Identity};
 pub use calibration::calibrate;
 pub use channel::Segment;
+pub(super) use door::{Sockets, Watched};
 pub use host::{HostFacts, HostPage};
 pub use inbox::{Call, Inbox, InboxBell, Sleeper};
 pub use introducer::Introducer;

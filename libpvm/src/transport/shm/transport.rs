@@ -1,6 +1,7 @@
 //! The transport inside a host: see the module's page.
 
 use super::channel::{Channel, Life, Opening};
+use super::door::Sockets;
 use super::doorbell::{self, AWAKE, AWAKE_BY_BELL, Board};
 use super::host::{HostFacts, HostPage};
 use super::inbox::{Call, InboxBell, Sleeper};
@@ -12,9 +13,10 @@ use crate::session::{Answer, Link, LinkError, Ticket};
 use crate::sync::atomic::{Ordering, fence};
 use crate::sync::{Ladder, WaitPolicy};
 use crate::transport::{Args, Body, Head, Peer, PullError, Receiver, SendError, Sleep, Transport};
-use crate::wire::control::{ChannelOpened, Failure, Relayed, TaskExited, from_daemon};
+use crate::wire::control::{ChannelOpened, Failure, Relayed, RouteOffer, TaskExited, from_daemon};
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// More channels than this are not all polled: bells say which have something.
@@ -54,6 +56,7 @@ enum Route {
 pub(in crate::transport) enum FarNews {
     Relayed(Relayed),
     RelayBroken(Peer),
+    Offered(RouteOffer),
     Exited(Peer),
     DaemonLost,
 }
@@ -208,6 +211,16 @@ impl<I: Introducer> ShmTransport<I> {
         self.sleeper.set_line_full(is_full);
     }
 
+    /// What those who sleep can wait for besides bells, made at the first call; `None`: nothing.
+    pub(in crate::transport) fn sockets(&self) -> Option<Arc<Sockets>> {
+        self.sleeper.sockets()
+    }
+
+    /// Says whether there are sockets that those who sleep are to hear.
+    pub(in crate::transport) fn set_sockets(&self, any: bool) {
+        self.sleeper.set_sockets(any);
+    }
+
     /// Sends a packet if there is an open channel with room for it. False: see
     /// [`ShmTransport::send_otherwise`].
     #[inline]
@@ -268,6 +281,8 @@ impl<I: Introducer> ShmTransport<I> {
         if (rung || std::mem::take(&mut self.check_daemon)) && !self.daemon_lost {
             self.last_check = Instant::now();
             self.daemon_lost = !self.link.read();
+            // Others come first, then the rest.
+            self.check_daemon = self.link.has_more();
             lost_now = self.daemon_lost;
         }
         // What was read may be the answer that an upper layer waits for. A channel is given out
@@ -315,6 +330,9 @@ impl<I: Introducer> ShmTransport<I> {
             from_daemon::Body::TaskExited(exited) => self.exited(exited),
             from_daemon::Body::Relayed(relayed) => {
                 self.far_news.push_back(FarNews::Relayed(relayed));
+            }
+            from_daemon::Body::RouteOffer(offer) => {
+                self.far_news.push_back(FarNews::Offered(offer));
             }
             from_daemon::Body::RelayBroken(broken) => {
                 if let Some(peer) = self.known(broken.peer) {
@@ -783,6 +801,7 @@ impl<I: Introducer> Sleep for ShmTransport<I> {
         if self.sleeper.finished() {
             self.host.woke_up();
         }
+        self.sleeper.empty_sockets();
         self.wake_up();
         self.slept = true;
         if self.last_check.elapsed() >= DAEMON_CHECK {

@@ -1,0 +1,570 @@
+//! Sessions with tasks of other hosts, over the daemons or direct connections.
+//!
+//! The daemon is always there to carry frames, so a session has a carrier from its first contact on;
+//! when the daemons say that frames may be lost, or a direct connection breaks, a new one begins at
+//! once. Nothing here waits: what daemon or socket does not take stays in its session, and sessions
+//! take turns.
+//!
+//! # Two ways at a time
+//! The two sides change carriers at different times. What still comes by the other way belongs to an
+//! earlier generation or is in order, so it is just taken. A new generation that comes by the relay,
+//! when the other was heard on the connection, means that it has given the connection up.
+//!
+//! # Ends
+//! A task that leaves goes back to the relay with all that is not confirmed: the daemons keep it when
+//! the process is no more, the system would not. The news of an end come by the relay, so what is still
+//! on its way on the connection is read first, until it is closed.
+
+use super::Route;
+use super::shortcut::{Shortcut, Taken};
+use crate::datatype::Sink;
+use crate::ids::TaskId;
+use crate::limits::{DIRECT_LINGER_MS, NET_BATCH, NET_FAULTS_MAX};
+use crate::transport::net::frame;
+use crate::transport::net::session::{CarrierError, Session};
+use crate::transport::shm::{Introducer, Sockets, TRANSPORT_TOKEN};
+use crate::transport::{Args, Arrived, Body, Head, Peer, Receiver, SendError};
+use crate::wire::control::{self, Notify, OpenRoute, RouteListening, RouteOffer, to_daemon};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Polls after a sign of life of sockets in which they are looked at each time.
+const HOT_POLLS: u32 = 256;
+/// After that, they are looked at in one poll of so many.
+const COLD_POLLS: u32 = 16;
+
+/// A task of another host.
+enum Remote {
+    /// Nothing was said to or by it.
+    Unknown,
+    /// It is talked with.
+    Live(Box<Live>),
+    /// It has ended, or never was.
+    Gone,
+}
+
+struct Live {
+    task: TaskId,
+    session: Session,
+    /// The way past the daemons.
+    shortcut: Shortcut,
+    /// It has ended: what the connection still has is read until then.
+    ends_at: Option<Instant>,
+    /// In a queue of those with frames to send.
+    is_busy: bool,
+    /// Among those that have sent what was not confirmed.
+    is_owed: bool,
+    /// Faults since its last good packet.
+    faults: u32,
+}
+
+/// All sessions of this task.
+#[derive(Default)]
+pub(super) struct Sessions {
+    /// When connections are made.
+    policy: Route,
+    /// With what those are waited for; `None`: there was none yet.
+    sockets: Option<Arc<Sockets>>,
+    /// Whose sockets there are.
+    wired: Vec<Peer>,
+    /// Whose sockets are to be looked at.
+    ready: Vec<u32>,
+    /// Polls since they showed life.
+    idle: u32,
+    /// By peer; those of this host are never anything but unknown.
+    remotes: Vec<Remote>,
+    /// Who has frames for the daemon.
+    busy: VecDeque<Peer>,
+    /// Who has frames for a connection.
+    writers: VecDeque<Peer>,
+    /// Whose packets were not confirmed yet.
+    owed: Vec<Peer>,
+    /// Whose end is to be told.
+    gone: Vec<Peer>,
+    /// The daemon does not take more now.
+    is_stuck: bool,
+    /// It did not take anything: it seems to have gone.
+    doubts_daemon: bool,
+    daemon_lost: bool,
+}
+
+/// A body in the bytes that it came in.
+pub(super) struct Bytes<'a>(pub &'a [u8]);
+
+impl Arrived for Bytes<'_> {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn read_into(&self, sink: &mut Sink, offset: usize) {
+        sink.write(offset, self.0);
+    }
+
+    fn to_vec(&self) -> Vec<u8> {
+        self.0.to_vec()
+    }
+}
+
+impl Sessions {
+    /// Sessions that take direct connections as `policy` says.
+    pub fn new(policy: Route) -> Self {
+        Self {
+            policy,
+            ..Self::default()
+        }
+    }
+
+    /// Sends a packet to `peer`, which is `task`.
+    pub fn send(
+        &mut self,
+        link: &mut impl Introducer,
+        (peer, task): (Peer, TaskId),
+        (head, args, body): (&Head, Option<&Args>, Option<Body<'_>>),
+    ) -> Result<(), SendError> {
+        self.contact(link, peer, task);
+        let policy = self.policy;
+        let live = self.live(peer).ok_or(SendError::Gone)?;
+        if !live.session.send(head, args, body) {
+            return Err(SendError::Full);
+        }
+        let now = Instant::now();
+        if live
+            .shortcut
+            .is_wanted(policy, body.map_or(0, |body| body.len), now)
+        {
+            let peer = task.bits();
+            self.post(link, to_daemon::Body::OpenRoute(OpenRoute { peer }));
+        }
+        self.enlist(peer);
+        self.pump(link, now);
+        self.idle = 0;
+        Ok(())
+    }
+
+    /// Begins a session with a task that there is none with yet, and has its end told.
+    pub fn contact(&mut self, link: &mut impl Introducer, peer: Peer, task: TaskId) {
+        if !matches!(self.remote(peer), Remote::Unknown) {
+            return;
+        }
+        if self.daemon_lost {
+            return self.end(peer);
+        }
+        let watch = Notify {
+            token: TRANSPORT_TOKEN,
+            tasks: vec![task.bits()],
+            cancel: false,
+        };
+        self.post(link, to_daemon::Body::Notify(watch));
+        let mut session = Session::new();
+        session.carrier_up();
+        *self.remote(peer) = Remote::Live(Box::new(Live {
+            task,
+            session,
+            shortcut: Shortcut::default(),
+            ends_at: None,
+            is_busy: false,
+            is_owed: false,
+            faults: 0,
+        }));
+    }
+
+    /// Shows the packets in what has come from a peer that is in contact.
+    pub fn take<R: Receiver>(&mut self, peer: Peer, frames: &[u8], now: Instant, receiver: &mut R) {
+        let Some(live) = self.live(peer) else {
+            return;
+        };
+        let before = live.session.peer_generation();
+        if live.take(peer, frames, receiver).is_err() {
+            return self.fault(peer, now);
+        }
+        if live.session.peer_generation() != before && live.shortcut.is_heard() {
+            return self.lose_shortcut(peer, now);
+        }
+        self.look_at(peer, now);
+    }
+
+    /// The peer has sent nonsense: its frames are asked for again, over the daemons.
+    fn fault(&mut self, peer: Peer, now: Instant) {
+        let Some(live) = self.live(peer) else {
+            return;
+        };
+        live.faults += 1;
+        match live.faults > NET_FAULTS_MAX {
+            true => self.end(peer),
+            false => self.lose_shortcut(peer, now),
+        }
+    }
+
+    /// The connection to the peer, if there is one, is of no use any more: the daemons carry on.
+    fn lose_shortcut(&mut self, peer: Peer, now: Instant) {
+        let Some(live) = self.live(peer) else {
+            return;
+        };
+        live.shortcut.close(now);
+        if live.ends_at.is_some() {
+            return self.end(peer);
+        }
+        live.session.carrier_up();
+        self.enlist(peer);
+    }
+
+    /// A test's way to have a connection break, to be made again at once.
+    #[cfg(all(test, not(loom)))]
+    pub fn give_up(&mut self, peer: Peer, now: Instant) {
+        self.lose_shortcut(peer, now);
+        if let Some(live) = self.live(peer) {
+            live.shortcut.retry();
+        }
+    }
+
+    /// A connection to a peer is arranged. `sockets` is what it will be waited for with.
+    pub fn offered(
+        &mut self,
+        link: &mut impl Introducer,
+        (peer, listens_first): (Peer, bool),
+        offer: &RouteOffer,
+        sockets: Arc<Sockets>,
+        now: Instant,
+    ) {
+        if self.policy == Route::Relay {
+            return;
+        }
+        let Some(live) = self.live(peer).filter(|live| live.ends_at.is_none()) else {
+            return;
+        };
+        let Some(port) = live.shortcut.begin(offer, listens_first, now) else {
+            return;
+        };
+        if let Some(port) = port {
+            let listening = RouteListening {
+                peer: live.task.bits(),
+                port: port.into(),
+            };
+            self.post(link, to_daemon::Body::RouteListening(listening));
+        }
+        self.sockets = Some(sockets);
+        if !self.wired.contains(&peer) {
+            self.wired.push(peer);
+        }
+        self.ready.push(peer.0);
+    }
+
+    /// Looks at the sockets that are ready, and at deadlines.
+    pub fn poll_sockets<R: Receiver>(&mut self, now: Instant, receiver: &mut R) -> bool {
+        let Some(sockets) = self.sockets.clone().filter(|_| self.is_wired()) else {
+            return false;
+        };
+        let mut ready = std::mem::take(&mut self.ready);
+        sockets.ready(&mut ready);
+        for &peer in &self.wired {
+            let remote = self.remotes.get(peer.index());
+            let live = remote.and_then(Remote::live);
+            if live.is_some_and(|live| live.is_due(now)) && !ready.contains(&peer.0) {
+                ready.push(peer.0);
+            }
+        }
+        let mut any = false;
+        for peer in ready {
+            any |= self.work(Peer(peer), &sockets, now, receiver);
+        }
+        if any {
+            self.idle = 0;
+        }
+        let remotes = &self.remotes;
+        let live = |peer: &Peer| remotes.get(peer.index()).and_then(Remote::live);
+        self.wired
+            .retain(|peer| live(peer).is_some_and(|live| live.shortcut.is_wired()));
+        any
+    }
+
+    /// Goes on with the connection to a peer. Returns whether anything came.
+    fn work<R: Receiver>(
+        &mut self,
+        peer: Peer,
+        sockets: &Sockets,
+        now: Instant,
+        receiver: &mut R,
+    ) -> bool {
+        let Some(live) = self.live(peer) else {
+            return false;
+        };
+        if live.shortcut.meet(now) {
+            live.session.carrier_up();
+        }
+        let taken = live.shortcut.take(&mut live.session, |packet| {
+            live.faults = 0;
+            receiver.packet(peer, packet.head, packet.args, Bytes(packet.body));
+        });
+        live.shortcut.watch(sockets, peer.0);
+        let is_over = live.ends_at.is_some_and(|at| now >= at);
+        match taken {
+            _ if is_over => self.end(peer),
+            Taken::Nonsense => self.fault(peer, now),
+            Taken::Over { .. } => self.lose_shortcut(peer, now),
+            Taken::All { .. } => self.look_at(peer, now),
+            Taken::Some => {
+                self.ready.push(peer.0);
+                self.look_at(peer, now);
+            }
+        }
+        taken.any()
+    }
+
+    /// Sends frames over the connection to a peer.
+    fn write(&mut self, peer: Peer, now: Instant) {
+        let sockets = self.sockets.clone();
+        let Some(live) = self.live(peer) else {
+            return;
+        };
+        live.is_busy = false;
+        match live.shortcut.send(&mut live.session, now) {
+            Ok(()) => {
+                if let Some(sockets) = sockets {
+                    live.shortcut.watch(&sockets, peer.0);
+                }
+                self.look_at(peer, now);
+            }
+            // What has come before that is read, and its end found, in the next poll.
+            Err(_) => self.ready.push(peer.0),
+        }
+    }
+
+    /// Frames to or from the peer may be lost.
+    pub fn broken(&mut self, peer: Peer) {
+        let live = self.live(peer);
+        if let Some(live) = live.filter(|live| !live.shortcut.is_open()) {
+            live.session.carrier_up();
+            self.enlist(peer);
+        }
+    }
+
+    /// The peer has ended; what it had sent over the daemons has been shown.
+    pub fn exited(&mut self, peer: Peer, now: Instant) {
+        match self.live(peer) {
+            Some(live) if live.shortcut.is_open() => {
+                live.ends_at = Some(now + Duration::from_millis(DIRECT_LINGER_MS));
+                self.ready.push(peer.0);
+            }
+            _ => self.end(peer),
+        }
+    }
+
+    /// The peer has ended; what it had sent has been shown.
+    pub fn end(&mut self, peer: Peer) {
+        let remote = self.remote(peer);
+        if !matches!(remote, Remote::Gone) {
+            *remote = Remote::Gone;
+            self.gone.push(peer);
+        }
+    }
+
+    /// The daemon has gone, and with it everybody on other hosts.
+    pub fn lose(&mut self, everybody: impl Iterator<Item = Peer>) {
+        self.daemon_lost = true;
+        everybody.for_each(|peer| self.end(peer));
+    }
+
+    /// Hands frames to connections and the daemon until there are none, or they take no more.
+    pub fn pump(&mut self, link: &mut impl Introducer, now: Instant) {
+        while let Some(peer) = self.writers.pop_front() {
+            self.write(peer, now);
+        }
+        self.is_stuck = !link.push_on();
+        while !self.is_stuck
+            && let Some(peer) = self.busy.pop_front()
+        {
+            if let Some(data) = self.batch(peer, now) {
+                self.post(link, to_daemon::Body::Relay(data));
+            }
+        }
+    }
+
+    /// Confirms what it is time to confirm, before this task sleeps.
+    pub fn confirm(&mut self, link: &mut impl Introducer, now: Instant) {
+        for peer in std::mem::take(&mut self.owed) {
+            if let Some(live) = self.live(peer) {
+                live.is_owed = false;
+                self.look_at(peer, now);
+            }
+        }
+        self.pump(link, now);
+    }
+
+    /// Asks everybody to confirm. Returns how many packets still wait for that, those that have not
+    /// gone out counted twice.
+    pub fn flush(&mut self, link: &mut impl Introducer, now: Instant) -> u64 {
+        self.policy = Route::Relay;
+        for index in 0..self.remotes.len() {
+            let peer = Peer(index as u32);
+            if let Some(live) = self.live(peer).filter(|live| !live.session.is_flushed()) {
+                live.session.leave();
+                if live.shortcut.is_wired() {
+                    live.shortcut.close(now);
+                    live.session.last_carrier_up();
+                }
+                self.look_at(peer, now);
+            }
+        }
+        self.pump(link, now);
+        let lives = self.remotes.iter().filter_map(Remote::live);
+        lives
+            .map(|live| live.session.counts())
+            .map(|(kept, unsent)| kept + unsent)
+            .sum()
+    }
+
+    /// The oldest peer whose end is to be told.
+    pub fn next_gone(&mut self) -> Option<Peer> {
+        (!self.gone.is_empty()).then(|| self.gone.remove(0))
+    }
+
+    /// Whether the daemon seems to have gone since this was asked.
+    pub fn take_doubt(&mut self) -> bool {
+        std::mem::take(&mut self.doubts_daemon)
+    }
+
+    /// Whether anybody on another host is known.
+    #[inline]
+    pub fn is_used(&self) -> bool {
+        !self.remotes.is_empty()
+    }
+
+    /// Whether the daemon takes no more now.
+    pub fn is_stuck(&self) -> bool {
+        self.is_stuck
+    }
+
+    /// Whether there is something to tell without anything to wait for.
+    pub fn has_news(&self) -> bool {
+        !self.gone.is_empty() || !self.ready.is_empty()
+    }
+
+    /// Whether a connection carries the session with a peer.
+    pub fn is_direct(&self, peer: Peer) -> bool {
+        let live = self.remotes.get(peer.index()).and_then(Remote::live);
+        live.is_some_and(|live| live.shortcut.is_open())
+    }
+
+    /// Whether there are sockets.
+    pub fn is_wired(&self) -> bool {
+        !self.wired.is_empty()
+    }
+
+    /// Somebody may have been woken by a socket: the next poll looks.
+    pub fn expect(&mut self) {
+        self.idle = 0;
+    }
+
+    /// Whether there is something to do although the daemon has said nothing.
+    #[inline]
+    pub fn needs_poll(&mut self) -> bool {
+        self.is_stuck || !self.gone.is_empty() || (self.is_wired() && self.is_turn_of_sockets())
+    }
+
+    fn is_turn_of_sockets(&mut self) -> bool {
+        self.idle = self.idle.saturating_add(1);
+        let is_cold = self.idle > HOT_POLLS && self.ready.is_empty();
+        if is_cold && self.idle > HOT_POLLS + COLD_POLLS {
+            self.idle = HOT_POLLS;
+        }
+        !is_cold || self.idle == HOT_POLLS
+    }
+
+    fn post(&mut self, link: &mut impl Introducer, body: to_daemon::Body) {
+        self.doubts_daemon |= !link.post(body);
+        self.is_stuck = !link.push_on();
+    }
+
+    fn remote(&mut self, peer: Peer) -> &mut Remote {
+        if self.remotes.len() <= peer.index() {
+            self.remotes
+                .resize_with(peer.index() + 1, || Remote::Unknown);
+        }
+        &mut self.remotes[peer.index()]
+    }
+
+    fn live(&mut self, peer: Peer) -> Option<&mut Live> {
+        match self.remotes.get_mut(peer.index())? {
+            Remote::Live(live) => Some(live),
+            Remote::Unknown | Remote::Gone => None,
+        }
+    }
+
+    /// Notes a peer to which frames are to be sent, or packets to be confirmed later.
+    fn look_at(&mut self, peer: Peer, now: Instant) {
+        let Some(live) = self.live(peer) else {
+            return;
+        };
+        if live.session.has_frames(now) {
+            if live.shortcut.has_room() {
+                self.enlist(peer);
+            }
+        } else if live.session.owes_confirmation() && !std::mem::replace(&mut live.is_owed, true) {
+            self.owed.push(peer);
+        }
+    }
+
+    fn enlist(&mut self, peer: Peer) {
+        if let Some(live) = self.live(peer)
+            && !std::mem::replace(&mut live.is_busy, true)
+        {
+            match live.shortcut.is_open() {
+                true => self.writers.push_back(peer),
+                false => self.busy.push_back(peer),
+            }
+        }
+    }
+
+    /// The next frames for a peer; it goes to the end of the queue if there are more.
+    fn batch(&mut self, peer: Peer, now: Instant) -> Option<control::Relay> {
+        let live = self.live(peer)?;
+        if live.shortcut.is_open() {
+            // It has opened since.
+            self.write(peer, now);
+            return None;
+        }
+        live.is_busy = false;
+        let mut data = Vec::new();
+        live.session.next_frames(now, NET_BATCH, &mut data);
+        let task = live.task.bits();
+        self.look_at(peer, now);
+        (!data.is_empty()).then_some(control::Relay { peer: task, data })
+    }
+}
+
+impl Remote {
+    fn live(&self) -> Option<&Live> {
+        match self {
+            Remote::Live(live) => Some(live),
+            Remote::Unknown | Remote::Gone => None,
+        }
+    }
+}
+
+impl Live {
+    /// Whether a deadline of it has passed.
+    fn is_due(&self, now: Instant) -> bool {
+        let deadline = self.shortcut.deadline().or(self.ends_at);
+        deadline.is_some_and(|at| now >= at)
+    }
+
+    /// Shows the packets in whole frames.
+    fn take<R: Receiver>(
+        &mut self,
+        peer: Peer,
+        mut frames: &[u8],
+        receiver: &mut R,
+    ) -> Result<(), CarrierError> {
+        while let Some(frame) = frame::split(&mut frames)? {
+            if let Some(packet) = self.session.on_frame(frame)? {
+                self.faults = 0;
+                receiver.packet(peer, packet.head, packet.args, Bytes(packet.body));
+            }
+        }
+        match frames {
+            [] => Ok(()),
+            _ => Err(frame::FrameError::Short.into()),
+        }
+    }
+}

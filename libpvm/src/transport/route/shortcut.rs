@@ -1,0 +1,300 @@
+//! The way from a task to one of another host past the daemons: when it is wanted, how it comes about,
+//! and what goes through it.
+//!
+//! It is tried beside the relay and never waited for. What fails is tried again, after a pause that
+//! grows, when there is something to send.
+
+use super::Route;
+use crate::limits::{
+    DIRECT_AFTER_BYTES, DIRECT_AFTER_PACKETS, DIRECT_DEADLINE_MS, DIRECT_PAUSE_MAX_MS,
+    DIRECT_PAUSE_MIN_MS, NET_BATCH,
+};
+use crate::transport::net::direct::{Credentials, Direct, DirectError};
+use crate::transport::net::meeting::{Meeting, Met};
+use crate::transport::net::packet::Packet;
+use crate::transport::net::session::{CarrierError, Session};
+use crate::transport::net::tls::Certificates;
+use crate::transport::shm::{Sockets, Watched};
+use crate::wire::control::RouteOffer;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+const DEADLINE: Duration = Duration::from_millis(DIRECT_DEADLINE_MS);
+const PAUSE_MIN: Duration = Duration::from_millis(DIRECT_PAUSE_MIN_MS);
+const PAUSE_MAX: Duration = Duration::from_millis(DIRECT_PAUSE_MAX_MS);
+
+/// A connection that carries the session.
+struct Open {
+    direct: Box<Direct>,
+    watched: Watched,
+    since: Instant,
+    /// The other has sent a frame on it.
+    is_heard: bool,
+}
+
+/// A connection that is being made.
+struct Attempt {
+    meeting: Meeting,
+    listens: bool,
+}
+
+/// The direct connection with one peer.
+#[derive(Default)]
+pub(super) struct Shortcut {
+    open: Option<Open>,
+    attempt: Option<Attempt>,
+    /// This task has asked for one, and the offer is on its way until then.
+    asked_until: Option<Instant>,
+    /// Not asked for before.
+    not_before: Option<Instant>,
+    /// Before the next one, doubled each time.
+    pause: Duration,
+    /// Packets sent.
+    packets: u32,
+}
+
+/// What was taken off a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// All that has come.
+    All {
+        /// There was something.
+        any: bool,
+    },
+    /// As much as one turn allows.
+    Some,
+    /// All that will ever come.
+    Over {
+        /// There was something.
+        any: bool,
+    },
+    /// What cannot be.
+    Nonsense,
+}
+
+impl Taken {
+    /// Whether anything has come.
+    pub fn any(self) -> bool {
+        !matches!(self, Taken::All { any: false } | Taken::Over { any: false })
+    }
+}
+
+impl Shortcut {
+    /// Counts a packet with a body of so many bytes. Returns whether a connection is to be asked for
+    /// now.
+    pub fn is_wanted(&mut self, policy: Route, body: usize, now: Instant) -> bool {
+        self.packets = self.packets.saturating_add(1);
+        let pays = match policy {
+            Route::Relay => false,
+            Route::Direct => true,
+            Route::Auto => self.packets >= DIRECT_AFTER_PACKETS || body > DIRECT_AFTER_BYTES,
+        };
+        if !pays || self.is_wired() || self.not_before.is_some_and(|at| now < at) {
+            return false;
+        }
+        self.asked_until = Some(now + DEADLINE);
+        // If there is not even an offer.
+        self.not_before = Some(now + DEADLINE + PAUSE_MIN);
+        true
+    }
+
+    /// Begins to connect as offered. Returns the port at which the peer is waited for, if it is;
+    /// `None`: the offer is of no use. If both have asked, the one that `listens_first` listens.
+    pub fn begin(
+        &mut self,
+        offer: &RouteOffer,
+        listens_first: bool,
+        now: Instant,
+    ) -> Option<Option<u16>> {
+        let credentials = credentials(offer)?;
+        let attempt = self.attempt.as_ref();
+        let mine = attempt.is_some_and(|attempt| attempt.listens)
+            || self.asked_until.is_some_and(|until| now < until);
+        let theirs = attempt.is_some_and(|attempt| !attempt.listens);
+        let deadline = now + DEADLINE;
+        if offer.listen {
+            if theirs && !listens_first {
+                return None;
+            }
+            let (meeting, port) = Meeting::listen(credentials, deadline).ok()?;
+            let listens = true;
+            self.attempt = Some(Attempt { meeting, listens });
+            return Some(Some(port));
+        }
+        if mine && listens_first {
+            return None;
+        }
+        let addresses = offer.addresses.iter();
+        let addresses: Vec<SocketAddr> = addresses.filter_map(|text| text.parse().ok()).collect();
+        let meeting = Meeting::dial(credentials, &addresses, deadline);
+        let listens = false;
+        self.attempt = Some(Attempt { meeting, listens });
+        Some(None)
+    }
+
+    /// Goes on connecting. Returns whether there is a connection now, in place of what was before.
+    pub fn meet(&mut self, now: Instant) -> bool {
+        let Some(attempt) = &mut self.attempt else {
+            return false;
+        };
+        match attempt.meeting.poll(now) {
+            Met::NotYet => return false,
+            Met::Failed => {
+                self.attempt = None;
+                self.fail(now);
+                return false;
+            }
+            Met::Open(direct) => {
+                self.open = Some(Open {
+                    direct,
+                    watched: Watched::default(),
+                    since: now,
+                    is_heard: false,
+                });
+            }
+        }
+        self.attempt = None;
+        self.asked_until = None;
+        true
+    }
+
+    /// Gives the connection and all attempts up, for a while.
+    pub fn close(&mut self, now: Instant) {
+        let long = |open: &Open| now.saturating_duration_since(open.since) >= PAUSE_MAX;
+        if self.open.as_ref().is_some_and(long) {
+            self.pause = Duration::ZERO;
+        }
+        if self.open.take().is_some() | self.attempt.take().is_some() {
+            self.fail(now);
+        }
+    }
+
+    /// For tests: the pause is over.
+    #[cfg(all(test, not(loom)))]
+    pub fn retry(&mut self) {
+        self.not_before = None;
+    }
+
+    fn fail(&mut self, now: Instant) {
+        self.asked_until = None;
+        self.pause = (self.pause * 2).clamp(PAUSE_MIN, PAUSE_MAX);
+        self.not_before = Some(now + self.pause);
+    }
+
+    /// Takes what has come into the session; `show` is given each packet.
+    pub fn take(&mut self, session: &mut Session, show: impl FnMut(Packet<'_>)) -> Taken {
+        let Some(open) = &mut self.open else {
+            return Taken::All { any: false };
+        };
+        let worked = open.direct.work();
+        let is_full = open.direct.is_full();
+        match (open.take(session, show), worked) {
+            (Err(_), _) => Taken::Nonsense,
+            (Ok(any), Err(_)) => Taken::Over { any },
+            (Ok(_), Ok(_)) if is_full => Taken::Some,
+            (Ok(any), Ok(_)) => Taken::All { any },
+        }
+    }
+
+    /// Sends what the session has, as far as the connection takes it.
+    ///
+    /// # Errors
+    /// The connection is over.
+    pub fn send(&mut self, session: &mut Session, now: Instant) -> Result<(), DirectError> {
+        let Some(Open { direct, .. }) = &mut self.open else {
+            return Ok(());
+        };
+        while direct.wants_frames() && session.has_frames(now) {
+            session.next_frames(now, NET_BATCH, direct.outgoing());
+            direct.send()?;
+        }
+        Ok(())
+    }
+
+    /// Has all sockets watched on behalf of `owner`.
+    pub fn watch(&mut self, sockets: &Sockets, owner: u32) {
+        if let Some(attempt) = &self.attempt {
+            for (socket, interest) in attempt.meeting.sockets() {
+                sockets.watch(socket, owner, interest, &mut Watched::default());
+            }
+        }
+        if let Some(open) = &mut self.open {
+            let interest = open.direct.interest();
+            sockets.watch(&*open.direct, owner, interest, &mut open.watched);
+        }
+    }
+
+    /// Whether it carries the session.
+    pub fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// Whether it does, and the other has shown that it does for it, too.
+    pub fn is_heard(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.is_heard)
+    }
+
+    /// Whether there are sockets.
+    pub fn is_wired(&self) -> bool {
+        self.open.is_some() || self.attempt.is_some()
+    }
+
+    /// Whether frames can be given to the session's carrier now; the daemons always take some.
+    pub fn has_room(&self) -> bool {
+        let open = self.open.as_ref();
+        open.is_none_or(|open| open.direct.wants_frames())
+    }
+
+    /// When [`Shortcut::meet`] is due although no socket is ready.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.attempt
+            .as_ref()
+            .map(|attempt| attempt.meeting.deadline())
+    }
+}
+
+impl Open {
+    fn take(
+        &mut self,
+        session: &mut Session,
+        mut show: impl FnMut(Packet<'_>),
+    ) -> Result<bool, Nonsense> {
+        let mut any = false;
+        while let Some(frame) = self.direct.next_frame()? {
+            any = true;
+            if let Some(packet) = session.on_frame(frame)? {
+                show(packet);
+            }
+        }
+        self.is_heard |= any;
+        Ok(any)
+    }
+}
+
+/// Frames that are none, or do not belong here.
+struct Nonsense;
+
+impl From<DirectError> for Nonsense {
+    fn from(_: DirectError) -> Self {
+        Self
+    }
+}
+
+impl From<CarrierError> for Nonsense {
+    fn from(_: CarrierError) -> Self {
+        Self
+    }
+}
+
+/// `None`: the offer is incomplete.
+fn credentials(offer: &RouteOffer) -> Option<Credentials> {
+    let certificates = Certificates {
+        own: offer.certificate.clone(),
+        key: offer.key.clone(),
+        peer: offer.peer_certificate.clone(),
+    };
+    Some(Credentials {
+        token: offer.token.as_slice().try_into().ok()?,
+        certificates: (!offer.plain).then_some(certificates),
+    })
+}
