@@ -103,13 +103,6 @@ impl Part {
 }
 
 impl Hub {
-    /// Whether this is a task that its job's home has not ordered to start yet. Others may know of it
-    /// earlier, and write to it.
-    pub(super) fn is_prepared(&self, task: TaskId) -> bool {
-        let mut parts = self.jobs.values().filter_map(|entry| entry.part.as_ref());
-        self.hosts.is_mine(task) && parts.any(|part| part.is_prepared(task))
-    }
-
     /// Looks programs up and gives out ids for tasks that another host wants to start here.
     pub(super) fn prepare_part(&mut self, asked: Asked, prepare: PreparePart) -> Reply {
         const WHAT: &str = "preparing tasks for another host";

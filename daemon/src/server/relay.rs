@@ -101,21 +101,20 @@ impl Hub {
 
     /// Messages of another host have come for a task here.
     pub(super) fn relayed(&mut self, pair: Pair, data: Vec<u8>) {
-        match self.tasks.get(&pair.to).map(|task| &task.link) {
-            Some(Link::Attached(attachment)) => {
-                let client = attachment.client;
-                self.tell_relayed(client, pair.from, data);
-            }
-            Some(Link::Never) => {
-                let held = self.relays.held.entry(pair.to).or_default();
-                held.push((pair.from, data));
-            }
-            None if self.is_prepared(pair.to) => {
-                let held = self.relays.held.entry(pair.to).or_default();
-                held.push((pair.from, data));
-            }
-            // It has ended; its senders are told of that.
+        let relayed = Relayed {
+            peer: pair.from.bits(),
+            data,
+        };
+        self.pass_to_task(pair.to, from_daemon::Body::Relayed(relayed));
+    }
+
+    /// Tells a task of this host something, as soon as it is attached.
+    pub(super) fn pass_to_task(&mut self, to: TaskId, body: from_daemon::Body) {
+        match self.tasks.get(&to).map(|task| &task.link) {
+            Some(Link::Attached(attachment)) => self.tell(attachment.client, body),
+            Some(Link::Never) => self.relays.held.entry(to).or_default().push(body),
             None if self.is_prepared(to) => self.relays.held.entry(to).or_default().push(body),
+            // It has ended; its senders are told of that.
             Some(Link::Left | Link::Lost) | None => {}
         }
     }
@@ -148,12 +147,6 @@ impl Hub {
         for body in self.relays.held.remove(&task).unwrap_or_default() {
             self.tell(client, body);
         }
-    }
-
-    /// A task that was prepared will not be started: nothing is kept for it, and nobody waits for it.
-    pub(super) fn never_starts(&mut self, task: TaskId) {
-        self.relays.held.remove(&task);
-        self.tell_exit(task, &unknown());
     }
 
     /// A task of this host has ended: its streams end when they are written out.
