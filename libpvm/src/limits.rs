@@ -252,7 +252,7 @@ pub const LINE_PAUSE_MIN_MS: u64 = 20;
 pub const LINE_PAUSE_MAX_MS: u64 = 1_000;
 
 /// Longest that a suspected host may take to answer.
-pub const PROBE_MS: u64 = 1_500;
+pub const PROBE_MS: u64 = 2_500;
 
 /// Most hosts on one machine that one command starts.
 pub const LOCAL_HOSTS_MAX: u32 = 64;

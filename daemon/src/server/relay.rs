@@ -10,7 +10,7 @@
 use super::hub::{Asked, ClientId, Hub, Role};
 use super::outbox::Outbox;
 use super::request::Reply;
-use super::tasks::{Link, Task, unknown};
+use super::tasks::{Link, Task};
 use crate::cluster::registry::HostId;
 use pvm::ids::TaskId;
 use pvm::wire::control::{Relay, RelayBroken, Relayed, TaskExited, from_daemon};

@@ -36,6 +36,7 @@ pub fn run(options: &Options) -> Result<()> {
     let built = shell::run(shell::cargo().args(["build", "--workspace", "--bins", "--lib"]));
     if failures.take(built).is_some() {
         parts.push(cargo_tests(&missing, &mut failures));
+        parts.push(over_hosts(&mut failures));
         parts.extend(models(&mut failures));
         parts.push(single("demonstration", &mut failures, demo_is_right));
         parts.push(single("installed package", &mut failures, || {
@@ -58,6 +59,26 @@ fn cargo_tests(missing: &[&needs::Need], failures: &mut Failures) -> Part {
     }
     Part {
         name: "cargo test",
+        count: counted(&mut tests, failures),
+    }
+}
+
+/// Tests of the library whose tasks are made by `pvm::testing::tasks`: once more, with the tasks of
+/// each on three hosts.
+const OVER_HOSTS: [&str; 3] = ["messages", "collectives", "life"];
+
+/// The setting that gives their virtual machines several hosts; `tidy` checks that there is one.
+const TEST_HOSTS: &str = "PVM_TEST_HOSTS";
+
+fn over_hosts(failures: &mut Failures) -> Part {
+    let mut tests = shell::cargo();
+    tests.args(["test", "--package=libpvm", "--no-fail-fast"]);
+    for name in OVER_HOSTS {
+        tests.args(["--test", name]);
+    }
+    tests.env(TEST_HOSTS, "3");
+    Part {
+        name: "over three hosts",
         count: counted(&mut tests, failures),
     }
 }
