@@ -1,7 +1,7 @@
 //! The ledger: the one order of events of a virtual machine, on all of its hosts.
 //!
 //! The registry is replicated by openraft. A few hosts vote, all others learn; whoever votes is
-//! chosen by the leader as hosts come and go ([`voters`]). A daemon proposes commands on any host
+//! chosen by the leader as hosts come and go (`voters`). A daemon proposes commands on any host
 //! and hears every event on its own, in the same order as everybody, each once.
 //!
 //! # What is promised
