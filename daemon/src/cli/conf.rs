@@ -76,5 +76,6 @@ fn in_json(host: &HostInfo) -> Value {
         "daemon_pid": host.daemon_pid,
         "socket": host.socket,
         "up_ms": host.up_ms,
+        "addresses": host.addresses,
     })
 }

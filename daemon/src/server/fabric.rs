@@ -4,6 +4,7 @@
 //! A daemon that is alone has none: no port is open and nothing is written down. It gets one when it
 //! opens its virtual machine for others ([`found`]) or becomes part of one ([`join`]).
 
+use super::hosts::Gone;
 use super::hub::{Hub, Shared};
 use super::line::{Carrier, Ended, Line};
 use super::moving;
@@ -30,6 +31,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+
+/// Of hosts whose end was missed.
+const MEANWHILE: &str = "it was lost while this host was cut off";
 
 /// Why this daemon is not connected with others.
 #[derive(Debug, thiserror::Error)]
@@ -315,11 +319,11 @@ impl Fabric {
         tokio::task::spawn_local(answer(hub.clone(), record.id, queues.answers, accepted));
     }
 
-    fn host_gone(&self, hub: &Shared, record: &HostRecord, why: &str) {
+    fn host_gone(&self, hub: &Shared, record: &HostRecord, gone: Gone<'_>) {
         self.directory.forget(record.id);
         self.carriers.borrow_mut().remove(&record.id);
         self.mesh.close(DaemonId(record.facts.daemon));
-        hub.borrow_mut().host_lost(record.id, why);
+        hub.borrow_mut().host_gone(record.id, gone);
     }
 
     /// What the ledger says is so now, after events were missed.
@@ -329,14 +333,14 @@ impl Fabric {
             match record.is_living() {
                 true if !is_known => self.host_added(hub, record),
                 true => self.directory.learn(record),
-                false if is_known => self.host_gone(hub, record, "it was lost meanwhile"),
+                false if is_known => self.host_gone(hub, record, Gone::Lost(MEANWHILE)),
                 false => {}
             }
         }
         for gone in self.directory.missing_in(registry) {
             self.directory.forget(gone);
             self.carriers.borrow_mut().remove(&gone);
-            hub.borrow_mut().host_lost(gone, "it was lost meanwhile");
+            hub.borrow_mut().host_gone(gone, Gone::Lost(MEANWHILE));
         }
         hub.borrow_mut().groups_reset(registry);
     }
@@ -377,10 +381,10 @@ fn happened(hub: &Shared, fabric: &Rc<Fabric>, event: Event) {
     match event {
         Event::HostAdded(record) => fabric.host_added(hub, &record),
         Event::HostLost { record, why } if record.id != fabric.ledger.me() => {
-            fabric.host_gone(hub, &record, &why);
+            fabric.host_gone(hub, &record, Gone::Lost(&why));
         }
         Event::HostLeft(record) if record.id != fabric.ledger.me() => {
-            fabric.host_gone(hub, &record, "it has left the virtual machine");
+            fabric.host_gone(hub, &record, Gone::Left);
         }
         Event::AddressesChanged(record) => fabric.directory.learn(&record),
         event => hub.borrow_mut().group_event(event),

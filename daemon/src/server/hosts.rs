@@ -29,6 +29,15 @@ pub const FIRST: HostId = HostId::new(1, 1);
 /// What is done with an answer.
 pub type Continuation = Box<dyn FnOnce(&mut Hub, Result<from_daemon::Body, Failure>)>;
 
+/// How a host has come to be gone.
+#[derive(Debug, Clone, Copy)]
+pub enum Gone<'a> {
+    /// Nobody could reach it; why it was looked for.
+    Lost(&'a str),
+    /// By itself, in good order.
+    Left,
+}
+
 /// Another host that lives.
 pub struct Other {
     pub(super) id: HostId,
@@ -119,7 +128,7 @@ impl Hub {
 
     /// A host is lost, or has left: whatever was asked of it has failed, its tasks are dead, and what
     /// it had here ends.
-    pub fn host_lost(&mut self, place: HostId, why: &str) {
+    pub fn host_gone(&mut self, place: HostId, gone: Gone<'_>) {
         let other = self.hosts.others.get_mut(&place.index);
         let Some(other) = other.filter(|other| other.id == place) else {
             return;
@@ -127,7 +136,16 @@ impl Hub {
         let pending = std::mem::take(&mut other.pending);
         let (client, name) = (other.client, other.facts.name.clone());
         other.calls.break_off();
-        tracing::warn!("host {name} ({}) is lost: {why}", place.index);
+        let why = match gone {
+            Gone::Lost(why) => {
+                tracing::warn!("host {name} ({}) is lost: {why}", place.index);
+                why
+            }
+            Gone::Left => {
+                tracing::info!("host {name} ({}) has left", place.index);
+                "it has left the virtual machine"
+            }
+        };
         self.hosts.others.remove(&place.index);
         self.client_gone(client);
         for then in pending.into_values() {

@@ -83,6 +83,7 @@ impl Hub {
             daemon_pid: std::process::id(),
             socket: self.facts.socket.to_string_lossy().into_owned(),
             up_ms: self.facts.since.elapsed().as_millis() as u64,
+            addresses: self.mesh_addresses(),
         };
         from_daemon::Body::HostList(HostList { hosts: vec![host] })
     }

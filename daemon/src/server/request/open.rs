@@ -28,12 +28,17 @@ impl Hub {
 
     fn opened(&self) -> Result<from_daemon::Body, Failure> {
         let secret = self.place.secret.as_ref().map_err(|why| not_open(why))?;
-        let addresses = self.fabric.as_ref().map(|fabric| fabric.addresses());
-        let addresses = addresses.into_iter().flatten();
         Ok(from_daemon::Body::VmOpened(VmOpened {
-            addresses: addresses.map(|address| address.to_string()).collect(),
+            addresses: self.mesh_addresses(),
             secret_file: secret.display().to_string(),
         }))
+    }
+
+    /// Where other hosts reach this daemon.
+    pub(super) fn mesh_addresses(&self) -> Vec<String> {
+        let addresses = self.fabric.as_ref().map(|fabric| fabric.addresses());
+        let addresses = addresses.into_iter().flatten();
+        addresses.map(|address| address.to_string()).collect()
     }
 
     /// How this daemon takes part in a virtual machine of several hosts.
