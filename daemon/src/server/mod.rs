@@ -135,6 +135,11 @@ fn serve_at(
         false => Log::file(place.log.clone()),
     };
     log.install(std::env::var(pvm::settings::LOG).ok().as_deref());
+    // Standard error leads nowhere: what we did wrong ourselves is to be found in the log.
+    std::panic::set_hook(Box::new(|panic| {
+        let trace = std::backtrace::Backtrace::force_capture();
+        tracing::error!("a fault of pvmd itself, please report it: {panic}\n{trace}");
+    }));
     detach::become_subreaper();
     let facts = Facts {
         host: options
