@@ -188,14 +188,7 @@ impl Machine {
             .env(settings::RUNTIME_DIR, self.runtime_dir())
             .env(settings::SECRET, self.dir.path().join("vm.key"))
             .env(settings::PVMD, program("pvmd"));
-        for name in [
-            settings::TASK,
-            settings::SOCKET,
-            settings::DAEMON,
-            settings::IDLE,
-        ] {
-            command.env_remove(name);
-        }
+        without_settings(&mut command);
         command
     }
 
@@ -485,4 +478,18 @@ pub fn assert_golden(name: &str, text: &str) {
         "{} should be, if this is better:\n{text}",
         path.display()
     );
+}
+
+/// Takes away what the caller's own environment may say to our programs.
+pub(crate) fn without_settings(command: &mut Command) {
+    for name in [
+        settings::TASK,
+        settings::SOCKET,
+        settings::DAEMON,
+        settings::IDLE,
+        settings::PORT,
+        settings::SSH,
+    ] {
+        command.env_remove(name);
+    }
 }

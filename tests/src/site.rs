@@ -1,6 +1,6 @@
 //! Hosts in network namespaces, each with files of its own, as real hosts have them.
 
-use crate::{Finished, LIMIT, Running, kill, program, start};
+use crate::{Finished, LIMIT, Running, kill, program, start, without_settings};
 use pvm::settings;
 use pvm_cluster::Cluster;
 use pvm_cluster::sshd::{self, Sshd};
@@ -74,16 +74,7 @@ impl Site {
             .env(settings::RUNTIME_DIR, self.runtime_dir(host))
             .env(settings::SECRET, self.secret(host))
             .env(settings::PVMD, program("pvmd"));
-        for name in [
-            settings::TASK,
-            settings::SOCKET,
-            settings::DAEMON,
-            settings::IDLE,
-            settings::PORT,
-            settings::SSH,
-        ] {
-            command.env_remove(name);
-        }
+        without_settings(&mut command);
         command
     }
 

@@ -1,7 +1,7 @@
 //! Launches and spawns, seen from the job's home: tasks are placed, prepared on all of their hosts,
 //! and started when every host has answered. With one host alone that all happens at once.
 
-use super::failure::failure;
+use super::failure::{failure, job_ending};
 use super::hub::{Asked, Hub};
 use super::launch::{self, Birth, Ready};
 use super::request::Input;
@@ -226,7 +226,7 @@ impl Hub {
                     ..Terminate::default()
                 };
                 self.tell_host(host, to_daemon::Body::Terminate(terminate));
-                Err(ending(job))
+                Err(job_ending(job))
             }
             result => result,
         };
@@ -305,7 +305,7 @@ impl Hub {
             Purpose::Launch(_) | Purpose::Adopt(_) => failures().next(),
             Purpose::Spawn(_) => None,
         };
-        let refusal = refusal.or_else(|| is_over.then(|| ending(job)));
+        let refusal = refusal.or_else(|| is_over.then(|| job_ending(job)));
         let refusal = refusal.map(|why| match (&assembly.purpose, why.code()) {
             // That would mean that the daemon leaves, and the launcher would try again.
             (Purpose::Launch(_), FailureCode::FailureEnding) => Failure {
@@ -509,7 +509,7 @@ impl Hub {
     /// The job has ended before the hosts have answered.
     pub(super) fn give_up(&mut self, job: JobId, assembly: Assembly) {
         if let Purpose::Spawn(asked) | Purpose::Adopt(asked) = assembly.purpose {
-            self.conclude(asked, Err(ending(job)));
+            self.conclude(asked, Err(job_ending(job)));
         }
     }
 
@@ -579,15 +579,6 @@ fn no_answer(host: u16) -> Failure {
         "cannot start tasks",
         format!("host {host} gave an answer that makes no sense"),
         "use one release of pvmd on all hosts",
-    )
-}
-
-fn ending(job: JobId) -> Failure {
-    failure(
-        FailureCode::FailureEnding,
-        format!("cannot start tasks of {job}"),
-        "it is being ended",
-        "",
     )
 }
 

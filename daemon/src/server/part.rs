@@ -4,7 +4,7 @@
 //! tasks are prepared first and started when all hosts have answered; it ends when the home says so,
 //! or is lost; and its output is paced by what the home's launcher takes, not by the connection.
 
-use super::failure::failure;
+use super::failure::job_ending;
 use super::hub::{Asked, Hub};
 use super::jobs::JobEntry;
 use super::keepers;
@@ -15,8 +15,8 @@ use crate::host::limits;
 use crate::job::life::Rules;
 use pvm::ids::{JobId, TaskId};
 use pvm::wire::control::{
-    Failure, FailureCode, FailurePolicy, Launch, OutputTaken, PreparePart, SpawnResult, Spawned,
-    StartPart, TaskStarted, from_daemon,
+    Failure, FailurePolicy, Launch, OutputTaken, PreparePart, SpawnResult, Spawned, StartPart,
+    TaskStarted, from_daemon,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -179,7 +179,7 @@ impl Hub {
             return match is_its && !entry.life.is_ending() {
                 true if prepare.adopt => Ok(()),
                 true => self.ensure_keeper(job),
-                false => Err(ending(job)),
+                false => Err(job_ending(job)),
             };
         }
         let rules = Rules {
@@ -220,7 +220,7 @@ impl Hub {
         let entry = entry.filter(|entry| entry.lease == Some(asked.client));
         let entry = entry.ok_or_else(|| no_such_job(job, "start tasks of"))?;
         if entry.life.is_ending() {
-            return Err(ending(job));
+            return Err(job_ending(job));
         }
         let Some(part) = &mut entry.part else {
             return Err(no_such_job(job, "start tasks of"));
@@ -295,13 +295,4 @@ fn failed(failure: Failure) -> SpawnResult {
         failure: Some(failure),
         ..SpawnResult::default()
     }
-}
-
-fn ending(job: JobId) -> Failure {
-    failure(
-        FailureCode::FailureEnding,
-        format!("cannot start tasks of {job}"),
-        "it is being ended",
-        "",
-    )
 }

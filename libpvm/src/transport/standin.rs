@@ -8,11 +8,13 @@ use super::shm::{
     HostFacts, HostPage, Inbox, InboxBell, Introducer, Segment, ShmTransport, TRANSPORT_TOKEN,
     WaitPolicy,
 };
-use super::{Args, Body, Head, Peer, PullError, Receiver, SendError, Sleep, Transport};
+pub(crate) use super::sim::Behaviour;
+use super::{Args, Arrived, Body, Head, Kind, Peer, PullError, Receiver, SendError, Sleep};
+use super::{Sleeper as _, Transport};
 use crate::datatype::Sink;
 use crate::ids::TaskId;
 use crate::session::{Answer, Line, LinkError, Ticket};
-use crate::sync::Ladder;
+use crate::sync::{Ladder, Step};
 use crate::wire::control::{
     ChannelOpened, Failure, Notify, RelayBroken, Relayed, RouteOffer, TaskExited, from_daemon,
     to_daemon,
@@ -20,7 +22,7 @@ use crate::wire::control::{
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What the stand-in knows of a task.
 pub(crate) struct Desk {
@@ -393,30 +395,6 @@ impl Introducer for Desktop {
     }
 }
 
-/// How the network behaves: as that of [`super::sim`], for its tests.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Behaviour {
-    /// Decides which frames are late.
-    pub seed: u64,
-    /// Frames that may be under way between two tasks.
-    pub room: usize,
-    /// Largest eager message.
-    pub eager_max: usize,
-    /// Largest packet body.
-    pub chunk: usize,
-}
-
-impl Default for Behaviour {
-    fn default() -> Self {
-        Self {
-            seed: 1,
-            room: 4,
-            eager_max: 64,
-            chunk: 48,
-        }
-    }
-}
-
 /// The id of a task: they are on two hosts by turns.
 pub(crate) fn task(number: u32) -> TaskId {
     TaskId::new(2 - (number % 2) as u16, 1, number).unwrap()
@@ -545,5 +523,74 @@ impl Sleep for NetworkTransport {
 
     fn ladder(&mut self) -> Ladder {
         self.routes.ladder()
+    }
+}
+
+/// Keeps all that it is shown.
+#[derive(Default)]
+pub(crate) struct Log {
+    pub packets: Vec<(Peer, Head, Args, Vec<u8>)>,
+    pub gone: Vec<Peer>,
+}
+
+impl Receiver for Log {
+    fn packet<A: Arrived>(&mut self, from: Peer, head: Head, args: Args, body: A) {
+        assert!(!self.gone.contains(&from), "a packet after the end");
+        let mut sink = Sink::with_capacity(body.len());
+        body.read_into(&mut sink, 0);
+        let bytes = sink.into_vec().unwrap();
+        assert_eq!(bytes, body.to_vec());
+        self.packets.push((from, head, args, bytes));
+    }
+
+    fn gone(&mut self, peer: Peer) {
+        self.gone.push(peer);
+    }
+}
+
+impl Log {
+    pub fn tags(&self) -> Vec<i32> {
+        self.packets.iter().map(|packet| packet.1.tag).collect()
+    }
+}
+
+/// A head with something in each field.
+pub(crate) fn head(tag: i32) -> Head {
+    Head {
+        kind: Kind::Eager,
+        flags: 0xa5,
+        context: 0xdead_beef,
+        tag,
+        check: !7,
+    }
+}
+
+/// Polls, and sleeps when there is nothing, until `done`. `has_something` tells of what a ring should
+/// have woken for: a sleep that ran to its end must find nothing there.
+pub(crate) fn wait<T: Sleep, R: Receiver>(
+    transport: &mut T,
+    log: &mut R,
+    mut done: impl FnMut(&mut R) -> bool,
+    has_something: impl Fn(&mut T) -> bool,
+) {
+    let start = Instant::now();
+    let sleeper = transport.sleeper();
+    let mut ladder = transport.ladder();
+    loop {
+        let any = transport.poll(log);
+        if done(log) {
+            return;
+        }
+        assert!(start.elapsed() < Duration::from_secs(60), "hangs");
+        let step = if any { Step::Again } else { ladder.climb() };
+        if step == Step::Yield {
+            std::thread::yield_now();
+        } else if step == Step::Sleep && transport.prepare_sleep() {
+            let slept = Instant::now();
+            sleeper.sleep(None);
+            let timed_out = slept.elapsed() > Duration::from_millis(990);
+            assert!(!(timed_out && has_something(transport)), "slept through it");
+            transport.finish_sleep();
+        }
     }
 }

@@ -3,41 +3,11 @@
 use super::*;
 use crate::datatype::Source;
 use crate::limits::NET_FAULTS_MAX;
-use crate::sync::Step;
-use crate::transport::standin::{Desktop, Hub, Weather, task};
-use crate::transport::{Arrived, Kind, Sleeper as _};
+use crate::transport::standin::{self, Desktop, Hub, Log, Weather, head, task};
 use crate::wire::control::{Notify, TaskExited, from_daemon, to_daemon};
 use std::time::Duration;
 
 type Far = Routes<Desktop>;
-
-/// Keeps all that it is shown.
-#[derive(Default)]
-struct Log {
-    packets: Vec<(Peer, Head, Args, Vec<u8>)>,
-    gone: Vec<Peer>,
-}
-
-impl Receiver for Log {
-    fn packet<A: Arrived>(&mut self, from: Peer, head: Head, args: Args, body: A) {
-        assert!(!self.gone.contains(&from), "a packet after the end");
-        let mut sink = Sink::with_capacity(body.len());
-        body.read_into(&mut sink, 0);
-        let bytes = sink.into_vec().unwrap();
-        assert_eq!(bytes, body.to_vec());
-        self.packets.push((from, head, args, bytes));
-    }
-
-    fn gone(&mut self, peer: Peer) {
-        self.gone.push(peer);
-    }
-}
-
-impl Log {
-    fn tags(&self) -> Vec<i32> {
-        self.packets.iter().map(|packet| packet.1.tag).collect()
-    }
-}
 
 fn routes(hub: &Hub, number: u32) -> Far {
     Routes::new(hub.shm(task(number)), Route::Relay)
@@ -48,16 +18,6 @@ fn pair(hub: &Hub) -> (Far, Peer, Far, Peer) {
     let (mut a, mut b) = (routes(hub, 1), routes(hub, 2));
     let (to_b, to_a) = (a.peer(task(2)), b.peer(task(1)));
     (a, to_b, b, to_a)
-}
-
-fn head(tag: i32) -> Head {
-    Head {
-        kind: Kind::Eager,
-        flags: 0xa5,
-        context: 0xdead_beef,
-        tag,
-        check: !7,
-    }
 }
 
 fn send(
@@ -72,25 +32,10 @@ fn send(
     routes.send(to, &head(tag), args, body)
 }
 
-/// Polls, and sleeps when there is nothing, until `done`.
+/// As [`standin::wait`]; nothing of this host is slept through.
 fn wait(routes: &mut Far, log: &mut Log, mut done: impl FnMut(&Log) -> bool) {
-    let start = Instant::now();
-    let sleeper = routes.sleeper();
-    let mut ladder = routes.ladder();
-    loop {
-        let any = routes.poll(log);
-        if done(log) {
-            return;
-        }
-        assert!(start.elapsed() < Duration::from_secs(60), "hangs");
-        let step = if any { Step::Again } else { ladder.climb() };
-        if step == Step::Yield {
-            std::thread::yield_now();
-        } else if step == Step::Sleep && routes.prepare_sleep() {
-            sleeper.sleep(None);
-            routes.finish_sleep();
-        }
-    }
+    let has_something = |routes: &mut Far| routes.shm.has_something();
+    standin::wait(routes, log, |log| done(log), has_something);
 }
 
 #[test]

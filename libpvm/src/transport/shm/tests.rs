@@ -5,10 +5,9 @@ use super::*;
 use crate::datatype::{Sink, Source};
 use crate::ids::TaskId;
 use crate::session::LinkError;
-use crate::sync::Step;
-use crate::transport::standin::{Desktop, Hub};
-use crate::transport::{Args, Arrived, Body, Head, Kind, Peer, Receiver, SendError, Transport};
-use crate::transport::{Sleep as _, Sleeper as _};
+use crate::transport::Sleep as _;
+use crate::transport::standin::{self, Desktop, Hub, Log, head};
+use crate::transport::{Args, Arrived, Body, Head, Peer, Receiver, SendError, Transport};
 use crate::wire::control::Failure;
 use proptest::prelude::*;
 use std::os::fd::{AsFd, OwnedFd};
@@ -48,38 +47,6 @@ impl Hub {
     }
 }
 
-/// Keeps all that it is shown.
-#[derive(Default)]
-struct Log {
-    packets: Vec<(Peer, Head, Args, Vec<u8>)>,
-    gone: Vec<Peer>,
-}
-
-impl Receiver for Log {
-    fn packet<A: Arrived>(&mut self, from: Peer, head: Head, args: Args, body: A) {
-        assert!(!self.gone.contains(&from), "a packet after the end");
-        let mut sink = Sink::with_capacity(body.len());
-        body.read_into(&mut sink, 0);
-        let bytes = sink.into_vec().unwrap();
-        assert_eq!(bytes, body.to_vec());
-        self.packets.push((from, head, args, bytes));
-    }
-
-    fn gone(&mut self, peer: Peer) {
-        self.gone.push(peer);
-    }
-}
-
-fn head(tag: i32) -> Head {
-    Head {
-        kind: Kind::Eager,
-        flags: 0xa5,
-        context: 0xdead_beef,
-        tag,
-        check: !7,
-    }
-}
-
 fn send(
     to: Peer,
     shm: &mut Shm,
@@ -97,28 +64,9 @@ fn send(
     shm.send(to, &head(tag), args, (len > 0).then_some(body))
 }
 
-/// Polls, and sleeps when there is nothing, until `done`.
-fn wait<R: Receiver>(shm: &mut Shm, log: &mut R, mut done: impl FnMut(&mut R) -> bool) {
-    let start = Instant::now();
-    let sleeper = shm.sleeper();
-    let mut ladder = shm.ladder();
-    loop {
-        let any = shm.poll(log);
-        if done(log) {
-            return;
-        }
-        assert!(start.elapsed() < Duration::from_secs(60), "hangs");
-        let step = if any { Step::Again } else { ladder.climb() };
-        if step == Step::Yield {
-            std::thread::yield_now();
-        } else if step == Step::Sleep && shm.prepare_sleep() {
-            let slept = Instant::now();
-            sleeper.sleep(None);
-            let timed_out = slept.elapsed() > Duration::from_millis(990);
-            assert!(!(timed_out && shm.has_something()), "slept through it");
-            shm.finish_sleep();
-        }
-    }
+/// As [`standin::wait`]; nothing is slept through.
+fn wait<R: Receiver>(shm: &mut Shm, log: &mut R, done: impl FnMut(&mut R) -> bool) {
+    standin::wait(shm, log, done, ShmTransport::has_something);
 }
 
 /// Two tasks with a channel.
