@@ -279,7 +279,11 @@ fn a_task_that_never_attaches_holds_up_nobody() {
             vm.kill(task).unwrap();
             assert!(matches!(receive.wait(), Err(Error::PeerGone(_))));
             // To another host it may be under way already.
-            assert!(matches!(send.wait(), Ok(_) | Err(Error::PeerGone(_))));
+            match send.wait() {
+                Err(Error::PeerGone(_)) => {}
+                Ok(_) => assert!(pvm::testing::host_count() > 1),
+                Err(error) => panic!("{error}"),
+            }
         }
         let took = start.elapsed();
         assert!(took < Duration::from_millis(900), "{took:?}");
