@@ -5,6 +5,7 @@
 //! again: a number of tasks that was asked for is started.
 
 use pvm::wire::control::{HostSlots, Placement};
+use std::collections::BTreeSet;
 
 /// A living host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,12 +84,12 @@ fn rooms(wanted: &Placement, hosts: &[Candidate]) -> Result<Vec<(u16, u32)>, Pla
 
 /// The hosts that are not meant.
 fn others(wanted: &Placement, hosts: &[Candidate]) -> Result<Vec<(u16, u32)>, PlaceError> {
+    let named = wanted.hosts.iter();
+    let named = named.filter_map(|entry| find(&entry.host, hosts));
+    let named: BTreeSet<u16> = named.map(|host| host.index).collect();
     let meant = |host: &Candidate| match wanted.hosts.is_empty() {
         true => host.architecture == wanted.architecture,
-        false => {
-            let mut named = wanted.hosts.iter();
-            named.any(|entry| find(&entry.host, hosts).is_some_and(|it| it.index == host.index))
-        }
+        false => named.contains(&host.index),
     };
     let rest: Vec<Candidate> = hosts.iter().filter(|host| !meant(host)).cloned().collect();
     if rest.is_empty() {

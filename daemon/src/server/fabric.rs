@@ -319,28 +319,28 @@ impl Fabric {
         tokio::task::spawn_local(answer(hub.clone(), record.id, queues.answers, accepted));
     }
 
-    fn host_gone(&self, hub: &Shared, record: &HostRecord, gone: Gone<'_>) {
-        self.directory.forget(record.id);
-        self.carriers.borrow_mut().remove(&record.id);
-        self.mesh.close(DaemonId(record.facts.daemon));
-        hub.borrow_mut().host_gone(record.id, gone);
+    fn host_gone(&self, hub: &Shared, host: HostId, gone: Gone<'_>) {
+        self.directory.forget(host);
+        self.carriers.borrow_mut().remove(&host);
+        hub.borrow_mut().host_gone(host, gone);
     }
 
     /// What the ledger says is so now, after events were missed.
     fn reset(self: &Rc<Self>, hub: &Shared, registry: &crate::cluster::registry::Registry) {
-        for record in registry.hosts().all() {
-            let is_known = self.directory.knows(record.id);
-            match record.is_living() {
-                true if !is_known => self.host_added(hub, record),
-                true => self.directory.learn(record),
-                false if is_known => self.host_gone(hub, record, Gone::Lost(MEANWHILE)),
-                false => {}
+        // First, because a host that came back meanwhile has the index of its former life.
+        for (gone, daemon) in self.directory.missing_in(registry) {
+            let mut living = registry.hosts().living();
+            let is_back = living.any(|record| record.facts.daemon == daemon.0);
+            self.host_gone(hub, gone, Gone::Lost(MEANWHILE));
+            if !is_back {
+                self.mesh.close(daemon);
             }
         }
-        for gone in self.directory.missing_in(registry) {
-            self.directory.forget(gone);
-            self.carriers.borrow_mut().remove(&gone);
-            hub.borrow_mut().host_gone(gone, Gone::Lost(MEANWHILE));
+        for record in registry.hosts().living() {
+            match self.directory.knows(record.id) {
+                true => self.directory.learn(record),
+                false => self.host_added(hub, record),
+            }
         }
         hub.borrow_mut().groups_reset(registry);
     }
@@ -381,10 +381,12 @@ fn happened(hub: &Shared, fabric: &Rc<Fabric>, event: Event) {
     match event {
         Event::HostAdded(record) => fabric.host_added(hub, &record),
         Event::HostLost { record, why } if record.id != fabric.ledger.me() => {
-            fabric.host_gone(hub, &record, Gone::Lost(&why));
+            fabric.mesh.close(DaemonId(record.facts.daemon));
+            fabric.host_gone(hub, record.id, Gone::Lost(&why));
         }
         Event::HostLeft(record) if record.id != fabric.ledger.me() => {
-            fabric.host_gone(hub, &record, Gone::Left);
+            fabric.mesh.close(DaemonId(record.facts.daemon));
+            fabric.host_gone(hub, record.id, Gone::Left);
         }
         Event::AddressesChanged(record) => fabric.directory.learn(&record),
         event => hub.borrow_mut().group_event(event),

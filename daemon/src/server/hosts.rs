@@ -164,8 +164,19 @@ impl Hub {
         body: to_daemon::Body,
         then: impl FnOnce(&mut Hub, Result<from_daemon::Body, Failure>) + 'static,
     ) {
+        self.ask_numbered(host, body, then);
+    }
+
+    /// As [`Hub::ask_host`]. Returns the number of the request, unless it was refused at once.
+    fn ask_numbered(
+        &mut self,
+        host: u16,
+        body: to_daemon::Body,
+        then: impl FnOnce(&mut Hub, Result<from_daemon::Body, Failure>) + 'static,
+    ) -> Option<u64> {
         let Some(other) = self.hosts.others.get_mut(&host) else {
-            return then(self, Err(host_lost(&host.to_string(), "it is not there")));
+            then(self, Err(host_lost(&host.to_string(), "it is not there")));
+            return None;
         };
         let request = other.last_request + 1;
         let message = ToDaemon {
@@ -174,11 +185,13 @@ impl Hub {
         };
         if message.encoded_len() > CONTROL_FRAME_MAX {
             let name = other.facts.name.clone();
-            return then(self, Err(too_large(&name)));
+            then(self, Err(too_large(&name)));
+            return None;
         }
         other.last_request = request;
         other.pending.insert(request, Box::new(then));
         other.calls.push(&message, Vec::new());
+        Some(request)
     }
 
     /// As [`Hub::ask_host`], for what users wait for: a host that is silent and not known to be lost
@@ -189,11 +202,11 @@ impl Hub {
         body: to_daemon::Body,
         then: impl FnOnce(&mut Hub, Result<from_daemon::Body, Failure>) + 'static,
     ) {
-        self.ask_host(host, body, then);
-        let Some(other) = self.hosts.others.get(&host) else {
+        let asked = self.ask_numbered(host, body, then);
+        let (Some(request), Some(other)) = (asked, self.hosts.others.get(&host)) else {
             return;
         };
-        let (place, request) = (other.id, other.last_request);
+        let place = other.id;
         self.spawn(|hub| async move {
             tokio::time::sleep(HOST_ANSWER).await;
             let hub = &mut *hub.borrow_mut();

@@ -63,6 +63,10 @@ impl Hub {
         if let Some((to, host)) = reachable {
             let stream = self.relay_stream(Pair { from, to }, host);
             stream.push(&relay, Vec::new());
+            if stream.is_broken() {
+                // More waits than a task that keeps to its window sends.
+                self.relay_lost(Pair { from, to });
+            }
         }
         Ok(None)
     }

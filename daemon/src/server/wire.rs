@@ -79,12 +79,12 @@ impl Directory {
             .map(|(host, _)| *host)
     }
 
-    /// Noted hosts that do not belong any more.
-    pub fn missing_in(&self, registry: &Registry) -> Vec<HostId> {
+    /// Noted hosts that do not belong any more, and their daemons.
+    pub fn missing_in(&self, registry: &Registry) -> Vec<(HostId, DaemonId)> {
         let entries = self.entries();
-        let noted = entries.keys().copied();
+        let noted = entries.iter().map(|(host, (daemon, _))| (*host, *daemon));
         noted
-            .filter(|host| !registry.hosts().is_living(*host))
+            .filter(|(host, _)| !registry.hosts().is_living(*host))
             .collect()
     }
 
