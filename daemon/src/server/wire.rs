@@ -5,7 +5,7 @@ use crate::cluster::mesh::proto::{Call, Rpc};
 use crate::cluster::mesh::{Head, Mesh, stream};
 use crate::cluster::registry::{HostId, HostRecord, Registry};
 use crate::cluster::trust::DaemonId;
-use pvm::limits::{CONTROL_FRAME_MAX, PROBE_MS};
+use pvm::limits::{CONTROL_FRAME_MAX, LINE_PAUSE_MIN_MS, PROBE_MS};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -115,6 +115,30 @@ impl MeshWire {
         request: Vec<u8>,
     ) -> Option<Vec<u8>> {
         self.mesh.connect(daemon, addresses).await.ok()?;
+        self.ask_connected(daemon, request).await
+    }
+
+    /// Whether a daemon answers. A connection may break just while it is asked, above all one that is
+    /// under suspicion; then another one is made.
+    async fn answers(&self, host: &HostRecord) -> bool {
+        let daemon = DaemonId(host.facts.daemon);
+        while self
+            .mesh
+            .connect(daemon, &host.facts.addresses)
+            .await
+            .is_ok()
+        {
+            // It makes no sense to any ledger, and the answer says so.
+            if self.ask_connected(daemon, Vec::new()).await.is_some() {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(LINE_PAUSE_MIN_MS)).await;
+        }
+        false
+    }
+
+    /// Asks over the connection that there is.
+    async fn ask_connected(&self, daemon: DaemonId, request: Vec<u8>) -> Option<Vec<u8>> {
         let opened = self.mesh.open_bi(daemon, Head::Rpc(Rpc {})).await;
         let (mut send, mut recv) = opened.ok()?;
         stream::send(&mut send, &Call { bytes: request })
@@ -147,11 +171,9 @@ impl Wire for MeshWire {
 impl Prober for MeshWire {
     fn is_alive(&self, host: HostRecord) -> BoxFuture<'_, bool> {
         Box::pin(async move {
-            let daemon = DaemonId(host.facts.daemon);
-            // It makes no sense to any ledger, and the answer says so.
-            let asked = self.ask(daemon, &host.facts.addresses, Vec::new());
             let limit = Duration::from_millis(PROBE_MS);
-            matches!(tokio::time::timeout(limit, asked).await, Ok(Some(_)))
+            let answers = tokio::time::timeout(limit, self.answers(&host)).await;
+            answers.unwrap_or(false)
         })
     }
 }

@@ -56,6 +56,8 @@ pub(super) async fn run(node: Arc<Node>) {
 
 /// As a leader: notes the quorum, and has silent nodes looked for.
 fn lead(node: &Arc<Node>) {
+    // Also when another leads: what was noted then is no silence towards this node as a leader.
+    let silent = node.links.take_silent(node.config.silence);
     let metrics = node.metrics();
     if metrics.state != ServerState::Leader {
         return;
@@ -63,7 +65,7 @@ fn lead(node: &Arc<Node>) {
     if let Some(age) = metrics.millis_since_quorum_ack {
         node.links.note_quorum(Duration::from_millis(age));
     }
-    for host in node.links.take_silent(node.config.silence) {
+    for host in silent {
         let node = node.clone();
         tokio::spawn(async move { judge(&node, host, "it takes no entries").await });
     }
