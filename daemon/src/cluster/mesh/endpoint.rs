@@ -21,8 +21,14 @@ use std::time::Duration;
 const SOCKET_BUFFER: usize = 4 << 20;
 /// First guess of a round trip: a busy local network. It only matters until there is a measurement.
 const FIRST_ROUND_TRIP: Duration = Duration::from_millis(5);
-/// Largest UDP payload: that of jumbo frames. How much of it a path takes is found out.
-const PAYLOAD_MAX: u16 = 8972;
+/// Packets that quinn gives the system at once, to be cut there (`MAX_TRANSMIT_SEGMENTS`).
+const BURST: usize = 10;
+/// What the system takes at once: 64 KiB less the headers of IPv6 and UDP. More is refused whole
+/// (EMSGSIZE), which quinn takes for the loss of all packets in it.
+const BURST_MAX: usize = 65_535 - 40 - 8;
+/// Largest UDP payload, so that a burst is always taken; less than jumbo frames have room for. How much
+/// of it a path takes is found out.
+const PAYLOAD_MAX: u16 = (BURST_MAX / BURST) as u16;
 /// Bytes that are sent before the first confirmation: what a socket buffer of usual size takes.
 const FIRST_WINDOW: u64 = 128 << 10;
 /// A receiver confirms after so many packets or this time.

@@ -198,3 +198,29 @@ async fn messages_have_limits() {
     let error = stream::receive::<Relay>(&mut recv, 64).await;
     assert_eq!(error, Err(StreamError::CutShort));
 }
+
+#[tokio::test]
+async fn a_flood_over_loopback_loses_few_packets() {
+    const LEN: usize = 32 << 20;
+    let (one, mut two) = pair().await;
+    let mut send = one.mesh.open_uni(two.id(), relay(1, 2)).await.unwrap();
+    let writer = tokio::spawn(async move {
+        let piece = vec![1; 64 << 10];
+        for _ in 0..LEN / piece.len() {
+            send.write_all(&piece).await.unwrap();
+        }
+        send.finish().unwrap();
+    });
+    let MeshEvent::Uni { mut recv, .. } = two.event().await else {
+        panic!("not a stream");
+    };
+    let mut seen = 0;
+    while let Some(chunk) = recv.read_chunk(usize::MAX, true).await.unwrap() {
+        seen += chunk.bytes.len();
+    }
+    writer.await.unwrap();
+    assert_eq!(seen, LEN);
+    let path = one.mesh.0.peers().newest(two.id()).unwrap().stats().path;
+    assert!(path.current_mtu > 1500, "{path:?}");
+    assert!(path.lost_packets * 10 < path.sent_packets, "{path:?}");
+}
