@@ -100,8 +100,9 @@ pub const PEER_SILENCE_MS: u64 = 2_000;
 pub const PEER_STREAMS_MAX: u32 = 4096;
 
 /// Bytes on the way in one stream between daemons that its reader has not taken. There is no lower
-/// limit for a connection: one stalled stream must not hold up the others.
-pub const STREAM_WINDOW: u32 = 256 << 10;
+/// limit for a connection: one stalled stream must not hold up the others. More than what a session
+/// has under way ([`NET_WINDOW`]) and confirms: neither end of a line writes more than it has room for.
+pub const STREAM_WINDOW: u32 = 512 << 10;
 
 /// Bytes on the way to another daemon that it has not confirmed.
 pub const PEER_SEND_WINDOW: u64 = 32 << 20;

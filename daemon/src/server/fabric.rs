@@ -18,8 +18,8 @@ use crate::cluster::registry::{Command, Event, HostFacts, HostId, HostRecord, Ou
 use crate::cluster::trust::{DaemonId, Secret, Trust};
 use pvm::ids::TaskId;
 use pvm::limits::{
-    ADMIT_DEADLINE_MS, ADMIT_PAUSE_MS, CONTROL_FRAME_MAX, LINE_PAUSE_MAX_MS, LINE_PAUSE_MIN_MS,
-    SEED_ATTEMPTS, SETTLE_MS,
+    ADMIT_DEADLINE_MS, ADMIT_PAUSE_MS, CONTROL_FRAME_MAX, LEDGER_FRAME_MAX, LEDGER_PROPOSE_MS,
+    LINE_PAUSE_MAX_MS, LINE_PAUSE_MIN_MS, SEED_ATTEMPTS, SETTLE_MS,
 };
 use pvm::wire::control::{FromDaemon, Relay, ToDaemon};
 use pvm::wire::value;
@@ -394,12 +394,12 @@ fn happened(hub: &Shared, fabric: &Rc<Fabric>, event: Event) {
 }
 
 async fn answer_rpc(ledger: Ledger, (mut send, mut recv): Carrier) {
-    let request = stream::receive::<proto::Call>(&mut recv, CONTROL_FRAME_MAX).await;
-    if let Ok(Some(request)) = request {
-        let bytes = ledger.handle(&request.bytes).await;
+    let limit = Duration::from_millis(LEDGER_PROPOSE_MS);
+    let request = stream::receive_all(&mut recv, LEDGER_FRAME_MAX);
+    if let Ok(Ok(request)) = tokio::time::timeout(limit, request).await {
+        let bytes = ledger.handle(&request).await;
         // Who does not wait for it any more asks again.
-        let _ = stream::send(&mut send, &proto::Call { bytes }).await;
-        let _ = send.finish();
+        let _ = tokio::time::timeout(limit, stream::send_all(&mut send, &bytes)).await;
     }
 }
 

@@ -7,13 +7,16 @@
 
 use super::outbox::{Outbox, Parcel};
 use prost::Message;
-use pvm::limits::{NET_BATCH, NET_BODY_MAX};
+use pvm::limits::{NET_BATCH, NET_BODY_MAX, NET_WINDOW, STREAM_WINDOW};
 use pvm::transport::net::frame;
 use pvm::transport::net::session::Session;
 use pvm::wire::frame::Decoder;
 use quinn::{RecvStream, SendStream};
 use std::future::Future;
 use std::time::Instant;
+
+// Both ends write before they read; neither may wait for the other to read.
+const _: () = assert!(STREAM_WINDOW as usize >= 2 * NET_WINDOW);
 
 /// A stream that carries a line for a while.
 pub type Carrier = (SendStream, RecvStream);
@@ -83,7 +86,7 @@ impl Line {
             self.session
                 .next_frames(Instant::now(), NET_BATCH, &mut out);
             if !out.is_empty() {
-                // What is under way is bounded by the session's window, which the stream has room for.
+                // The stream has room for it, see above.
                 if let Err(error) = send.write_all(&out).await {
                     break Ended::Broken(error.to_string());
                 }

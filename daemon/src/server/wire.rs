@@ -1,11 +1,11 @@
 //! How the ledger reaches the ledgers of other hosts, and finds out whether one lives.
 
 use crate::cluster::ledger::{BoxFuture, Prober, Wire, WireError};
-use crate::cluster::mesh::proto::{Call, Rpc};
-use crate::cluster::mesh::{Head, Mesh, stream};
+use crate::cluster::mesh::proto::Rpc;
+use crate::cluster::mesh::{ConnectError, Head, Mesh, stream};
 use crate::cluster::registry::{HostId, HostRecord, Registry};
 use crate::cluster::trust::DaemonId;
-use pvm::limits::{CONTROL_FRAME_MAX, LINE_PAUSE_MIN_MS, PROBE_MS};
+use pvm::limits::{LEDGER_FRAME_MAX, LINE_PAUSE_MIN_MS, PROBE_MS};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -119,33 +119,28 @@ impl MeshWire {
     }
 
     /// Whether a daemon answers. A connection may break just while it is asked, above all one that is
-    /// under suspicion; then another one is made.
+    /// under suspicion; then another one is made. Who leaves judges nobody.
     async fn answers(&self, host: &HostRecord) -> bool {
         let daemon = DaemonId(host.facts.daemon);
-        while self
-            .mesh
-            .connect(daemon, &host.facts.addresses)
-            .await
-            .is_ok()
-        {
+        loop {
+            match self.mesh.connect(daemon, &host.facts.addresses).await {
+                Ok(_) => {}
+                Err(error) => return error == ConnectError::Leaving,
+            }
             // It makes no sense to any ledger, and the answer says so.
             if self.ask_connected(daemon, Vec::new()).await.is_some() {
                 return true;
             }
             tokio::time::sleep(Duration::from_millis(LINE_PAUSE_MIN_MS)).await;
         }
-        false
     }
 
     /// Asks over the connection that there is.
     async fn ask_connected(&self, daemon: DaemonId, request: Vec<u8>) -> Option<Vec<u8>> {
         let opened = self.mesh.open_bi(daemon, Head::Rpc(Rpc {})).await;
         let (mut send, mut recv) = opened.ok()?;
-        stream::send(&mut send, &Call { bytes: request })
-            .await
-            .ok()?;
-        let answer = stream::receive::<Call>(&mut recv, CONTROL_FRAME_MAX).await;
-        Some(answer.ok()??.bytes)
+        stream::send_all(&mut send, &request).await.ok()?;
+        stream::receive_all(&mut recv, LEDGER_FRAME_MAX).await.ok()
     }
 }
 

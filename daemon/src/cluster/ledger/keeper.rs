@@ -56,18 +56,20 @@ pub(super) async fn run(node: Arc<Node>) {
 
 /// As a leader: notes the quorum, and has silent nodes looked for.
 fn lead(node: &Arc<Node>) {
-    // Also when another leads: what was noted then is no silence towards this node as a leader.
-    let silent = node.links.take_silent(node.config.silence);
     let metrics = node.metrics();
     if metrics.state != ServerState::Leader {
-        return;
+        return node.links.forget_silent(node.config.silence);
     }
     if let Some(age) = metrics.millis_since_quorum_ack {
         node.links.note_quorum(Duration::from_millis(age));
     }
-    for host in silent {
+    for host in node.links.take_silent(node.config.silence) {
         let node = node.clone();
-        tokio::spawn(async move { judge(&node, host, "it takes no entries").await });
+        tokio::spawn(async move {
+            if judge(&node, host, "it takes no entries").await == Verdict::Gone {
+                node.links.forget(host);
+            }
+        });
     }
 }
 
@@ -229,8 +231,8 @@ async fn accuse(node: &Arc<Node>, host: HostId, why: &str) -> Verdict {
 }
 
 /// Without a quorum: asks a few others, in turn others each time, whether this host still belongs. A
-/// lost host is told nothing by the leader, and of those that it knows many may be gone. One that has heard nothing since it was admitted, and for which nobody vouches,
-/// has nothing to wait for either.
+/// lost host is told nothing by the leader, and of those that it knows many may be gone. One that has
+/// heard nothing since it was admitted, and for which nobody vouches, has nothing to wait for either.
 async fn ask_standing(node: Arc<Node>, turn: usize) {
     let others = node.store.read(|registry| {
         let living = registry.hosts().living().map(|record| record.id);
@@ -238,16 +240,11 @@ async fn ask_standing(node: Arc<Node>, turn: usize) {
         others.collect::<Vec<_>>()
     });
     let first = turn * WITNESSES % others.len().max(1);
-    let mut others: Vec<HostId> = others
-        .into_iter()
-        .cycle()
-        .skip(first)
-        .take(WITNESSES)
-        .collect();
-    others.dedup();
+    let many = others.len().min(WITNESSES);
+    let others = others.into_iter().cycle().skip(first).take(many);
     let mut standing = Standing::Unknown;
     let door = Some(node.door).filter(|door| *door != node.me());
-    for other in others.into_iter().chain(door) {
+    for other in others.chain(door) {
         standing = match node.links.call(other, Body::Standing, WITNESS).await {
             Ok(Answer::Standing(standing)) => standing,
             // It went on without this one.

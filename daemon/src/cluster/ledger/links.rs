@@ -90,16 +90,28 @@ impl Links {
         self.lock().quorum.elapsed()
     }
 
-    /// The nodes that have not answered for so long. They are silent anew from now on.
+    /// For a leader: the nodes that have not answered for so long. They are silent anew from now on.
     pub(super) fn take_silent(&self, least: Duration) -> Vec<HostId> {
         let mut known = self.lock();
-        let silent = known.silent.iter();
+        let silent = known.silent.iter_mut();
         let silent = silent.filter(|(_, since)| since.elapsed() >= least);
-        let silent: Vec<HostId> = silent.map(|(host, _)| *host).collect();
-        for host in &silent {
-            known.silent.remove(host);
-        }
-        silent
+        let renewed = silent.map(|(host, since)| {
+            *since = Instant::now();
+            *host
+        });
+        renewed.collect()
+    }
+
+    /// For a node that does not lead, and so does not call all others all the time: what failed so long
+    /// ago says nothing of now.
+    pub(super) fn forget_silent(&self, least: Duration) {
+        let mut known = self.lock();
+        known.silent.retain(|_, since| since.elapsed() < least);
+    }
+
+    /// This node does not belong any more.
+    pub(super) fn forget(&self, host: HostId) {
+        self.lock().silent.remove(&host);
     }
 
     /// Whether the last call to this node has failed.

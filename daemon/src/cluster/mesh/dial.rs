@@ -60,9 +60,7 @@ pub(super) async fn connect_seed(
     mesh: &Shared,
     addresses: &[SocketAddr],
 ) -> Result<Peer, ConnectError> {
-    if mesh.peers().is_leaving() {
-        return Err(ConnectError::Leaving);
-    }
+    unless_leaving(mesh)?;
     let reached = find(mesh, Wanted::Anybody, &distinct(addresses)).await?;
     let peer = reached.peer.clone();
     keep(mesh, reached).await?;
@@ -75,8 +73,16 @@ pub(super) async fn redial(
     id: DaemonId,
     addresses: &[SocketAddr],
 ) -> Result<(), ConnectError> {
+    unless_leaving(mesh)?;
     let reached = find(mesh, Wanted::Daemon(id), &distinct(addresses)).await?;
     take(mesh, reached).await
+}
+
+fn unless_leaving(mesh: &Shared) -> Result<(), ConnectError> {
+    match mesh.peers().is_leaving() {
+        true => Err(ConnectError::Leaving),
+        false => Ok(()),
+    }
 }
 
 async fn dial(mesh: Shared, id: DaemonId, number: DialNumber, addresses: Vec<SocketAddr>) {

@@ -38,9 +38,40 @@ pub async fn receive<M: Message + Default>(
     if len > limit {
         return Err(StreamError::TooLarge { len, limit });
     }
-    let mut body = vec![0; len];
-    stream.read_exact(&mut body).await.map_err(broken)?;
-    Ok(Some(decode(&head, &body)?))
+    // The decoder grows with what has come, not with what was announced.
+    let mut decoder = Decoder::default();
+    decoder.extend(&head);
+    let mut left = len;
+    while left > 0 {
+        let chunk = stream.read_chunk(left, true).await;
+        let chunk = chunk.map_err(|error| StreamError::Broken(error.to_string()))?;
+        let chunk = chunk.ok_or(StreamError::CutShort)?;
+        decoder.extend(&chunk.bytes);
+        left -= chunk.bytes.len();
+    }
+    // The frame is whole, or its length was beyond the limit of frames.
+    Ok(Some(decoder.take()?.ok_or(FrameError::TooLarge(len))?))
+}
+
+/// Sends bytes, and that there will be no more.
+///
+/// # Errors
+/// When the stream is broken.
+pub async fn send_all(stream: &mut SendStream, bytes: &[u8]) -> Result<(), StreamError> {
+    let written = stream.write_all(bytes).await;
+    written.map_err(|error| StreamError::Broken(error.to_string()))?;
+    // It ends by itself when it has been stopped: nobody wants the rest.
+    let _ = stream.finish();
+    Ok(())
+}
+
+/// Receives all bytes of a stream, at most `limit`.
+///
+/// # Errors
+/// When the stream is broken, or longer.
+pub async fn receive_all(stream: &mut RecvStream, limit: usize) -> Result<Vec<u8>, StreamError> {
+    let bytes = stream.read_to_end(limit).await;
+    bytes.map_err(|error| StreamError::Broken(error.to_string()))
 }
 
 /// Receives a message that must come.
@@ -49,14 +80,6 @@ pub(super) async fn expect<M: Message + Default>(
     limit: usize,
 ) -> Result<M, StreamError> {
     receive(stream, limit).await?.ok_or(StreamError::CutShort)
-}
-
-fn decode<M: Message + Default>(head: &[u8], body: &[u8]) -> Result<M, FrameError> {
-    let mut decoder = Decoder::default();
-    decoder.extend(head);
-    decoder.extend(body);
-    // The frame is whole, or its length was beyond the limit of frames.
-    decoder.take()?.ok_or(FrameError::TooLarge(body.len()))
 }
 
 fn broken(error: ReadExactError) -> StreamError {

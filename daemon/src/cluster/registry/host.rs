@@ -202,13 +202,6 @@ impl HostTable {
         self.by_index(host.index).filter(|record| record.id == host)
     }
 
-    /// The host with this daemon.
-    pub fn by_daemon(&self, daemon: u128) -> Option<&HostRecord> {
-        self.records
-            .values()
-            .find(|record| record.facts.daemon == daemon)
-    }
-
     /// Whether the host belongs.
     pub fn is_living(&self, host: HostId) -> bool {
         self.record(host).is_some_and(HostRecord::is_living)

@@ -3,7 +3,7 @@
 use super::*;
 use crate::cluster::mesh::proto::{Relay, Rpc, StreamHead};
 use crate::cluster::mesh::{OpenError, StreamError, stream};
-use pvm::limits::{GREETING_MAX, STREAM_WINDOW};
+use pvm::limits::{CONTROL_FRAME_MAX, GREETING_MAX, STREAM_WINDOW};
 
 fn relay(from: u64, to: u64) -> Head {
     Head::Relay(Relay { from, to })
@@ -223,4 +223,24 @@ async fn a_flood_over_loopback_loses_few_packets() {
     let path = one.mesh.0.peers().newest(two.id()).unwrap().stats().path;
     assert!(path.current_mtu > 1500, "{path:?}");
     assert!(path.lost_packets * 10 < path.sent_packets, "{path:?}");
+}
+
+#[tokio::test]
+async fn a_question_may_be_larger_than_any_frame() {
+    const LEN: usize = CONTROL_FRAME_MAX + 1;
+    for limit in [LEN, LEN - 1] {
+        let (one, mut two) = pair().await;
+        let (mut send, _recv) = one.mesh.open_bi(two.id(), Head::Rpc(Rpc {})).await.unwrap();
+        let sent = tokio::spawn(async move { stream::send_all(&mut send, &vec![7; LEN]).await });
+        let MeshEvent::Bi { mut recv, .. } = two.event().await else {
+            panic!("not Bi");
+        };
+        let bytes = stream::receive_all(&mut recv, limit).await;
+        assert_eq!(
+            bytes.map(|bytes| bytes.len()).ok(),
+            (limit == LEN).then_some(LEN)
+        );
+        drop(recv);
+        sent.await.unwrap().ok();
+    }
 }
