@@ -61,7 +61,7 @@ pub fn wanted(words: &[OsString]) -> Result<Wanted, String> {
 ///
 /// # Errors
 /// When nothing could be tried.
-pub fn hosts(who: &str, wanted: &Wanted, opened: &VmOpened) -> Result<Exit, Trouble> {
+pub fn hosts(who: &'static str, wanted: &Wanted, opened: &VmOpened) -> Result<Exit, Trouble> {
     if wanted.is_empty() {
         return Ok(Exit::Success);
     }
@@ -79,7 +79,7 @@ pub fn hosts(who: &str, wanted: &Wanted, opened: &VmOpened) -> Result<Exit, Trou
         .enable_all()
         .build()
         .map_err(|error| other(&error))?;
-    let mut watch = Watch::new(wanted);
+    let mut watch = Watch::new(who, wanted);
     let outcomes = runtime.block_on(async {
         let watch = std::cell::RefCell::new(&mut watch);
         let starting = ssh::start(
@@ -125,12 +125,12 @@ struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    fn new(hosts: &'a [HostSpec]) -> Self {
+    fn new(who: &'static str, hosts: &'a [HostSpec]) -> Self {
         Self {
             hosts,
             states: vec![None; hosts.len()],
             open: hosts.len(),
-            status: Status::new(std::io::stderr().is_terminal()),
+            status: Status::new(who, std::io::stderr().is_terminal()),
         }
     }
 

@@ -25,7 +25,7 @@ pub struct Connection {
 #[derive(Debug, thiserror::Error)]
 pub enum Trouble {
     /// No daemon, and none is to be started.
-    #[error("no virtual machine is running (no daemon at {}); start one with: pvm run PROGRAM", .0.display())]
+    #[error("no virtual machine is running (no daemon at {}); start one with: pvm run PROGRAM, or pvm up", .0.display())]
     NoMachine(PathBuf),
     /// The daemon said no.
     #[error("{}", failure::one_line(.0))]
@@ -241,7 +241,7 @@ pub fn aloud<T: Send>(quiet: bool, what: &str, act: impl FnOnce() -> T + Send) -
         scope.spawn(move || {
             let rewrite = std::io::stderr().is_terminal();
             let mut waiting = Waiting::new(Instant::now(), what);
-            let mut status = Status::new(rewrite);
+            let mut status = Status::new("pvm run", rewrite);
             loop {
                 let left = waiting
                     .deadline(rewrite)
@@ -266,14 +266,16 @@ pub fn aloud<T: Send>(quiet: bool, what: &str, act: impl FnOnce() -> T + Send) -
 
 /// The line about what is being waited for: rewritten in place on a terminal.
 pub struct Status {
+    who: &'static str,
     rewrite: bool,
     shown: bool,
 }
 
 impl Status {
-    /// `rewrite`: stderr is a terminal.
-    pub fn new(rewrite: bool) -> Self {
+    /// Of the tool `who`; `rewrite`: stderr is a terminal.
+    pub fn new(who: &'static str, rewrite: bool) -> Self {
         Self {
+            who,
             rewrite,
             shown: false,
         }
@@ -286,9 +288,10 @@ impl Status {
 
     /// Shows it.
     pub fn show(&mut self, word: &str) {
+        let who = self.who;
         let text = match self.rewrite {
-            true => format!("\r\x1b[Kpvm run: {word}"),
-            false => format!("pvm run: {word}\n"),
+            true => format!("\r\x1b[K{who}: {word}"),
+            false => format!("{who}: {word}\n"),
         };
         // Nobody can be told that stderr cannot be written.
         let _ = std::io::stderr().write_all(text.as_bytes());

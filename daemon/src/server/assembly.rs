@@ -257,7 +257,7 @@ impl Hub {
                 failure: said.failure.map(|failure| there(failure, &name)),
                 ..said
             });
-            *result = Some(said.unwrap_or_else(|| failed(no_answer(host))));
+            *result = Some(said.unwrap_or_else(|| failed(no_answer(&name))));
         }
         match assembly.waiting.is_empty() {
             true => {
@@ -573,7 +573,7 @@ pub fn there(mut failure: Failure, host: &str) -> Failure {
     failure
 }
 
-fn no_answer(host: u16) -> Failure {
+fn no_answer(host: &str) -> Failure {
     failure(
         FailureCode::FailureInternal,
         "cannot start tasks",

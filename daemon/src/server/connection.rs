@@ -174,7 +174,7 @@ impl Hub {
         let attached = match hello.role {
             Some(hello::Role::Attach(attach)) => self.attach(client, pid, attach).map(Some),
             Some(hello::Role::Tool(_)) => Ok(None),
-            Some(hello::Role::Host(_)) | None => Err(request::malformed(
+            None => Err(request::malformed(
                 "connecting to pvmd",
                 "neither tool nor task",
             )),

@@ -175,7 +175,8 @@ impl Hub {
         then: impl FnOnce(&mut Hub, Result<from_daemon::Body, Failure>) + 'static,
     ) -> Option<u64> {
         let Some(other) = self.hosts.others.get_mut(&host) else {
-            then(self, Err(host_lost(&host.to_string(), "it is not there")));
+            let name = self.host_name(host);
+            then(self, Err(host_lost(&name, "it is not there")));
             return None;
         };
         let request = other.last_request + 1;
@@ -413,6 +414,16 @@ fn too_large(name: &str) -> Failure {
         format!("cannot ask host {name}"),
         format!("the request has more than {CONTROL_FRAME_MAX} bytes"),
         "use fewer or shorter arguments and variables",
+    )
+}
+
+/// What was asked for has an answer that does not go through a connection.
+pub fn answer_too_large() -> Failure {
+    failure(
+        FailureCode::FailureResources,
+        "cannot answer",
+        format!("the answer has more than {CONTROL_FRAME_MAX} bytes"),
+        "ask for less: name a job or a host",
     )
 }
 

@@ -5,7 +5,7 @@
 //! be written goes to outboxes, which never block.
 
 use super::fabric::{Deferred, Fabric};
-use super::hosts::{FIRST, Hosts};
+use super::hosts::{FIRST, Hosts, answer_too_large};
 use super::jobs::JobEntry;
 use super::outbox::Outbox;
 use super::relay::Relays;
@@ -18,7 +18,9 @@ use crate::cluster::registry::{Command, HostFacts, HostId, Registry};
 use crate::cluster::trust::DaemonId;
 use crate::job::numbers::Numbers;
 use crate::job::watch::Watches;
+use prost::Message as _;
 use pvm::ids::{JobId, TaskId};
+use pvm::limits::CONTROL_FRAME_MAX;
 use pvm::wire::control::{EndReason, Failure, FromDaemon, from_daemon};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
@@ -252,7 +254,12 @@ impl Hub {
     ) {
         if let Some(client) = self.clients.get(&client) {
             let body = Some(body);
-            client.outbox.push(&FromDaemon { request, body }, fds);
+            let mut message = FromDaemon { request, body };
+            if request != 0 && message.encoded_len() > CONTROL_FRAME_MAX {
+                // It would end the connection, and to another daemon take all that waits with it.
+                message.body = Some(from_daemon::Body::Failure(answer_too_large()));
+            }
+            client.outbox.push(&message, fds);
         }
     }
 

@@ -3,6 +3,7 @@
 use super::open::gone_is_done;
 use super::{Reply, failure, no_such_job};
 use crate::job::life::GRACE;
+use crate::server::assembly::there;
 use crate::server::hub::{Asked, Hub};
 use crate::server::jobs::JobEntry;
 use pvm::ids::JobId;
@@ -74,7 +75,8 @@ impl Hub {
                 let mut open = open.borrow_mut();
                 open.0 -= 1;
                 if let Err(failure) = gone_is_done(result) {
-                    open.1.get_or_insert(failure);
+                    open.1
+                        .get_or_insert_with(|| there(failure, &hub.host_name(host)));
                 }
                 match (open.0, open.1.take()) {
                     (0, None) => hub.halt_all(asked),

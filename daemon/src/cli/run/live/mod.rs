@@ -96,7 +96,7 @@ impl<'a> Live<'a> {
             sinks,
             tail: Tail::new(plan.size()),
             one_file,
-            status: Status::new(std::io::stderr().is_terminal()),
+            status: Status::new("pvm run", std::io::stderr().is_terminal()),
             job: Job::default(),
             feed: Feed::default(),
             started: now,
