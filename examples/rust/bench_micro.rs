@@ -209,11 +209,16 @@ fn hand_over(from: &[u8], times: usize) -> anyhow::Result<f64> {
     for _ in 0..CHUNKS {
         give_back.send(vec![0u8; CHUNK])?;
     }
-    let spin = |channel: &mpsc::Receiver<Vec<u8>>| loop {
-        match channel.try_recv() {
-            Err(mpsc::TryRecvError::Empty) => std::hint::spin_loop(),
-            other => break other,
+    // Not for ever: somebody else may need the processor of the one that is waited for.
+    let spin = |channel: &mpsc::Receiver<Vec<u8>>| {
+        for look in 1_u32.. {
+            match channel.try_recv() {
+                Err(mpsc::TryRecvError::Empty) if look % 200 == 0 => thread::yield_now(),
+                Err(mpsc::TryRecvError::Empty) => std::hint::spin_loop(),
+                other => return other,
+            }
         }
+        channel.try_recv()
     };
     let total = times * from.len().div_ceil(CHUNK);
     let start = Instant::now();
