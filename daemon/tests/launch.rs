@@ -79,7 +79,8 @@ echo 'OpenSSH_9.2p1 Debian-2+deb12u3, OpenSSL 3.0.15 3 Sep 2024' >&2
     fn start(&self, hosts: &[HostSpec]) -> (Vec<Outcome>, Vec<(usize, State)>) {
         let join = Join {
             arguments: vec!["--join-stdin".into()],
-            data: SECRET.into(),
+            data: format!("{SECRET}\n").into(),
+            number: 2,
         };
         let mut states = Vec::new();
         let mut told = 0;
@@ -124,7 +125,8 @@ fn one_line(failure: &Failure) -> String {
     format!("{}: {}; {}", failure.what, failure.why, failure.next)
 }
 
-const ANSWER: &str = "read data; test \"$data\" = c0ffee-secret && echo pvm-join ok at home";
+const ANSWER: &str =
+    "read data; read number; test \"$data\" = c0ffee-secret && echo pvm-join ok as $number";
 
 #[test]
 fn hosts_join() {
@@ -142,7 +144,9 @@ fn hosts_join() {
     hosts.push(play.pvmd("quiet", ANSWER));
     play.host("quiet", "remote");
     let (outcomes, states) = play.start(&hosts);
-    assert_eq!(outcomes, vec![Ok("at home".to_owned()); hosts.len()]);
+    let numbers = 2..2 + hosts.len();
+    let in_order: Vec<_> = numbers.map(|n| Ok(format!("as number {n}"))).collect();
+    assert_eq!(outcomes, in_order);
     for host in 0..hosts.len() {
         let of_host = states.iter().filter(|(index, _)| *index == host);
         let of_host: Vec<State> = of_host.map(|(_, state)| *state).collect();
@@ -462,6 +466,7 @@ fn dropping_a_start_ends_every_ssh() {
     let join = Join {
         arguments: Vec::new(),
         data: Vec::new(),
+        number: 2,
     };
     let options = play.options();
     let (sender, receiver) = tokio::sync::oneshot::channel();
@@ -525,6 +530,7 @@ fn without_ssh_and_by_hand() {
     let join = Join {
         arguments: Vec::new(),
         data: Vec::new(),
+        number: 2,
     };
     let outcomes = runtime().block_on(ssh::start(&hosts, join, &options, |_| (), |_, _| ()));
     let lines: Vec<String> = outcomes

@@ -52,6 +52,7 @@ impl Stage {
         let join = Join {
             arguments: vec!["it's".into()],
             data: b"secret\n".to_vec(),
+            number: 2,
         };
         let outcomes = self.cluster.inside(1, || {
             let runtime = tokio::runtime::Builder::new_current_thread()

@@ -71,6 +71,7 @@ pub fn hosts(who: &'static str, wanted: &Wanted, opened: &VmOpened) -> Result<Ex
     let join = Join {
         arguments: vec!["--join-stdin".to_owned()],
         data: joining::data(&secret, &addresses.collect::<Vec<_>>()).into_bytes(),
+        number: opened.next_host,
     };
     let own = std::env::current_exe().ok();
     let own = own.map(|path| path.with_file_name("pvmd"));

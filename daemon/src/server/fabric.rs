@@ -70,6 +70,8 @@ pub struct FabricOptions {
     pub mesh: MeshOptions,
     /// By what this host is known when it comes back.
     pub key: String,
+    /// Which host it would be, if anybody has said so.
+    pub number: Option<u16>,
 }
 
 /// The connections of this daemon with others.
@@ -171,6 +173,7 @@ fn facts(hub: &Shared, mesh: &Mesh, options: &FabricOptions) -> HostFacts {
     HostFacts {
         daemon: mesh.id().0,
         key: options.key.clone(),
+        number: options.number,
         addresses: mesh.local_addresses(),
         ..own
     }

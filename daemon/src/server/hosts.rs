@@ -334,6 +334,7 @@ impl Hub {
             addresses: Vec::new(),
             architecture: std::env::consts::ARCH.to_owned(),
             cpus: self.facts.cpus,
+            number: None,
             software: concat!("pvmd ", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }

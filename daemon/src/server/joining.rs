@@ -1,8 +1,9 @@
 //! Which virtual machine a new daemon is to join: from its command line, or from whoever starts it
 //! through ssh.
 //!
-//! On standard input: lines of a word and its value, `secret` (64 hexadecimal digits) and `address`
-//! (once for each), then the end. Nothing of it is in a command line or an environment.
+//! On standard input: lines of a word and its value, `secret` (64 hexadecimal digits), `address`
+//! (once for each) and `number` (which host it would be, so that hosts started at once keep their order),
+//! then the end. Nothing of it is in a command line or an environment.
 
 use super::Join;
 use crate::cluster::trust::{Secret, Token};
@@ -89,7 +90,11 @@ fn given(addresses: &[String], token: Option<&str>) -> Result<Join, JoinError> {
     }
     let path = pvm::session::secret_path().map_err(|error| JoinError::Secret(error.to_string()))?;
     let secret = Secret::load(&path).map_err(|error| JoinError::Secret(error.to_string()))?;
-    Ok(Join::Secret(secret, resolved))
+    Ok(Join::Secret {
+        secret,
+        seeds: resolved,
+        number: None,
+    })
 }
 
 fn cannot_use(text: &str, error: &io::Error) -> JoinError {
@@ -117,7 +122,7 @@ pub fn data(secret: &Secret, addresses: &[SocketAddr]) -> String {
 
 fn parse(text: &str) -> Result<Join, JoinError> {
     let wrong = |what: &str| JoinError::Stdin(what.to_owned());
-    let mut secret = None;
+    let (mut secret, mut number) = (None, None);
     let mut addresses = Vec::new();
     for line in text.lines() {
         match line.split_once(' ') {
@@ -126,6 +131,8 @@ fn parse(text: &str) -> Result<Join, JoinError> {
                 let address = address.trim().parse();
                 addresses.push(address.map_err(|_| wrong("an address that is none"))?);
             }
+            // One that no host can have is as good as none.
+            Some(("number", text)) => number = text.trim().parse().ok(),
             _ => {}
         }
     }
@@ -133,7 +140,11 @@ fn parse(text: &str) -> Result<Join, JoinError> {
     if addresses.is_empty() {
         return Err(wrong("no address"));
     }
-    Ok(Join::Secret(secret, addresses))
+    Ok(Join::Secret {
+        secret,
+        seeds: addresses,
+        number,
+    })
 }
 
 /// Tells whoever has started this daemon through ssh why it has not joined.
@@ -159,10 +170,23 @@ mod tests {
     fn what_is_told_is_understood() {
         let secret = Secret::generate().unwrap();
         let addresses = vec!["127.0.0.1:7".parse().unwrap(), "[::1]:9".parse().unwrap()];
-        let Join::Secret(same, there) = parse(&data(&secret, &addresses)).unwrap() else {
-            panic!("not a secret");
-        };
-        assert_eq!((same.bytes(), there), (secret.bytes(), addresses));
+        for (more, wanted) in [
+            ("", None),
+            ("number 3\n", Some(3)),
+            ("number 99999\n", None),
+        ] {
+            let text = data(&secret, &addresses) + more;
+            let Join::Secret {
+                secret: same,
+                seeds,
+                number,
+            } = parse(&text).unwrap()
+            else {
+                panic!("not a secret");
+            };
+            assert_eq!((same.bytes(), &seeds), (secret.bytes(), &addresses));
+            assert_eq!(number, wanted);
+        }
     }
 
     #[test]

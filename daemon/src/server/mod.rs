@@ -72,7 +72,14 @@ pub struct Options {
 #[derive(Debug, Clone)]
 pub enum Join {
     /// With its secret, through any of its daemons.
-    Secret(Secret, Vec<SocketAddr>),
+    Secret {
+        /// What its members have in common.
+        secret: Secret,
+        /// Some of its daemons.
+        seeds: Vec<SocketAddr>,
+        /// The number that this host would have.
+        number: Option<u16>,
+    },
     /// With a token, which says where.
     Token(Token),
 }
@@ -336,15 +343,22 @@ fn cluster_place(options: &Options, place: &Place) -> ClusterPlace {
 
 async fn become_part(hub: &Shared, join: &Join) -> Result<(), ServeError> {
     let refused = |error: &dyn std::fmt::Display| ServeError::Join(error.to_string());
-    let (secret, seeds) = match join {
-        Join::Secret(secret, seeds) => (secret.clone(), seeds.clone()),
+    let (secret, seeds, number) = match join {
+        Join::Secret {
+            secret,
+            seeds,
+            number,
+        } => (secret.clone(), seeds.clone(), *number),
         Join::Token(token) => {
             let host = hub.borrow().facts.host.clone();
             let joined = mesh::join(token, &host).await.map_err(|e| refused(&e))?;
-            (joined.secret, vec![joined.address])
+            (joined.secret, vec![joined.address], None)
         }
     };
-    let options = hub.borrow().fabric_options();
+    let options = fabric::FabricOptions {
+        number,
+        ..hub.borrow().fabric_options()
+    };
     let joined = fabric::join(hub, secret, &seeds, options).await;
     joined.map_err(|error| refused(&error))
 }

@@ -116,6 +116,7 @@ impl Machine {
         HostFacts {
             daemon: self.daemons,
             key: format!("machine {key}"),
+            number: None,
             name: format!("host {key}"),
             addresses: Vec::new(),
             architecture: "LINUX64".to_owned(),

@@ -57,6 +57,9 @@ pub struct HostFacts {
     pub daemon: u128,
     /// By which it is known again.
     pub key: String,
+    /// The index that it would have, where nobody else has or had it: hosts that are started at once
+    /// and arrive in any order keep the order in which they were named.
+    pub number: Option<u16>,
     /// For users.
     pub name: String,
     /// Where its daemon is reached.
@@ -142,7 +145,7 @@ impl HostTable {
             };
         }
         let record = HostRecord {
-            id: self.number_for(&facts.key)?,
+            id: self.number_for(&facts.key, facts.number)?,
             facts: facts.clone(),
             state: HostState::Living,
         };
@@ -150,9 +153,9 @@ impl HostTable {
         Ok(Admission::New(record))
     }
 
-    /// The old index and the next incarnation for a key that was here; else the lowest index never
-    /// used; when there is none, the lowest of a host that is gone.
-    fn number_for(&self, key: &str) -> Result<HostId, Refusal> {
+    /// The old index and the next incarnation for a key that was here; else the index that is wanted, or
+    /// the lowest one, of those never used; when there is none, the lowest of a host that is gone.
+    fn number_for(&self, key: &str, wanted: Option<u16>) -> Result<HostId, Refusal> {
         if let Some(former) = self.records.values().find(|record| record.facts.key == key) {
             if former.is_living() {
                 return Err(Refusal::HostLives(former.id));
@@ -161,11 +164,21 @@ impl HostTable {
                 return Ok(next);
             }
         }
-        let unused = (1..=HOST_MAX).find(|index| !self.records.contains_key(index));
-        let unused = unused.map(|index| HostId::new(index, 1));
+        let is_unused =
+            |index: &u16| (1..=HOST_MAX).contains(index) && !self.records.contains_key(index);
+        let unused = wanted.filter(is_unused);
+        let unused = unused
+            .or_else(|| (1..=HOST_MAX).find(is_unused))
+            .map(|index| HostId::new(index, 1));
         let mut gone = self.records.values().filter(|record| !record.is_living());
         let number = unused.or_else(|| gone.find_map(next_incarnation));
         number.ok_or(Refusal::TooManyHosts)
+    }
+
+    /// One more than the highest index ever used.
+    pub fn next_index(&self) -> u16 {
+        let highest = self.records.keys().next_back();
+        highest.map_or(1, |index| index.saturating_add(1))
     }
 
     /// Ends the membership of a living host; `None` when it does not belong.

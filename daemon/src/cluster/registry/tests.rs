@@ -2,6 +2,7 @@ use super::mailbox::{MULTI_INSTANCE, PERSISTENT};
 use super::*;
 use crate::job::group::GroupError;
 use proptest::prelude::*;
+use pvm::ids::HOST_MAX;
 use pvm::wire::value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,6 +10,7 @@ fn facts(daemon: u128, key: &str) -> HostFacts {
     HostFacts {
         daemon,
         key: key.to_owned(),
+        number: None,
         name: format!("name of {key}"),
         addresses: vec!["127.0.0.1:7".parse().unwrap()],
         architecture: "LINUX64".to_owned(),
@@ -99,6 +101,26 @@ fn a_host_that_returns_is_known_again() {
     assert!(registry.hosts().is_gone(second));
     assert!(!registry.is_current(task(2, 1)));
     assert!(registry.is_current(TaskId::new(2, 2, 1).unwrap()));
+}
+
+#[test]
+fn hosts_that_are_started_at_once_keep_their_order() {
+    let mut registry = registry_of(1);
+    let mut add = |daemon: u128, number: u16| {
+        let facts = HostFacts {
+            number: Some(number),
+            ..facts(daemon, &format!("key {daemon}"))
+        };
+        match registry.apply(&Command::AddHost(facts)).outcome {
+            Outcome::Host(record) => record.id.index,
+            other => panic!("{other:?} is no answer to AddHost"),
+        }
+    };
+    assert_eq!(add(13, 3), 3);
+    assert_eq!(add(12, 2), 2);
+    // Numbers that somebody has, or that there are not, are as good as none.
+    assert_eq!([add(14, 3), add(15, 0), add(16, HOST_MAX + 1)], [4, 5, 6]);
+    assert_eq!(registry.hosts().next_index(), 7);
 }
 
 #[test]

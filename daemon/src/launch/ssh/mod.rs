@@ -35,8 +35,19 @@ pub use trouble::{Cause, Trouble, grouped};
 pub struct Join {
     /// Arguments of pvmd; nothing secret.
     pub arguments: Vec<String>,
-    /// What it reads from its standard input.
+    /// What each reads from its standard input.
     pub data: Vec<u8>,
+    /// The number that the first host asks for; each reads its own in a last line.
+    pub number: u32,
+}
+
+impl Join {
+    /// What the daemon of the host at this place of the list reads.
+    fn data_of(&self, host: usize) -> Vec<u8> {
+        let number = u64::from(self.number) + host as u64;
+        let line = format!("number {number}\n");
+        [&self.data, line.as_bytes()].concat()
+    }
 }
 
 /// How it is done.
@@ -174,7 +185,8 @@ async fn one(host: &HostSpec, join: &Join, options: &Options, report: Report) ->
         );
         return Err(trouble(host, Cause::Resources, &why, ""));
     }
-    match process::run(host, join, options, &report).await {
+    let data = join.data_of(report.host);
+    match process::run(host, &join.arguments, &data, options, &report).await {
         Ok(story) => {
             let outcome = classify::classify(host, &story);
             if outcome.is_ok() {

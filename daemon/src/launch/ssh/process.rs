@@ -7,7 +7,7 @@
 use super::answer::{Heard, Splitter};
 use super::classify::{End, Story};
 use super::trace::{State, Trace};
-use super::{Join, Options, Report, command};
+use super::{Options, Report, command};
 use crate::launch::spec::{HostSpec, Start};
 use pvm::limits::SSH_LEAVE_MS;
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -50,11 +50,12 @@ struct Ears {
 /// When there are no processes, pipes or descriptors for it.
 pub(super) async fn run(
     host: &HostSpec,
-    join: &Join,
+    arguments: &[String],
+    data: &[u8],
     options: &Options,
     report: &Report,
 ) -> io::Result<Story> {
-    let remote = command::remote(host, options.own.as_deref(), &join.arguments);
+    let remote = command::remote(host, options.own.as_deref(), arguments);
     let mut command = command::local(&options.ssh, host, &remote);
     command
         .stdin(Stdio::piped())
@@ -78,7 +79,7 @@ pub(super) async fn run(
                 && let Some(mut pipe) = mouth.take()
             {
                 // It does not read when it has gone; then its end says why.
-                let _ = pipe.write_all(&join.data).await;
+                let _ = pipe.write_all(data).await;
             }
             if is_over || ears.heard.answer.is_some() {
                 return;

@@ -31,6 +31,7 @@ impl Hub {
         Ok(from_daemon::Body::VmOpened(VmOpened {
             addresses: self.mesh_addresses(),
             secret_file: secret.display().to_string(),
+            next_host: self.registry.hosts().next_index().into(),
         }))
     }
 
@@ -49,6 +50,7 @@ impl Hub {
                 ..self.place.mesh.clone()
             },
             key: self.place.key.clone(),
+            number: None,
         }
     }
 
