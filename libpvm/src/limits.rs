@@ -196,6 +196,12 @@ pub const LEDGER_SNAPSHOT_ENTRIES: u64 = 2_048;
 /// Entries of the ledger that are kept behind a snapshot, for hosts that lag.
 pub const LEDGER_KEEP_ENTRIES: u64 = 512;
 
+/// Bytes of the ledger's last entries that a daemon keeps for those who ask it for news.
+pub const LEDGER_RECENT_BYTES_MAX: usize = 4 << 20;
+
+/// Longest that a host that asks for news of the ledger waits for some.
+pub const LEDGER_HOLD_MS: u64 = 500;
+
 /// Hosts on which daemons are started at the same time.
 pub const SSH_PARALLEL: usize = 32;
 

@@ -3,7 +3,7 @@
 use crate::net::{Luck, Net};
 use pvm::ids::TaskId;
 use pvm::limits::MAIL_ENTRY_MAX;
-use pvm_daemon::cluster::ledger::{Config, Ledger, LedgerError, News};
+use pvm_daemon::cluster::ledger::{Admission, Config, Ledger, LedgerError, News};
 use pvm_daemon::cluster::registry::{
     Command, Event, HostFacts, HostId, MailPut, Origin, Outcome, Registry, mailbox,
 };
@@ -25,9 +25,12 @@ pub struct Host {
 }
 
 impl Host {
-    /// What it has heard by now.
+    /// What it has heard by now. Of a reset only the place is kept.
     pub fn listen(&mut self) -> &[News] {
-        while let Ok(news) = self.news.try_recv() {
+        while let Ok(mut news) = self.news.try_recv() {
+            if let News::Reset { registry, .. } = &mut news {
+                **registry = Registry::default();
+            }
             self.heard.push(news);
         }
         &self.heard
@@ -74,6 +77,24 @@ impl Machine {
         machine
     }
 
+    /// A machine of so many hosts that have come all at once.
+    pub async fn at_once(hosts: u64, seed: u64, config: Config) -> Machine {
+        let mut machine = Machine::found(seed, config).await;
+        let mut admissions = Vec::new();
+        for key in 2..=hosts {
+            let facts = machine.facts(key.into());
+            let door = machine.living[&HostId::new(1, 1)].ledger.clone();
+            admissions.push(tokio::spawn(async move { door.admit(facts).await }));
+        }
+        for (key, admission) in (2..).zip(admissions) {
+            let admission = admission.await.expect("nothing panics");
+            let admission = admission.expect("a host is admitted");
+            machine.start(key, &admission).await;
+        }
+        machine.settle(hosts as usize).await;
+        machine
+    }
+
     /// A machine of so many hosts, which all know each other.
     pub async fn of(hosts: u64, seed: u64, config: Config) -> Machine {
         let mut machine = Machine::found(seed, config).await;
@@ -92,12 +113,15 @@ impl Machine {
         let admitted = self.living[&door].ledger.admit(facts);
         let admission = timeout(IMPATIENCE, admitted).await;
         let admission = admission.map_err(|_| LedgerError::Deadline)??;
-        let host = admission.record.id;
-        let world = self.net.world(host);
-        let joined = Ledger::join(self.config.clone(), &admission, world).await;
+        self.start(key, &admission).await;
+        Ok(admission.record.id)
+    }
+
+    async fn start(&mut self, key: u128, admission: &Admission) {
+        let world = self.net.world(admission.record.id);
+        let joined = Ledger::join(self.config.clone(), admission, world).await;
         let (ledger, news) = joined.expect("a ledger can start");
         self.plug(ledger, key, news);
-        Ok(host)
     }
 
     fn plug(&mut self, ledger: Ledger, key: u128, news: mpsc::UnboundedReceiver<News>) {
@@ -201,7 +225,7 @@ impl Machine {
             if begun.elapsed() > Duration::from_secs(60) {
                 panic!("not settled with {hosts} hosts: {}", self.picture());
             }
-            sleep(Duration::from_millis(50)).await;
+            sleep(Duration::from_millis(50 + hosts as u64 / 2)).await;
         }
     }
 

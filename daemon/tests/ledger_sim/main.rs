@@ -1,6 +1,7 @@
 //! Whole ledgers, many in one process, in virtual time, with losses, partitions and deaths that
 //! come from a seed. With `PVM_SEED` set, the storms run with that seed only.
 
+mod large;
 mod machine;
 mod net;
 

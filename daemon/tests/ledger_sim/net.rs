@@ -34,7 +34,16 @@ impl Luck {
     }
 }
 
+/// What a host has sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// Requests and answers.
+    pub messages: u64,
+    pub bytes: u64,
+}
+
 struct State {
+    sent: BTreeMap<HostId, Sent>,
     ledgers: BTreeMap<HostId, Ledger>,
     luck: Luck,
     /// One message in so many is lost; none when 0.
@@ -53,6 +62,7 @@ pub struct Net(Mutex<State>);
 impl Net {
     pub fn new(seed: u64) -> Arc<Self> {
         Arc::new(Net(Mutex::new(State {
+            sent: BTreeMap::new(),
             ledgers: BTreeMap::new(),
             luck: Luck::new(seed),
             loss: 0,
@@ -91,6 +101,11 @@ impl Net {
         self.state().island = island.into_iter().collect();
     }
 
+    /// What every host has sent since this was asked last.
+    pub fn take_sent(&self) -> BTreeMap<HostId, Sent> {
+        std::mem::take(&mut self.state().sent)
+    }
+
     pub fn charm(&self, host: HostId) {
         self.state().charmed.insert(host);
     }
@@ -105,8 +120,11 @@ impl State {
         self.island.contains(&one) != self.island.contains(&other)
     }
 
-    /// How long a message travels; `None` when it is lost.
-    fn travel(&mut self, from: HostId, to: HostId) -> Option<Duration> {
+    /// How long a message of so many bytes travels; `None` when it is lost.
+    fn travel(&mut self, from: HostId, to: HostId, bytes: usize) -> Option<Duration> {
+        let sent = self.sent.entry(from).or_default();
+        sent.messages += 1;
+        sent.bytes += bytes as u64;
         let lost = self.loss != 0 && self.luck.below(self.loss) == 0;
         if lost || self.is_cut(from, to) {
             return None;
@@ -124,13 +142,13 @@ struct End {
 
 impl End {
     async fn call(&self, to: HostId, request: Vec<u8>) -> Option<Vec<u8>> {
-        let travel = self.net.state().travel(self.me, to)?;
+        let travel = self.net.state().travel(self.me, to, request.len())?;
         sleep(travel).await;
         let ledger = self.net.state().ledgers.get(&to).cloned()?;
         // The other works on, also when this one no longer waits.
         let answer = tokio::spawn(async move { ledger.handle(&request).await });
         let answer = answer.await.ok()?;
-        let travel = self.net.state().travel(to, self.me)?;
+        let travel = self.net.state().travel(to, self.me, answer.len())?;
         sleep(travel).await;
         Some(answer)
     }

@@ -36,6 +36,8 @@ pub(super) async fn run(node: Arc<Node>) {
     loop {
         sleep(node.config.heartbeat).await;
         lead(&node);
+        watch_below(&node);
+        node.leave_consensus();
         let silent = node.links.quorum_age();
         if silent >= node.config.take_over {
             take_over_if_last(&node).await;
@@ -66,10 +68,27 @@ fn lead(node: &Arc<Node>) {
     for host in node.links.take_silent(node.config.silence) {
         let node = node.clone();
         tokio::spawn(async move {
-            if judge(&node, host, "it takes no entries").await == Verdict::Gone {
+            // One that lives is asked again; who is not a member of the consensus would be by nobody.
+            if judge(&node, host, "it takes no entries").await != Verdict::Open {
                 node.links.forget(host);
             }
         });
+    }
+}
+
+/// Has hosts looked for that should ask for news here, and do not. Who has no news itself tells nothing
+/// by their silence: they have gone to another.
+fn watch_below(node: &Arc<Node>) {
+    let (place, since) = node.place();
+    let least = node.config.silence;
+    for host in node.links.take_mute(&place.below, since, least) {
+        if node.links.quorum_age() < least {
+            tokio::spawn(suspect(
+                node.clone(),
+                host,
+                "it asks for no news".to_owned(),
+            ));
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use openraft::{EmptyNode, OptionalSend, RaftNetwork, RaftNetworkFactory, Snapsho
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// Between two attempts to reach a node that cannot be reached.
@@ -42,6 +43,10 @@ struct Known {
     quorum: Instant,
     /// Since when a node has not answered.
     silent: BTreeMap<HostId, Instant>,
+    /// When a host has last asked for news.
+    asked: BTreeMap<HostId, Instant>,
+    /// When a leader has last sent entries.
+    appended: Option<Instant>,
 }
 
 /// The ways from this node to all others.
@@ -49,6 +54,8 @@ pub(super) struct Links {
     pub(super) me: HostId,
     wire: Arc<dyn Wire>,
     known: Mutex<Known>,
+    /// Who leads, as the host above has told.
+    pub(super) told: watch::Sender<Option<HostId>>,
 }
 
 impl Links {
@@ -57,11 +64,14 @@ impl Links {
             lineage,
             quorum: Instant::now(),
             silent: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            appended: None,
         };
         Arc::new(Links {
             me,
             wire,
             known: Mutex::new(known),
+            told: watch::Sender::new(None),
         })
     }
 
@@ -90,6 +100,43 @@ impl Links {
         self.lock().quorum.elapsed()
     }
 
+    /// A leader has sent entries.
+    pub(super) fn note_append(&self) {
+        self.lock().appended = Some(Instant::now());
+    }
+
+    /// Whether a leader has sent entries in this time.
+    pub(super) fn is_appended_to(&self, within: Duration) -> bool {
+        let appended = self.lock().appended;
+        appended.is_some_and(|at| at.elapsed() < within)
+    }
+
+    /// A host has asked for news.
+    pub(super) fn note_asked(&self, host: HostId) {
+        self.lock().asked.insert(host, Instant::now());
+    }
+
+    /// Those of these hosts that have not asked for so long, or since they were to. They are noted as if
+    /// they had just asked, and all others are forgotten.
+    pub(super) fn take_mute(
+        &self,
+        hosts: &[HostId],
+        since: Instant,
+        least: Duration,
+    ) -> Vec<HostId> {
+        let mut known = self.lock();
+        known.asked.retain(|host, _| hosts.contains(host));
+        let is_mute = |host: &HostId| {
+            let asked = known.asked.entry(*host).or_insert(since);
+            let mute = asked.elapsed() >= least;
+            if mute {
+                *asked = Instant::now();
+            }
+            mute
+        };
+        hosts.iter().copied().filter(is_mute).collect()
+    }
+
     /// For a leader: the nodes that have not answered for so long. They are silent anew from now on.
     pub(super) fn take_silent(&self, least: Duration) -> Vec<HostId> {
         let mut known = self.lock();
@@ -109,7 +156,7 @@ impl Links {
         known.silent.retain(|_, since| since.elapsed() < least);
     }
 
-    /// This node does not belong any more.
+    /// What was noted of this node is settled: it lives, or does not belong any more.
     pub(super) fn forget(&self, host: HostId) {
         self.lock().silent.remove(&host);
     }

@@ -32,16 +32,34 @@ impl Log {
             purged: Some(applied),
             ..Stored::default()
         };
-        for (index, entry) in self.lock().entries.range(applied.index + 1..) {
+        for (_, entry) in self.lock().entries.range(applied.index + 1..) {
             let mut entry = entry.clone();
             if let EntryPayload::Membership(_) = entry.payload {
                 entry.payload = EntryPayload::Blank;
             }
-            heir.bytes += weight(&entry);
-            heir.entries.insert(*index, entry);
+            heir.insert(entry);
         }
         Log {
             stored: Arc::new(Mutex::new(heir)),
+        }
+    }
+
+    /// This log, for a node that has meanwhile been told what is decided up to `applied`: what the leader
+    /// believes to be here is here still, but for what was decided otherwise.
+    pub(super) fn resume(&self, applied: LogId) -> Log {
+        let old = self.lock();
+        let mut resumed = Stored {
+            vote: old.vote,
+            purged: Some(applied),
+            ..Stored::default()
+        };
+        let same = old.entries.get(&applied.index).map(|entry| entry.log_id);
+        if same.or(old.purged) == Some(applied) {
+            let rest = old.entries.range(applied.index + 1..);
+            rest.for_each(|(_, entry)| resumed.insert(entry.clone()));
+        }
+        Log {
+            stored: Arc::new(Mutex::new(resumed)),
         }
     }
 
@@ -78,7 +96,7 @@ impl Stored {
     }
 }
 
-fn weight(entry: &Entry) -> usize {
+pub(super) fn weight(entry: &Entry) -> usize {
     let payload = match &entry.payload {
         EntryPayload::Blank => 0,
         EntryPayload::Normal(batch) => batch.weight(),

@@ -3,17 +3,23 @@
 //! News are sent while the registry is locked, so they are in its order, and what is read after a
 //! piece of news has come is at least as new.
 
-use super::types::{Entry, LogId, Membership, SnapshotMeta, StorageError, StoredMembership, Types};
-use crate::cluster::registry::{Event, Outcome, Registry};
+use super::message::Feed;
+use super::recent::Recent;
+use super::types::{
+    Entry, LogId, Membership, SnapshotMeta, StorageError, StoredMembership, Types, host,
+};
+use crate::cluster::registry::{Event, HostId, HostRecord, Outcome, Registry};
 use openraft::storage::RaftStateMachine;
 use openraft::{
     AnyError, EntryPayload, OptionalSend, RaftSnapshotBuilder, Snapshot, StorageIOError,
 };
 use pvm::wire::value;
+use std::collections::BTreeSet;
 use std::io::Cursor;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::timeout;
 
 /// What a ledger tells its daemon.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,8 +54,23 @@ pub enum News {
     Expelled,
 }
 
+/// From where the entries come that are applied here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Feeder {
+    /// From the host above in the tree.
+    Tree,
+    /// From the consensus that runs here.
+    Consensus,
+}
+
 #[derive(Debug)]
 struct State {
+    feeder: Feeder,
+    recent: Recent,
+    /// The registry as bytes, as it was after this entry.
+    whole: Option<(Option<LogId>, Vec<u8>)>,
+    /// Counts changes of the hosts and of the members of the consensus.
+    version: u64,
     registry: Registry,
     applied: Option<LogId>,
     membership: StoredMembership,
@@ -66,11 +87,18 @@ pub(super) struct Store {
     state: Mutex<State>,
     /// Rung when hosts come or go.
     pub(super) hosts_changed: Notify,
+    /// The entry after the last one that was applied.
+    next: watch::Sender<u64>,
 }
 
 impl Store {
-    pub(super) fn new(news: mpsc::UnboundedSender<News>) -> Arc<Self> {
+    /// Keeps so many entries for others.
+    pub(super) fn new(keep: u64, news: mpsc::UnboundedSender<News>) -> Arc<Self> {
         let state = State {
+            feeder: Feeder::Tree,
+            recent: Recent::new(keep),
+            whole: None,
+            version: 0,
             registry: Registry::default(),
             applied: None,
             membership: StoredMembership::default(),
@@ -83,6 +111,7 @@ impl Store {
         Arc::new(Store {
             state: Mutex::new(state),
             hosts_changed: Notify::new(),
+            next: watch::Sender::new(0),
         })
     }
 
@@ -102,9 +131,106 @@ impl Store {
         {
             let mut state = self.lock();
             state.membership = StoredMembership::new(state.applied, membership);
+            state.version += 1;
+        }
+        self.adopt()
+    }
+
+    /// For a new consensus that goes on from what has been applied.
+    pub(super) fn adopt(self: &Arc<Self>) -> Machine {
+        {
+            let mut state = self.lock();
+            state.feeder = Feeder::Consensus;
             state.snapshot = None;
         }
         self.machine()
+    }
+
+    /// From where entries are taken now.
+    pub(super) fn feeder(&self) -> Feeder {
+        self.lock().feeder
+    }
+
+    /// Takes entries from there only, from now on; returns the last one that has been applied.
+    pub(super) fn feed_by(&self, feeder: Feeder) -> Option<LogId> {
+        let mut state = self.lock();
+        state.feeder = feeder;
+        state.applied
+    }
+
+    /// What has come from the host above. It has no effect when a consensus feeds this node by now.
+    ///
+    /// # Errors
+    /// When something is missing before it, or it makes no sense.
+    pub(super) fn take(&self, feed: Feed) -> Result<(), BadFeed> {
+        let mut state = self.lock();
+        let version = state.version;
+        if state.feeder == Feeder::Tree {
+            match feed {
+                Feed::Nothing => {}
+                Feed::Entries(entries) => state.take_entries(entries)?,
+                Feed::Snapshot { meta, bytes } if meta.last_log_id > state.applied => {
+                    state.install(&meta, &bytes)?;
+                }
+                // It is older than what is here.
+                Feed::Snapshot { .. } => {}
+            }
+        }
+        let changed = state.version != version;
+        self.applied_more(state, changed);
+        Ok(())
+    }
+
+    /// What is new after this entry, as soon as something is; nothing when it takes longer than that.
+    pub(super) async fn feed(&self, after: Option<u64>, hold: Duration) -> Feed {
+        let wanted = after.map_or(0, |after| after.saturating_add(1));
+        let mut next = self.next.subscribe();
+        // This store outlives the wait.
+        let _ = timeout(hold, next.wait_for(|next| *next > wanted)).await;
+        let mut state = self.lock();
+        if *next.borrow() <= wanted {
+            return Feed::Nothing;
+        }
+        match state.recent.from(wanted) {
+            Some(entries) => Feed::Entries(entries),
+            // What has no bytes cannot be sent; who asks finds another.
+            None => state.whole().unwrap_or(Feed::Nothing),
+        }
+    }
+
+    /// The members of the consensus, as far as is decided, the hosts that live, and how often either
+    /// has changed.
+    pub(super) fn everybody(&self) -> (BTreeSet<HostId>, BTreeSet<HostId>, u64) {
+        let state = self.lock();
+        let nodes = state.membership.membership().nodes();
+        let living = state.registry.hosts().living();
+        let living = living.map(|HostRecord { id, .. }| *id);
+        (
+            nodes.map(|(node, _)| host(*node)).collect(),
+            living.collect(),
+            state.version,
+        )
+    }
+
+    /// How often the hosts or the members of the consensus have changed.
+    pub(super) fn version(&self) -> u64 {
+        self.lock().version
+    }
+
+    /// The members of the consensus, as far as is decided.
+    pub(super) fn membership(&self) -> Membership {
+        self.lock().membership.membership().clone()
+    }
+
+    /// Tells whoever waits for entries, and for hosts.
+    fn applied_more(&self, state: MutexGuard<'_, State>, hosts_changed: bool) {
+        let next = state.applied.map_or(0, |applied| applied.index + 1);
+        drop(state);
+        self.next
+            .send_if_modified(|now| std::mem::replace(now, next) != next);
+        if hosts_changed {
+            self.hosts_changed.notify_one();
+        }
     }
 
     pub(super) fn read<T>(&self, reader: impl FnOnce(&Registry) -> T) -> T {
@@ -134,23 +260,71 @@ impl Store {
 }
 
 impl State {
-    fn apply(&mut self, entry: Entry) -> (Vec<Outcome>, bool) {
+    fn apply(&mut self, entry: Entry) -> Vec<Outcome> {
         let index = entry.log_id.index;
         self.applied = Some(entry.log_id);
+        self.recent.push(entry.clone());
+        self.whole = None;
         let batch = match entry.payload {
-            EntryPayload::Blank => return (Vec::new(), false),
+            EntryPayload::Blank => return Vec::new(),
             EntryPayload::Membership(membership) => {
                 self.membership = StoredMembership::new(Some(entry.log_id), membership);
-                return (Vec::new(), false);
+                self.version += 1;
+                return Vec::new();
             }
             EntryPayload::Normal(batch) => batch,
         };
         let (outcomes, events) = self.registry.apply_batch(&batch);
-        let changes_hosts = events.iter().any(is_about_hosts);
+        if events.iter().any(is_about_hosts) {
+            self.version += 1;
+        }
         for event in events {
             let _ = self.news.send(News::Event { index, event });
         }
-        (outcomes, changes_hosts)
+        outcomes
+    }
+
+    fn take_entries(&mut self, entries: Vec<Entry>) -> Result<(), BadFeed> {
+        for entry in entries {
+            let next = self.applied.map_or(0, |applied| applied.index + 1);
+            match entry.log_id.index {
+                index if index < next => {}
+                index if index > next => return Err(BadFeed::Gap { next, index }),
+                _ => drop(self.apply(entry)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Replaces all that was known.
+    fn install(&mut self, meta: &SnapshotMeta, bytes: &[u8]) -> Result<(), value::ValueError> {
+        let registry: Registry = value::decode(bytes)?;
+        self.registry = registry.clone();
+        self.applied = meta.last_log_id;
+        self.membership = meta.last_membership.clone();
+        self.recent.clear();
+        self.version += 1;
+        let _ = self.news.send(News::Reset {
+            index: meta.last_log_id.map_or(0, |id| id.index),
+            registry: Box::new(registry),
+        });
+        Ok(())
+    }
+
+    /// All that is so. It is kept: many hosts come at once.
+    fn whole(&mut self) -> Result<Feed, value::ValueError> {
+        let kept = self.whole.take().filter(|(at, _)| *at == self.applied);
+        let bytes = match kept {
+            Some((_, bytes)) => bytes,
+            None => value::encode(&self.registry)?,
+        };
+        self.whole = Some((self.applied, bytes.clone()));
+        let meta = SnapshotMeta {
+            last_log_id: self.applied,
+            last_membership: self.membership.clone(),
+            snapshot_id: String::new(),
+        };
+        Ok(Feed::Snapshot { meta, bytes })
     }
 
     fn keep_snapshot(&mut self) -> Result<Snapshot<Types>, MachineError> {
@@ -177,6 +351,15 @@ fn is_about_hosts(event: &Event) -> bool {
 fn snapshot(meta: SnapshotMeta, bytes: &Arc<Vec<u8>>) -> Snapshot<Types> {
     let snapshot = Box::new(Cursor::new(bytes.as_ref().clone()));
     Snapshot { meta, snapshot }
+}
+
+/// Why what has come from above is not taken.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BadFeed {
+    #[error("entry {next} is missing before entry {index}")]
+    Gap { next: u64, index: u64 },
+    #[error("the registry is damaged: {0}")]
+    Value(#[from] value::ValueError),
 }
 
 /// Why the state machine does not do what its consensus wants; this ends that consensus.
@@ -231,16 +414,12 @@ impl RaftStateMachine<Types> for Machine {
         I: IntoIterator<Item = Entry> + OptionalSend,
         I::IntoIter: OptionalSend,
     {
-        let mut answers = Vec::new();
-        let mut hosts_changed = false;
-        for entry in entries {
-            let (outcomes, about_hosts) = self.state()?.apply(entry);
-            answers.push(outcomes);
-            hosts_changed |= about_hosts;
-        }
-        if hosts_changed {
-            self.store.hosts_changed.notify_one();
-        }
+        let mut state = self.state()?;
+        let version = state.version;
+        let entries = entries.into_iter();
+        let answers = entries.map(|entry| state.apply(entry)).collect();
+        let changed = state.version != version;
+        self.store.applied_more(state, changed);
         Ok(answers)
     }
 
@@ -258,18 +437,10 @@ impl RaftStateMachine<Types> for Machine {
         snapshot: Box<Cursor<Vec<u8>>>,
     ) -> Result<(), StorageError> {
         let bytes = snapshot.into_inner();
-        let registry: Registry = value::decode(&bytes).map_err(MachineError::Value)?;
         let mut state = self.state()?;
-        state.registry = registry.clone();
-        state.applied = meta.last_log_id;
-        state.membership = meta.last_membership.clone();
+        state.install(meta, &bytes).map_err(MachineError::Value)?;
         state.snapshot = Some((meta.clone(), Arc::new(bytes)));
-        let _ = state.news.send(News::Reset {
-            index: meta.last_log_id.map_or(0, |id| id.index),
-            registry: Box::new(registry),
-        });
-        drop(state);
-        self.store.hosts_changed.notify_one();
+        self.store.applied_more(state, true);
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! What ledgers say to each other: one request, one answer, as bytes.
 
-use super::types::{Lineage, SnapshotMeta, Types, Vote};
+use super::types::{Entry, Lineage, SnapshotMeta, Types, Vote};
 use crate::cluster::registry::{Batch, HostId, Outcome};
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, VoteRequest, VoteResponse,
@@ -35,6 +35,8 @@ pub(super) enum Body {
         #[serde(with = "crate::cluster::registry::bytes")]
         bytes: Vec<u8>,
     },
+    /// For what is new after this entry; when nothing is, to wait for it for so long.
+    Follow { after: Option<u64>, hold_ms: u64 },
     /// Of the leader: to put commands in order.
     Propose(Batch),
     /// Of the leader: to see whether a host lives.
@@ -49,10 +51,34 @@ pub(super) enum Answer {
     Append(AppendEntriesResponse<u64>),
     Vote(VoteResponse<u64>),
     Snapshot(SnapshotResponse<u64>),
+    Followed(Followed),
     Proposed(Vec<Outcome>),
     Verdict(Verdict),
     Standing(Standing),
     Refused(NoAnswer),
+}
+
+/// What is new, and how the virtual machine is, as far as is known above.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Followed {
+    pub leader: Option<HostId>,
+    /// The leader had a majority so long ago.
+    pub quorum_age_ms: u64,
+    pub feed: Feed,
+}
+
+/// What is new. All of it is decided: a majority of the voters has it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Feed {
+    Nothing,
+    /// What follows, without a gap.
+    Entries(Vec<Entry>),
+    /// All that is so, for who has missed too much.
+    Snapshot {
+        meta: SnapshotMeta,
+        #[serde(with = "crate::cluster::registry::bytes")]
+        bytes: Vec<u8>,
+    },
 }
 
 /// Whether a host lives, as the leader finds.

@@ -1,8 +1,10 @@
 //! The ledger: the one order of events of a virtual machine, on all of its hosts.
 //!
-//! The registry is replicated by openraft. A few hosts vote, all others learn; whoever votes is
-//! chosen by the leader as hosts come and go (`voters`). A daemon proposes commands on any host
-//! and hears every event on its own, in the same order as everybody, each once.
+//! The registry is replicated by openraft among a few hosts, who vote; they are chosen by the leader as
+//! hosts come and go (`voters`). All others ask for what is decided, each the host above it in a tree
+//! whose roots are the voters (`tree`, `follow`): no host has more to do in a large virtual machine
+//! than in a small one, as long as nothing happens. A daemon proposes commands on any host and hears
+//! every event on its own, in the same order as everybody, each once.
 //!
 //! # What is promised
 //! - A proposal that was answered with `Ok` is applied exactly once, on all hosts.
@@ -12,8 +14,9 @@
 //! - The log and the snapshots are bounded.
 //!
 //! # Death is decided, not noticed
-//! Whoever misses a host says so with [`Ledger::suspect`]; the leader also suspects hosts that take
-//! no entries. The leader asks its [`Prober`], and when that finds no life either, the loss becomes
+//! Whoever misses a host says so with [`Ledger::suspect`]; the leader also suspects voters that take
+//! no entries, and every host those below it that no longer ask, and the one above that does not answer.
+//! The leader asks its [`Prober`], and when that finds no life either, the loss becomes
 //! an entry like any other. A leader that is gone is replaced by an election, and the new one looks
 //! for the old one at once. A suspicion stays until the leader has judged it.
 //!
@@ -36,6 +39,7 @@
 //! once, which leaves a minority.
 
 mod config;
+mod follow;
 mod keeper;
 mod links;
 mod log;
@@ -43,10 +47,12 @@ mod machine;
 mod message;
 mod node;
 mod queue;
+mod recent;
 mod serve;
 mod steward;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod types;
 mod voters;
 mod wire;
@@ -188,12 +194,13 @@ impl Ledger {
         tokio::spawn(until(stopped.clone(), queue::run(node.clone(), waiting)));
         tokio::spawn(until(stopped.clone(), keeper::run(node.clone())));
         tokio::spawn(until(stopped.clone(), steward::run(node.clone())));
+        tokio::spawn(until(stopped.clone(), follow::run(node.clone())));
         tokio::spawn(close(stopped, node.clone()));
         let life = Arc::new(Life(stop));
         Ok((Ledger { node, life }, listener))
     }
 
-    /// Lets a daemon become part of the virtual machine. The leader makes it a learner by itself.
+    /// Lets a daemon become part of the virtual machine. The leader lets it vote by itself, when one more should.
     ///
     /// # Errors
     /// By the registry's rules, or when no leader answers in time.

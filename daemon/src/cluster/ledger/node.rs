@@ -3,8 +3,9 @@
 use super::config::Config;
 use super::links::{Links, Network};
 use super::log::Log;
-use super::machine::{News, Store};
+use super::machine::{Feeder, Machine, News, Store};
 use super::queue::Queue;
+use super::tree::Place;
 use super::types::{Lineage, LogId, Membership, Raft, Vote, host};
 use super::{LedgerError, World, voters};
 use crate::cluster::registry::{Batch, HostId, Outcome};
@@ -14,7 +15,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
+/// Without entries of a leader for so long, a node that does not vote asks the tree for them.
+const APPEND_AGE: Duration = Duration::from_secs(2);
 /// Longest that a host that leaves waits until another can lead.
 const HAND_OVER: Duration = Duration::from_secs(5);
 
@@ -38,7 +42,19 @@ pub(super) struct Node {
     /// Who has admitted this host.
     pub(super) door: HostId,
     running: Mutex<Running>,
+    /// Held while one consensus makes room for another.
+    changing: tokio::sync::Mutex<()>,
+    place: Mutex<Placed>,
     daemon: u128,
+}
+
+/// Where this node is in the tree, since when, and by which version of everybody. It is not found out
+/// anew for each host, when many come.
+struct Placed {
+    place: Arc<Place>,
+    since: Instant,
+    version: Option<u64>,
+    looked: Instant,
 }
 
 /// Who this node is, and where it belongs.
@@ -66,7 +82,7 @@ impl Node {
     ) -> Result<Node, LedgerError> {
         let me = identity.me;
         let links = Links::new(me, identity.lineage, world.wire.clone());
-        let store = Store::new(news);
+        let store = Store::new(config.keep, news);
         let log = Log::default();
         let settings = Arc::new(config.raft(me.node()).validate().map_err(broken)?);
         let network = Network(links.clone());
@@ -81,6 +97,13 @@ impl Node {
             judging: Mutex::default(),
             door: identity.door,
             running: Mutex::new(Running { raft, log }),
+            changing: tokio::sync::Mutex::default(),
+            place: Mutex::new(Placed {
+                place: Arc::default(),
+                since: Instant::now(),
+                version: None,
+                looked: Instant::now(),
+            }),
             daemon: identity.daemon,
         })
     }
@@ -89,11 +112,13 @@ impl Node {
     pub(super) async fn initialize(&self) -> Result<(), LedgerError> {
         let alone = [(self.me().node(), EmptyNode {})];
         let nodes = BTreeMap::from(alone);
+        self.store.feed_by(Feeder::Consensus);
         self.raft().initialize(nodes).await.map_err(broken)
     }
 
     /// Goes on alone with all that is here, as a history of its own.
     pub(super) async fn take_over(&self) -> Result<(), LedgerError> {
+        let _changing = self.changing.lock().await;
         let (raft, log) = self.parts();
         let _ = raft.shutdown().await;
         let term = raft.metrics().borrow().vote.leader_id().term;
@@ -108,12 +133,74 @@ impl Node {
             daemon: self.daemon,
             since: applied.index,
         });
+        self.run(log, machine).await
+    }
+
+    /// A leader feeds this node from now on: its consensus goes on from what the tree has brought.
+    pub(super) async fn join_consensus(&self) -> Result<(), LedgerError> {
+        self.links.note_append();
+        if self.store.feeder() == Feeder::Consensus {
+            return Ok(());
+        }
+        let _changing = self.changing.lock().await;
+        if self.store.feeder() == Feeder::Consensus {
+            return Ok(());
+        }
+        let Some(applied) = self.store.feed_by(Feeder::Consensus) else {
+            // It has nothing either; the consensus that runs begins at the same place.
+            return Ok(());
+        };
+        let (raft, log) = self.parts();
+        let _ = raft.shutdown().await;
+        let machine = self.store.adopt();
+        self.run(log.resume(applied), machine).await
+    }
+
+    /// Lets the tree feed this node when no leader does any longer. Only who does not vote may: of what
+    /// a voter has taken nothing may be forgotten.
+    pub(super) fn leave_consensus(&self) {
+        let Ok(_changing) = self.changing.try_lock() else {
+            return;
+        };
+        let metrics = self.metrics();
+        let node = self.me().node();
+        let votes = metrics.membership_config.voter_ids().any(|n| n == node);
+        let is_idle = !votes && metrics.state == ServerState::Learner;
+        if is_idle && !self.links.is_appended_to(APPEND_AGE) {
+            self.store.feed_by(Feeder::Tree);
+        }
+    }
+
+    async fn run(&self, log: Log, machine: Machine) -> Result<(), LedgerError> {
+        let node = self.me().node();
         let settings = Arc::new(self.config.raft(node));
         let network = Network(self.links.clone());
         let raft = Raft::new(node, settings, network, log.clone(), machine).await;
         let raft = raft.map_err(broken)?;
         *self.lock() = Running { raft, log };
         Ok(())
+    }
+
+    /// Where this node is in the tree, and since when.
+    pub(super) fn place(&self) -> (Arc<Place>, Instant) {
+        let placed = self.place.lock();
+        let mut placed = placed.unwrap_or_else(PoisonError::into_inner);
+        let is_old = || placed.looked.elapsed() >= self.config.heartbeat;
+        let version = self.store.version();
+        if placed
+            .version
+            .is_none_or(|known| known != version && is_old())
+        {
+            let (roots, living, version) = self.store.everybody();
+            let place = Place::of(self.me(), &roots, &living);
+            if *placed.place != place {
+                placed.since = Instant::now();
+            }
+            placed.place = Arc::new(place);
+            placed.version = Some(version);
+            placed.looked = Instant::now();
+        }
+        (placed.place.clone(), placed.since)
     }
 
     pub(super) async fn shutdown(&self) {
@@ -141,10 +228,22 @@ impl Node {
 
     /// Waits until this node knows of a leader that is not this one.
     pub(super) async fn other_leader(&self, than: HostId) {
+        let mut told = self.links.told.subscribe();
         let mut metrics = self.raft().metrics();
         let is_other = |metrics: &Metrics| metrics.current_leader.is_some_and(|n| n != than.node());
-        // The metrics end when this consensus does: then there is, or will be, another.
-        let _ = metrics.wait_for(is_other).await;
+        if self.store.feeder() == Feeder::Consensus {
+            // The metrics end when this consensus does: then there is, or will be, another.
+            let _ = metrics.wait_for(is_other).await;
+            return;
+        }
+        while told.changed().await.is_ok() {
+            if told
+                .borrow_and_update()
+                .is_some_and(|leader| leader != than)
+            {
+                return;
+            }
+        }
     }
 
     /// Puts a batch into the log, as the leader, and waits until it is applied.
@@ -182,7 +281,18 @@ impl Node {
     }
 
     pub(super) fn leader(&self) -> Option<HostId> {
-        self.metrics().current_leader.map(host)
+        match self.store.feeder() {
+            Feeder::Consensus => self.metrics().current_leader.map(host),
+            Feeder::Tree => *self.links.told.borrow(),
+        }
+    }
+
+    /// The members of the consensus: the newest ones where it runs, the last that are decided elsewhere.
+    fn membership(&self) -> Membership {
+        match self.store.feeder() {
+            Feeder::Consensus => self.metrics().membership_config.membership().clone(),
+            Feeder::Tree => self.store.membership(),
+        }
     }
 
     pub(super) fn is_leader(&self) -> bool {
@@ -190,14 +300,13 @@ impl Node {
     }
 
     pub(super) fn voters(&self) -> Vec<HostId> {
-        let metrics = self.metrics();
-        metrics.membership_config.voter_ids().map(host).collect()
+        self.membership().voter_ids().map(host).collect()
     }
 
     /// The sets of voters of which each must have a majority: two while voters change.
     pub(super) fn voter_configs(&self) -> Vec<BTreeSet<HostId>> {
-        let metrics = self.metrics();
-        let configs = metrics.membership_config.membership().get_joint_config();
+        let membership = self.membership();
+        let configs = membership.get_joint_config();
         let hosts = |config: &BTreeSet<u64>| config.iter().copied().map(host).collect();
         configs.iter().map(hosts).collect()
     }

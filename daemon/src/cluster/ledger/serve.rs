@@ -1,13 +1,15 @@
 //! Requests of other ledgers.
 
-use super::keeper;
 use super::message::{self, Answer, Body, NoAnswer, Request, Standing};
 use super::node::{Node, NotWritten};
 use super::types::Types;
+use super::{follow, keeper};
 use crate::cluster::registry::{Batch, HostId};
 use openraft::Snapshot;
 use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse};
-use pvm::limits::{LEDGER_BATCH_BYTES_MAX, LEDGER_BATCH_MAX, LEDGER_COMMAND_MAX, REASON_MAX};
+use pvm::limits::{
+    LEDGER_BATCH_BYTES_MAX, LEDGER_BATCH_MAX, LEDGER_COMMAND_MAX, LEDGER_HOLD_MS, REASON_MAX,
+};
 use std::io::Cursor;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,12 +40,20 @@ async fn answer(node: &Arc<Node>, request: Request) -> Result<Answer, NoAnswer> 
             voted.map(Answer::Vote).map_err(|_| NoAnswer::Stopped)
         }
         Body::Snapshot { vote, meta, bytes } => {
+            let joined = node.join_consensus().await;
+            joined.map_err(|_| NoAnswer::Stopped)?;
             let snapshot = Box::new(Cursor::new(bytes));
             let snapshot = Snapshot { meta, snapshot };
             let installed = node.raft().install_full_snapshot(vote, snapshot).await;
             installed
                 .map(Answer::Snapshot)
                 .map_err(|_| NoAnswer::Stopped)
+        }
+        Body::Follow { .. } if is_gone(node, request.from) => Err(NoAnswer::Gone),
+        Body::Follow { after, hold_ms } => {
+            node.links.note_asked(request.from);
+            let hold = Duration::from_millis(hold_ms.min(LEDGER_HOLD_MS));
+            Ok(Answer::Followed(follow::serve(node, after, hold).await))
         }
         Body::Propose(batch) => propose(node, batch).await,
         Body::Suspect { host, why } if why.len() <= REASON_MAX => {
@@ -62,6 +72,8 @@ async fn append(
     rpc: AppendEntriesRequest<Types>,
     quorum_age_ms: u64,
 ) -> Result<Answer, NoAnswer> {
+    let joined = node.join_consensus().await;
+    joined.map_err(|_| NoAnswer::Stopped)?;
     let appended = node.raft().append_entries(rpc).await;
     let response = appended.map_err(|_| NoAnswer::Stopped)?;
     if !matches!(response, AppendEntriesResponse::HigherVote(_)) {

@@ -58,7 +58,7 @@ async fn change(node: &Node, step: Step) -> bool {
         Step::Vote(voters) => ChangeMembers::ReplaceAllVoters(voters),
         Step::Remove(nodes) => ChangeMembers::RemoveNodes(nodes),
     };
-    // Former voters stay as learners until the registry says that they are gone.
+    // Former voters stay as learners, so that they hear of it; the next step removes them.
     let changed = timeout(CHANGE, raft.change_membership(changes, true)).await;
     matches!(changed, Ok(Ok(_)))
 }
@@ -79,16 +79,15 @@ fn view(node: &Node) -> View {
     let near = progress.filter(|(id, matched)| {
         index(**matched) + LAG >= last && matched.is_some() && !node.links.is_silent(host(**id))
     });
-    let living = node.store.read(|registry| {
-        let living = registry.hosts().living();
-        living.map(|record| record.id.node()).collect()
-    });
+    let (_, living, _) = node.store.everybody();
+    let silent = living.iter().filter(|id| node.links.is_silent(**id));
     View {
         leader: node.me().node(),
         voters: configs.last().cloned().unwrap_or_default(),
         is_joint: configs.len() > 1,
         nodes: membership.nodes().map(|(id, _)| *id).collect(),
-        living,
+        silent: silent.map(|id| id.node()).collect(),
+        living: living.iter().map(|id| id.node()).collect(),
         ready: near.map(|(id, _)| *id).collect(),
         most: node.config.voters,
     }

@@ -1,5 +1,5 @@
 use super::log::Log;
-use super::machine::{Machine, Store};
+use super::machine::{Feeder, Machine, Store};
 use super::types::{Entry, LogId, Membership, StorageError, Types, Vote};
 use crate::cluster::registry::{Batch, Command, HostId};
 use openraft::storage::{RaftLogStorage, RaftLogStorageExt};
@@ -12,7 +12,11 @@ struct Builder;
 impl StoreBuilder<Types, Log, Machine> for Builder {
     async fn build(&self) -> Result<((), Log, Machine), StorageError> {
         let (news, _) = mpsc::unbounded_channel();
-        Ok(((), Log::default(), Store::new(news).machine()))
+        Ok(((), Log::default(), {
+            let store = Store::new(100, news);
+            store.feed_by(Feeder::Consensus);
+            store.machine()
+        }))
     }
 }
 
@@ -21,7 +25,7 @@ fn openraft_finds_its_storage_in_order() {
     Suite::test_all(Builder).unwrap();
 }
 
-fn normal(index: u64, bytes: usize) -> Entry {
+pub(super) fn normal(index: u64, bytes: usize) -> Entry {
     let command = Command::DropOrphans {
         name: Some("n".repeat(bytes)),
     };
@@ -61,6 +65,29 @@ async fn an_heir_has_all_commands_and_no_memberships() {
     let left = heir.try_get_log_entries(..).await.unwrap();
     let blank = blank_ent::<Types>(1, 1, 3);
     assert_eq!(left, [normal(2, 2), blank, normal(4, 4)]);
+}
+
+#[tokio::test]
+async fn a_log_that_is_resumed_forgets_only_what_was_decided_otherwise() {
+    let entries = (1..=5).map(|index| normal(index, 1)).collect();
+    let mut log = log_of(entries).await;
+    log.save_vote(&Vote::new(3, 2)).await.unwrap();
+    let id = |term, index| blank_ent::<Types>(term, 1, index).log_id;
+    for (applied, left) in [
+        (id(1, 3), vec![normal(4, 1), normal(5, 1)]),
+        (id(2, 3), vec![]),
+        (id(1, 5), vec![]),
+        (id(1, 9), vec![]),
+    ] {
+        let mut resumed = log.resume(applied);
+        let state: LogState<Types> = resumed.get_log_state().await.unwrap();
+        assert_eq!(state.last_purged_log_id, Some(applied));
+        assert_eq!(resumed.read_vote().await.unwrap(), Some(Vote::new(3, 2)));
+        assert_eq!(resumed.try_get_log_entries(..).await.unwrap(), left);
+    }
+    log.purge(id(1, 2)).await.unwrap();
+    let mut resumed = log.resume(id(1, 2));
+    assert_eq!(resumed.try_get_log_entries(..).await.unwrap().len(), 3);
 }
 
 #[tokio::test]

@@ -21,6 +21,8 @@ pub(super) struct View {
     pub living: BTreeSet<u64>,
     /// Nodes that have nearly all entries and answer.
     pub ready: BTreeSet<u64>,
+    /// Hosts that have not answered of late.
+    pub silent: BTreeSet<u64>,
     /// Most voters.
     pub most: usize,
 }
@@ -39,23 +41,42 @@ pub(super) fn next_step(view: &View) -> Option<Step> {
     if view.is_joint {
         return Some(Step::Vote(target));
     }
-    let new: BTreeSet<u64> = view.living.difference(&view.nodes).copied().collect();
+    let new = candidates(view);
     if !new.is_empty() {
         return Some(Step::Add(new));
     }
     if target != view.voters {
         return Some(Step::Vote(target));
     }
-    let gone = view.nodes.difference(&view.living);
-    let gone: BTreeSet<u64> = gone
-        .filter(|node| !target.contains(node))
-        .copied()
-        .collect();
-    (!gone.is_empty()).then_some(Step::Remove(gone))
+    let is_needed =
+        |node: &&u64| target.contains(node) || view.living.contains(node) && is_short(view);
+    let others = view.nodes.iter().filter(|node| !is_needed(node));
+    let others: BTreeSet<u64> = others.copied().collect();
+    (!others.is_empty()).then_some(Step::Remove(others))
+}
+
+/// Whether fewer vote than should.
+fn is_short(view: &View) -> bool {
+    view.voters.len() < enough(view)
+}
+
+/// The hosts that are to learn, so that they can vote: as many as are missing, not counting those that
+/// do not answer.
+fn candidates(view: &View) -> BTreeSet<u64> {
+    let is_able = |node: &&u64| view.living.contains(node) && !view.silent.contains(node);
+    let able = view.nodes.iter().filter(is_able).count();
+    let missing = enough(view).saturating_sub(able);
+    let fresh = view.living.difference(&view.nodes);
+    let fresh = fresh.filter(|node| !view.silent.contains(node));
+    fresh.take(missing).copied().collect()
+}
+
+fn enough(view: &View) -> usize {
+    wanted(view.living.len()).min(view.most.max(1))
 }
 
 fn target(view: &View) -> BTreeSet<u64> {
-    let wanted = wanted(view.living.len()).min(view.most.max(1));
+    let wanted = enough(view);
     let leader = [view.leader].into_iter();
     let others = view.voters.iter().copied().filter(|n| *n != view.leader);
     let stay = leader.chain(others).filter(|n| view.living.contains(n));
@@ -107,6 +128,7 @@ mod tests {
             nodes: set(1..=nodes),
             living: set(living.iter().copied()),
             ready: set(living.iter().copied()),
+            silent: set([]),
             most: 5,
         }
     }
@@ -126,7 +148,11 @@ mod tests {
             next_step(&view(&[1, 2], 3, &[1, 2, 3])),
             Some(Step::Vote(set([1, 2, 3])))
         );
-        assert_eq!(next_step(&view(&[1, 2, 3], 4, &[1, 2, 3, 4])), None);
+        assert_eq!(next_step(&view(&[1, 2, 3], 3, &[1, 2, 3, 4])), None);
+        assert_eq!(
+            next_step(&view(&[1, 2, 3], 3, &[1, 2, 3, 4, 5, 6])),
+            Some(Step::Add(set([4, 5])))
+        );
         assert_eq!(
             next_step(&view(&[3, 1, 2], 9, &[1, 2, 3, 4, 5, 6, 7, 8, 9])),
             Some(Step::Vote(set(1..=5)))
@@ -136,14 +162,17 @@ mod tests {
     #[test]
     fn the_lost_are_replaced_then_removed() {
         let living = [1, 2, 4, 5, 6, 7];
-        assert_eq!(
-            next_step(&view(&[1, 2, 3, 4, 5], 7, &living)),
-            Some(Step::Vote(set([1, 2, 4, 5, 6])))
-        );
-        assert_eq!(
-            next_step(&view(&[1, 2, 4, 5, 6], 7, &living)),
-            Some(Step::Remove(set([3])))
-        );
+        let mut short = view(&[1, 2, 3, 4, 5], 5, &living);
+        assert_eq!(next_step(&short), Some(Step::Add(set([6]))));
+        short.silent = set([6]);
+        assert_eq!(next_step(&short), Some(Step::Add(set([7]))));
+        short.nodes.insert(6);
+        assert_eq!(next_step(&short), Some(Step::Add(set([7]))));
+        short.nodes.insert(7);
+        short.ready = set([1, 2, 4, 5, 7]);
+        assert_eq!(next_step(&short), Some(Step::Vote(set([1, 2, 4, 5, 7]))));
+        short.voters = set([1, 2, 4, 5, 7]);
+        assert_eq!(next_step(&short), Some(Step::Remove(set([3, 6]))));
         assert_eq!(
             next_step(&view(&[1, 2, 3], 3, &[1, 3])),
             Some(Step::Vote(set([1, 3])))
@@ -181,7 +210,7 @@ mod tests {
             let leader = *leader.get(&voters.iter().copied().collect::<Vec<_>>());
             let mut view = View {
                 leader, nodes: voters.clone(), voters, is_joint: false,
-                ready: living.clone(), living, most: 5,
+                ready: living.clone(), silent: set([]), living, most: 5,
             };
             for _ in 0..10 {
                 match next_step(&view) {
@@ -195,7 +224,7 @@ mod tests {
             prop_assert!(view.voters.is_subset(&view.living));
             prop_assert_eq!(view.voters.len(), wanted(view.living.len()));
             prop_assert!(!view.living.contains(&leader) || view.voters.contains(&leader));
-            prop_assert_eq!(view.nodes, view.living);
+            prop_assert_eq!(view.nodes, view.voters);
         }
     }
 }

@@ -122,8 +122,30 @@ impl HostRecord {
 /// All hosts, each in its latest incarnation. Of an index there is one record, so among the living
 /// an index, a key and a daemon are unique.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Records", into = "Records")]
 pub struct HostTable {
-    records: BTreeMap<u16, HostRecord>,
+    records: Records,
+    keys: BTreeMap<String, u16>,
+    daemons: BTreeMap<u128, u16>,
+}
+
+/// By index.
+type Records = BTreeMap<u16, HostRecord>;
+
+impl From<Records> for HostTable {
+    fn from(records: Records) -> Self {
+        let mut table = HostTable::default();
+        records
+            .into_values()
+            .for_each(|record| table.insert(record));
+        table
+    }
+}
+
+impl From<HostTable> for Records {
+    fn from(table: HostTable) -> Self {
+        table.records
+    }
 }
 
 /// What adding a host found.
@@ -137,8 +159,7 @@ pub(super) enum Admission {
 impl HostTable {
     /// Gives a daemon its number.
     pub(super) fn add(&mut self, facts: &HostFacts) -> Result<Admission, Refusal> {
-        let mut known = self.records.values();
-        if let Some(record) = known.find(|record| record.facts.daemon == facts.daemon) {
+        if let Some(record) = self.at(self.daemons.get(&facts.daemon)) {
             return match record.is_living() {
                 true => Ok(Admission::Known(record.clone())),
                 false => Err(Refusal::DaemonGone(record.id)),
@@ -149,26 +170,46 @@ impl HostTable {
             facts: facts.clone(),
             state: HostState::Living,
         };
-        self.records.insert(record.id.index, record.clone());
+        self.insert(record.clone());
         Ok(Admission::New(record))
+    }
+
+    /// Also in the place of a former one with this index.
+    fn insert(&mut self, record: HostRecord) {
+        let index = record.id.index;
+        if let Some(former) = self.records.get(&index) {
+            self.keys.remove(&former.facts.key);
+            self.daemons.remove(&former.facts.daemon);
+        }
+        self.keys.insert(record.facts.key.clone(), index);
+        self.daemons.insert(record.facts.daemon, index);
+        self.records.insert(index, record);
+    }
+
+    fn at(&self, index: Option<&u16>) -> Option<&HostRecord> {
+        self.records.get(index?)
     }
 
     /// The old index and the next incarnation for a key that was here; else the index that is wanted, or
     /// the lowest one, of those never used; when there is none, the lowest of a host that is gone.
     fn number_for(&self, key: &str, wanted: Option<u16>) -> Result<HostId, Refusal> {
-        if let Some(former) = self.records.values().find(|record| record.facts.key == key) {
+        if let Some(former) = self.at(self.keys.get(key)) {
             if former.is_living() {
                 return Err(Refusal::HostLives(former.id));
             }
-            if let Some(next) = next_incarnation(former) {
-                return Ok(next);
-            }
+            return next_incarnation(former).ok_or(Refusal::TooManyHosts);
         }
         let is_unused =
             |index: &u16| (1..=HOST_MAX).contains(index) && !self.records.contains_key(index);
+        let next = self.next_index();
+        let first = if self.records.len() < usize::from(next) - 1 {
+            1
+        } else {
+            next
+        };
         let unused = wanted.filter(is_unused);
         let unused = unused
-            .or_else(|| (1..=HOST_MAX).find(is_unused))
+            .or_else(|| (first..=HOST_MAX).find(is_unused))
             .map(|index| HostId::new(index, 1));
         let mut gone = self.records.values().filter(|record| !record.is_living());
         let number = unused.or_else(|| gone.find_map(next_incarnation));

@@ -1,0 +1,138 @@
+//! Hosts that do not vote ask for what is decided: the host above in the tree, and when it does not
+//! answer, those above it, any voter, anybody. See [`super::tree`].
+
+use super::links::CallError;
+use super::machine::Feeder;
+use super::message::{Answer, Body, Followed, NoAnswer};
+use super::node::Node;
+use crate::cluster::registry::HostId;
+use pvm::limits::LEDGER_HOLD_MS;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// How long the host above may take longer than it was asked to wait.
+const GRACE: Duration = Duration::from_millis(1_500);
+/// How long a host that has not answered is gone round.
+const DETOUR: Duration = Duration::from_secs(10);
+/// Before another is asked, when one has refused.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Asks, until the ledger stops, as long as no leader feeds this node.
+pub(super) async fn run(node: Arc<Node>) {
+    let mut detours = Detours::default();
+    for turn in 0.. {
+        if node.store.feeder() != Feeder::Tree {
+            sleep(node.config.heartbeat).await;
+            continue;
+        }
+        let Some(host) = source(&node, &mut detours, turn) else {
+            sleep(PAUSE).await;
+            continue;
+        };
+        match ask(&node, host).await {
+            Ok(()) => {}
+            Err(Failed::Expelled) => {
+                node.store.expel();
+                sleep(DETOUR).await;
+            }
+            Err(Failed::Silent) => {
+                detours.avoid(host);
+                let why = "it passes no news on".to_owned();
+                tokio::spawn(super::keeper::suspect(node.clone(), host, why));
+            }
+            Err(Failed::Refused) => {
+                detours.avoid(host);
+                sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Why there is nothing new.
+enum Failed {
+    Silent,
+    Refused,
+    /// This host does not belong any more.
+    Expelled,
+}
+
+async fn ask(node: &Node, host: HostId) -> Result<(), Failed> {
+    let after = node.store.applied().map(|applied| applied.index);
+    let body = Body::Follow {
+        after,
+        hold_ms: LEDGER_HOLD_MS,
+    };
+    let deadline = Duration::from_millis(LEDGER_HOLD_MS) + GRACE;
+    let followed = match node.links.call(host, body, deadline).await {
+        Ok(Answer::Followed(followed)) => followed,
+        Err(CallError::Refused(NoAnswer::Gone)) => return Err(Failed::Expelled),
+        Err(CallError::Wire(_)) => return Err(Failed::Silent),
+        _ => return Err(Failed::Refused),
+    };
+    if let Err(error) = node.store.take(followed.feed) {
+        tracing::warn!(%host, %error, "what another host passes on cannot be used");
+        return Err(Failed::Refused);
+    }
+    node.links
+        .note_quorum(Duration::from_millis(followed.quorum_age_ms));
+    node.links.told.send_if_modified(|told| {
+        let changed = *told != followed.leader;
+        *told = followed.leader;
+        changed
+    });
+    Ok(())
+}
+
+/// Answers who asks.
+pub(super) async fn serve(node: &Node, after: Option<u64>, hold: Duration) -> Followed {
+    let feed = node.store.feed(after, hold).await;
+    let age = node.links.quorum_age().as_millis();
+    Followed {
+        leader: node.leader(),
+        quorum_age_ms: u64::try_from(age).unwrap_or(u64::MAX),
+        feed,
+    }
+}
+
+/// Hosts that are not asked for a while.
+#[derive(Default)]
+struct Detours(BTreeMap<HostId, Instant>);
+
+impl Detours {
+    fn avoid(&mut self, host: HostId) {
+        self.0.insert(host, Instant::now());
+    }
+
+    fn is_open(&mut self, host: HostId) -> bool {
+        self.0.retain(|_, since| since.elapsed() < DETOUR);
+        !self.0.contains_key(&host)
+    }
+}
+
+/// Whom to ask: the nearest above that answers. When those above have no news themselves (in the moment
+/// of a change hosts may even be above each other), a voter; when all fail, anybody.
+fn source(node: &Node, detours: &mut Detours, turn: usize) -> Option<HostId> {
+    let (place, _) = node.place();
+    let is_stale = node.links.quorum_age() > 2 * node.config.silence;
+    let mut above = place.above.iter().filter(|_| !is_stale).copied();
+    if let Some(host) = above.find(|host| detours.is_open(*host)) {
+        return Some(host);
+    }
+    let (roots, living, _) = node.store.everybody();
+    let others = |hosts: BTreeSet<HostId>| {
+        let mut hosts: Vec<_> = hosts
+            .into_iter()
+            .filter(|host| *host != node.me())
+            .collect();
+        let start = turn % hosts.len().max(1);
+        hosts.rotate_left(start);
+        hosts
+    };
+    let (roots, living) = (others(roots), others(living));
+    let door = Some(node.door).filter(|door| *door != node.me());
+    let all = roots.iter().chain(&door).chain(&living).copied();
+    let mut open = all.filter(|host| detours.is_open(*host));
+    open.next().or(living.first().copied()).or(door)
+}
