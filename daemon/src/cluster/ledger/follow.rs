@@ -2,9 +2,9 @@
 //! answer, those above it, any voter, anybody. See [`super::tree`].
 
 use super::links::CallError;
-use super::machine::Feeder;
 use super::message::{Answer, Body, Followed, NoAnswer};
 use super::node::Node;
+use super::store::Feeder;
 use crate::cluster::registry::HostId;
 use pvm::limits::LEDGER_HOLD_MS;
 use std::collections::{BTreeMap, BTreeSet};

@@ -3,9 +3,9 @@
 
 use super::config::TwoHosts;
 use super::links::CallError;
-use super::machine::News;
 use super::message::{Answer, Body, NoAnswer, Standing, Verdict};
 use super::node::Node;
+use super::store::News;
 use crate::cluster::registry::{Command, HostId, HostRecord};
 use openraft::ServerState;
 use pvm::limits::REASON_MAX;

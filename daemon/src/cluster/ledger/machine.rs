@@ -1,365 +1,19 @@
-//! The registry as the state machine of the consensus, and the source of news.
-//!
-//! News are sent while the registry is locked, so they are in its order, and what is read after a
-//! piece of news has come is at least as new.
+//! The store as the state machine of the consensus.
 
-use super::message::Feed;
-use super::recent::Recent;
-use super::types::{
-    Entry, LogId, Membership, SnapshotMeta, StorageError, StoredMembership, Types, host,
-};
-use crate::cluster::registry::{Event, HostId, HostRecord, Outcome, Registry};
+use super::store::{State, Store};
+use super::types::{Entry, LogId, SnapshotMeta, StorageError, StoredMembership, Types};
+use crate::cluster::registry::Outcome;
 use openraft::storage::RaftStateMachine;
-use openraft::{
-    AnyError, EntryPayload, OptionalSend, RaftSnapshotBuilder, Snapshot, StorageIOError,
-};
+use openraft::{AnyError, OptionalSend, RaftSnapshotBuilder, Snapshot, StorageIOError};
 use pvm::wire::value;
-use std::collections::BTreeSet;
 use std::io::Cursor;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
-use tokio::sync::{Notify, mpsc, watch};
-use tokio::time::timeout;
+use std::sync::{Arc, MutexGuard};
 
-/// What a ledger tells its daemon.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum News {
-    /// The next event; those of one entry of the log have its index.
-    Event {
-        /// Of the entry.
-        index: u64,
-        /// What has happened.
-        event: Event,
-    },
-    /// This host has missed events, up to this entry; the registry is now this.
-    Reset {
-        /// Of the last entry that is in it.
-        index: u64,
-        /// What is so.
-        registry: Box<Registry>,
-    },
-    /// No leader that reaches a majority has been heard of for this time. Nothing can be put in
-    /// order here; perhaps it is elsewhere.
-    QuorumLost {
-        /// How long.
-        silent: Duration,
-    },
-    /// There is a leader again.
-    QuorumRegained,
-    /// The other one of two hosts is silent: this one goes on alone, with a history of its own. When
-    /// the other is not lost already, an event that it is follows.
-    TakenOver,
-    /// The others regard this host as lost, or it was admitted and has never heard of them again;
-    /// it must start anew.
-    Expelled,
-}
-
-/// From where the entries come that are applied here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Feeder {
-    /// From the host above in the tree.
-    Tree,
-    /// From the consensus that runs here.
-    Consensus,
-}
-
-#[derive(Debug)]
-struct State {
-    feeder: Feeder,
-    recent: Recent,
-    /// The registry as bytes, as it was after this entry.
-    whole: Option<(Option<LogId>, Vec<u8>)>,
-    /// Counts changes of the hosts and of the members of the consensus.
-    version: u64,
-    registry: Registry,
-    applied: Option<LogId>,
-    membership: StoredMembership,
-    snapshot: Option<(SnapshotMeta, Arc<Vec<u8>>)>,
-    snapshots: u64,
-    reign: u64,
-    expelled: bool,
-    news: mpsc::UnboundedSender<News>,
-}
-
-/// The registry and where it is in the log; outlives a change of history.
-#[derive(Debug)]
-pub(super) struct Store {
-    state: Mutex<State>,
-    /// Rung when hosts come or go.
-    pub(super) hosts_changed: Notify,
-    /// The entry after the last one that was applied.
-    next: watch::Sender<u64>,
-}
-
-impl Store {
-    /// Keeps so many entries for others.
-    pub(super) fn new(keep: u64, news: mpsc::UnboundedSender<News>) -> Arc<Self> {
-        let state = State {
-            feeder: Feeder::Tree,
-            recent: Recent::new(keep),
-            whole: None,
-            version: 0,
-            registry: Registry::default(),
-            applied: None,
-            membership: StoredMembership::default(),
-            snapshot: None,
-            snapshots: 0,
-            reign: 0,
-            expelled: false,
-            news,
-        };
-        Arc::new(Store {
-            state: Mutex::new(state),
-            hosts_changed: Notify::new(),
-            next: watch::Sender::new(0),
-        })
+fn snapshot((meta, bytes): &(SnapshotMeta, Arc<Vec<u8>>)) -> Snapshot<Types> {
+    Snapshot {
+        meta: meta.clone(),
+        snapshot: Box::new(Cursor::new(bytes.as_ref().clone())),
     }
-
-    /// The state machine to give to a new consensus; one that was given before has no effect any
-    /// longer.
-    pub(super) fn machine(self: &Arc<Self>) -> Machine {
-        let mut state = self.lock();
-        state.reign += 1;
-        Machine {
-            store: self.clone(),
-            reign: state.reign,
-        }
-    }
-
-    /// Makes this node the only voter of what has been applied, in a history of its own.
-    pub(super) fn inherit(self: &Arc<Self>, membership: Membership) -> Machine {
-        {
-            let mut state = self.lock();
-            state.membership = StoredMembership::new(state.applied, membership);
-            state.version += 1;
-        }
-        self.adopt()
-    }
-
-    /// For a new consensus that goes on from what has been applied.
-    pub(super) fn adopt(self: &Arc<Self>) -> Machine {
-        {
-            let mut state = self.lock();
-            state.feeder = Feeder::Consensus;
-            state.snapshot = None;
-        }
-        self.machine()
-    }
-
-    /// From where entries are taken now.
-    pub(super) fn feeder(&self) -> Feeder {
-        self.lock().feeder
-    }
-
-    /// Takes entries from there only, from now on; returns the last one that has been applied.
-    pub(super) fn feed_by(&self, feeder: Feeder) -> Option<LogId> {
-        let mut state = self.lock();
-        state.feeder = feeder;
-        state.applied
-    }
-
-    /// What has come from the host above. It has no effect when a consensus feeds this node by now.
-    ///
-    /// # Errors
-    /// When something is missing before it, or it makes no sense.
-    pub(super) fn take(&self, feed: Feed) -> Result<(), BadFeed> {
-        let mut state = self.lock();
-        let version = state.version;
-        if state.feeder == Feeder::Tree {
-            match feed {
-                Feed::Nothing => {}
-                Feed::Entries(entries) => state.take_entries(entries)?,
-                Feed::Snapshot { meta, bytes } if meta.last_log_id > state.applied => {
-                    state.install(&meta, &bytes)?;
-                }
-                // It is older than what is here.
-                Feed::Snapshot { .. } => {}
-            }
-        }
-        let changed = state.version != version;
-        self.applied_more(state, changed);
-        Ok(())
-    }
-
-    /// What is new after this entry, as soon as something is; nothing when it takes longer than that.
-    pub(super) async fn feed(&self, after: Option<u64>, hold: Duration) -> Feed {
-        let wanted = after.map_or(0, |after| after.saturating_add(1));
-        let mut next = self.next.subscribe();
-        // This store outlives the wait.
-        let _ = timeout(hold, next.wait_for(|next| *next > wanted)).await;
-        let mut state = self.lock();
-        if *next.borrow() <= wanted {
-            return Feed::Nothing;
-        }
-        match state.recent.from(wanted) {
-            Some(entries) => Feed::Entries(entries),
-            // What has no bytes cannot be sent; who asks finds another.
-            None => state.whole().unwrap_or(Feed::Nothing),
-        }
-    }
-
-    /// The members of the consensus, as far as is decided, the hosts that live, and how often either
-    /// has changed.
-    pub(super) fn everybody(&self) -> (BTreeSet<HostId>, BTreeSet<HostId>, u64) {
-        let state = self.lock();
-        let nodes = state.membership.membership().nodes();
-        let living = state.registry.hosts().living();
-        let living = living.map(|HostRecord { id, .. }| *id);
-        (
-            nodes.map(|(node, _)| host(*node)).collect(),
-            living.collect(),
-            state.version,
-        )
-    }
-
-    /// How often the hosts or the members of the consensus have changed.
-    pub(super) fn version(&self) -> u64 {
-        self.lock().version
-    }
-
-    /// The members of the consensus, as far as is decided.
-    pub(super) fn membership(&self) -> Membership {
-        self.lock().membership.membership().clone()
-    }
-
-    /// Tells whoever waits for entries, and for hosts.
-    fn applied_more(&self, state: MutexGuard<'_, State>, hosts_changed: bool) {
-        let next = state.applied.map_or(0, |applied| applied.index + 1);
-        drop(state);
-        self.next
-            .send_if_modified(|now| std::mem::replace(now, next) != next);
-        if hosts_changed {
-            self.hosts_changed.notify_one();
-        }
-    }
-
-    pub(super) fn read<T>(&self, reader: impl FnOnce(&Registry) -> T) -> T {
-        reader(&self.lock().registry)
-    }
-
-    pub(super) fn applied(&self) -> Option<LogId> {
-        self.lock().applied
-    }
-
-    /// Nobody may listen any longer; that is fine.
-    pub(super) fn tell(&self, news: News) {
-        let _ = self.lock().news.send(news);
-    }
-
-    /// The others regard this host as lost; that is told once.
-    pub(super) fn expel(&self) {
-        let mut state = self.lock();
-        if !std::mem::replace(&mut state.expelled, true) {
-            let _ = state.news.send(News::Expelled);
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn apply(&mut self, entry: Entry) -> Vec<Outcome> {
-        let index = entry.log_id.index;
-        self.applied = Some(entry.log_id);
-        self.recent.push(entry.clone());
-        self.whole = None;
-        let batch = match entry.payload {
-            EntryPayload::Blank => return Vec::new(),
-            EntryPayload::Membership(membership) => {
-                self.membership = StoredMembership::new(Some(entry.log_id), membership);
-                self.version += 1;
-                return Vec::new();
-            }
-            EntryPayload::Normal(batch) => batch,
-        };
-        let (outcomes, events) = self.registry.apply_batch(&batch);
-        if events.iter().any(is_about_hosts) {
-            self.version += 1;
-        }
-        for event in events {
-            let _ = self.news.send(News::Event { index, event });
-        }
-        outcomes
-    }
-
-    fn take_entries(&mut self, entries: Vec<Entry>) -> Result<(), BadFeed> {
-        for entry in entries {
-            let next = self.applied.map_or(0, |applied| applied.index + 1);
-            match entry.log_id.index {
-                index if index < next => {}
-                index if index > next => return Err(BadFeed::Gap { next, index }),
-                _ => drop(self.apply(entry)),
-            }
-        }
-        Ok(())
-    }
-
-    /// Replaces all that was known.
-    fn install(&mut self, meta: &SnapshotMeta, bytes: &[u8]) -> Result<(), value::ValueError> {
-        let registry: Registry = value::decode(bytes)?;
-        self.registry = registry.clone();
-        self.applied = meta.last_log_id;
-        self.membership = meta.last_membership.clone();
-        self.recent.clear();
-        self.version += 1;
-        let _ = self.news.send(News::Reset {
-            index: meta.last_log_id.map_or(0, |id| id.index),
-            registry: Box::new(registry),
-        });
-        Ok(())
-    }
-
-    /// All that is so. It is kept: many hosts come at once.
-    fn whole(&mut self) -> Result<Feed, value::ValueError> {
-        let kept = self.whole.take().filter(|(at, _)| *at == self.applied);
-        let bytes = match kept {
-            Some((_, bytes)) => bytes,
-            None => value::encode(&self.registry)?,
-        };
-        self.whole = Some((self.applied, bytes.clone()));
-        let meta = SnapshotMeta {
-            last_log_id: self.applied,
-            last_membership: self.membership.clone(),
-            snapshot_id: String::new(),
-        };
-        Ok(Feed::Snapshot { meta, bytes })
-    }
-
-    fn keep_snapshot(&mut self) -> Result<Snapshot<Types>, MachineError> {
-        let bytes = value::encode(&self.registry)?;
-        self.snapshots += 1;
-        let meta = SnapshotMeta {
-            last_log_id: self.applied,
-            last_membership: self.membership.clone(),
-            snapshot_id: format!("{}-{}", self.reign, self.snapshots),
-        };
-        let bytes = Arc::new(bytes);
-        self.snapshot = Some((meta.clone(), bytes.clone()));
-        Ok(snapshot(meta, &bytes))
-    }
-}
-
-fn is_about_hosts(event: &Event) -> bool {
-    matches!(
-        event,
-        Event::HostAdded(_) | Event::HostLost { .. } | Event::HostLeft(_)
-    )
-}
-
-fn snapshot(meta: SnapshotMeta, bytes: &Arc<Vec<u8>>) -> Snapshot<Types> {
-    let snapshot = Box::new(Cursor::new(bytes.as_ref().clone()));
-    Snapshot { meta, snapshot }
-}
-
-/// Why what has come from above is not taken.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum BadFeed {
-    #[error("entry {next} is missing before entry {index}")]
-    Gap { next: u64, index: u64 },
-    #[error("the registry is damaged: {0}")]
-    Value(#[from] value::ValueError),
 }
 
 /// Why the state machine does not do what its consensus wants; this ends that consensus.
@@ -385,6 +39,11 @@ pub(super) struct Machine {
 }
 
 impl Machine {
+    /// As long as nobody else has been given a later reign.
+    pub(super) fn new(store: Arc<Store>, reign: u64) -> Self {
+        Machine { store, reign }
+    }
+
     /// The state, as long as it is this consensus that may change it.
     fn state(&self) -> Result<MutexGuard<'_, State>, MachineError> {
         let state = self.store.lock();
@@ -397,7 +56,9 @@ impl Machine {
 
 impl RaftSnapshotBuilder<Types> for Machine {
     async fn build_snapshot(&mut self) -> Result<Snapshot<Types>, StorageError> {
-        Ok(self.state()?.keep_snapshot()?)
+        let mut state = self.state()?;
+        let kept = state.keep_snapshot().map_err(MachineError::Value)?;
+        Ok(snapshot(kept))
     }
 }
 
@@ -446,7 +107,6 @@ impl RaftStateMachine<Types> for Machine {
 
     async fn get_current_snapshot(&mut self) -> Result<Option<Snapshot<Types>>, StorageError> {
         let state = self.state()?;
-        let kept = state.snapshot.as_ref();
-        Ok(kept.map(|(meta, bytes)| snapshot(meta.clone(), bytes)))
+        Ok(state.snapshot.as_ref().map(snapshot))
     }
 }

@@ -50,6 +50,7 @@ mod queue;
 mod recent;
 mod serve;
 mod steward;
+mod store;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -58,7 +59,7 @@ mod voters;
 mod wire;
 
 pub use config::{Config, TwoHosts};
-pub use machine::News;
+pub use store::News;
 pub use types::Lineage;
 pub use wire::{BoxFuture, Prober, Wire, WireError};
 

@@ -3,8 +3,9 @@
 use super::config::Config;
 use super::links::{Links, Network};
 use super::log::Log;
-use super::machine::{Feeder, Machine, News, Store};
+use super::machine::Machine;
 use super::queue::Queue;
+use super::store::{Feeder, News, Store};
 use super::tree::Place;
 use super::types::{Lineage, LogId, Membership, Raft, Vote, host};
 use super::{LedgerError, World, voters};

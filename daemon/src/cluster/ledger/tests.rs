@@ -1,5 +1,6 @@
 use super::log::Log;
-use super::machine::{Feeder, Machine, Store};
+use super::machine::Machine;
+use super::store::{Feeder, Store};
 use super::types::{Entry, LogId, Membership, StorageError, Types, Vote};
 use crate::cluster::registry::{Batch, Command, HostId};
 use openraft::storage::{RaftLogStorage, RaftLogStorageExt};
