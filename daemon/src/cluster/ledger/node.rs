@@ -137,24 +137,27 @@ impl Node {
         self.run(log, machine).await
     }
 
-    /// A leader feeds this node from now on: its consensus goes on from what the tree has brought.
-    pub(super) async fn join_consensus(&self) -> Result<(), LedgerError> {
-        self.links.note_append();
-        if self.store.feeder() == Feeder::Consensus {
-            return Ok(());
-        }
+    /// The consensus, once none makes room for another: who asked the former would be told that it has
+    /// stopped, and never ask again.
+    pub(super) async fn raft_at_rest(&self) -> Raft {
         let _changing = self.changing.lock().await;
-        if self.store.feeder() == Feeder::Consensus {
-            return Ok(());
+        self.raft()
+    }
+
+    /// A leader feeds this node from now on: its consensus goes on from what the tree has brought.
+    pub(super) async fn join_consensus(&self) -> Result<Raft, LedgerError> {
+        let _changing = self.changing.lock().await;
+        self.links.note_append();
+        let was = self.store.feeder();
+        let applied = self.store.feed_by(Feeder::Consensus);
+        // Without an entry here the consensus that runs begins at the same place.
+        if let (Feeder::Tree, Some(applied)) = (was, applied) {
+            let (raft, log) = self.parts();
+            let _ = raft.shutdown().await;
+            let machine = self.store.adopt();
+            self.run(log.resume(applied), machine).await?;
         }
-        let Some(applied) = self.store.feed_by(Feeder::Consensus) else {
-            // It has nothing either; the consensus that runs begins at the same place.
-            return Ok(());
-        };
-        let (raft, log) = self.parts();
-        let _ = raft.shutdown().await;
-        let machine = self.store.adopt();
-        self.run(log.resume(applied), machine).await
+        Ok(self.raft())
     }
 
     /// Lets the tree feed this node when no leader does any longer. Only who does not vote may: of what

@@ -36,15 +36,15 @@ async fn answer(node: &Arc<Node>, request: Request) -> Result<Answer, NoAnswer> 
         Body::Append { rpc, quorum_age_ms } => append(node, rpc, quorum_age_ms).await,
         Body::Vote(_) if is_gone(node, request.from) => Err(NoAnswer::Gone),
         Body::Vote(rpc) => {
-            let voted = node.raft().vote(rpc).await;
+            let voted = node.raft_at_rest().await.vote(rpc).await;
             voted.map(Answer::Vote).map_err(|_| NoAnswer::Stopped)
         }
         Body::Snapshot { vote, meta, bytes } => {
-            let joined = node.join_consensus().await;
-            joined.map_err(|_| NoAnswer::Stopped)?;
+            let raft = node.join_consensus().await;
+            let raft = raft.map_err(|_| NoAnswer::Stopped)?;
             let snapshot = Box::new(Cursor::new(bytes));
             let snapshot = Snapshot { meta, snapshot };
-            let installed = node.raft().install_full_snapshot(vote, snapshot).await;
+            let installed = raft.install_full_snapshot(vote, snapshot).await;
             installed
                 .map(Answer::Snapshot)
                 .map_err(|_| NoAnswer::Stopped)
@@ -72,9 +72,9 @@ async fn append(
     rpc: AppendEntriesRequest<Types>,
     quorum_age_ms: u64,
 ) -> Result<Answer, NoAnswer> {
-    let joined = node.join_consensus().await;
-    joined.map_err(|_| NoAnswer::Stopped)?;
-    let appended = node.raft().append_entries(rpc).await;
+    let raft = node.join_consensus().await;
+    let raft = raft.map_err(|_| NoAnswer::Stopped)?;
+    let appended = raft.append_entries(rpc).await;
     let response = appended.map_err(|_| NoAnswer::Stopped)?;
     if !matches!(response, AppendEntriesResponse::HigherVote(_)) {
         node.links.note_quorum(Duration::from_millis(quorum_age_ms));
