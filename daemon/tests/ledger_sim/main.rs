@@ -464,6 +464,29 @@ fn who_was_away_for_long_is_told_what_is_so() {
 }
 
 #[test]
+fn a_voter_that_is_replaced_while_it_is_cut_off_hears_of_it() {
+    simulate(1, async {
+        let mut machine = Machine::of(5, 1, Config::default()).await;
+        let leader = machine.leader().expect("there is a leader");
+        let others: Vec<HostId> = machine.living.keys().copied().collect();
+        let mut others = others.into_iter().filter(|host| *host != leader);
+        let (away, dies) = (others.next_back(), others.next_back());
+        let (away, dies) = (away.expect("five"), dies.expect("five"));
+        machine.net.charm(away);
+        machine.net.cut_off([away]);
+        machine.kill(dies).await;
+        // Of four hosts three vote.
+        while machine.living[&leader].ledger.voters().len() != 3 {
+            sleep(ms(50)).await;
+        }
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(machine.living[&away].ledger.voters().len(), 5);
+        machine.net.cut_off([]);
+        machine.settle(4).await;
+    });
+}
+
+#[test]
 fn events_are_quick_and_deaths_too() {
     simulate(1, async {
         let mut machine = Machine::of(9, 1, Config::default()).await;

@@ -25,6 +25,9 @@ pub(super) async fn run(node: Arc<Node>) {
     for turn in 0.. {
         if node.store.feeder() != Feeder::Tree {
             sleep(node.config.heartbeat).await;
+            if node.is_forsaken() {
+                look_around(&node, &mut detours, turn).await;
+            }
             continue;
         }
         let Some(host) = source(&node, &mut detours, turn) else {
@@ -47,6 +50,17 @@ pub(super) async fn run(node: Arc<Node>) {
                 sleep(PAUSE).await;
             }
         }
+    }
+}
+
+/// Asks somebody who the members of the consensus are.
+async fn look_around(node: &Node, detours: &mut Detours, turn: usize) {
+    let Some(host) = anybody(node, detours, turn) else {
+        return;
+    };
+    match node.links.call(host, Body::Members, GRACE).await {
+        Ok(Answer::Members(members)) => node.hear_of(&members),
+        _ => detours.avoid(host),
     }
 }
 
@@ -120,6 +134,11 @@ fn source(node: &Node, detours: &mut Detours, turn: usize) -> Option<HostId> {
     if let Some(host) = above.find(|host| detours.is_open(*host)) {
         return Some(host);
     }
+    anybody(node, detours, turn)
+}
+
+/// A member of the consensus, or any other host that lives: another one each time.
+fn anybody(node: &Node, detours: &mut Detours, turn: usize) -> Option<HostId> {
     let (roots, living, _) = node.store.everybody();
     let others = |hosts: BTreeSet<HostId>| {
         let mut hosts: Vec<_> = hosts

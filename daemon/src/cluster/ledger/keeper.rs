@@ -67,12 +67,7 @@ fn lead(node: &Arc<Node>) {
     }
     for host in node.links.take_silent(node.config.silence) {
         let node = node.clone();
-        tokio::spawn(async move {
-            // One that lives is asked again; who is not a member of the consensus would be by nobody.
-            if judge(&node, host, "it takes no entries").await != Verdict::Open {
-                node.links.forget(host);
-            }
-        });
+        tokio::spawn(async move { judge(&node, host, "it takes no entries").await });
     }
 }
 
@@ -152,8 +147,18 @@ async fn is_alive(node: &Node, host: &HostRecord) -> bool {
     timeout(PROBE, probe).await.unwrap_or(false)
 }
 
-/// As the leader: finds out whether a host lives, and says that it is lost when it does not.
+/// As the leader: finds out whether a host lives, and says that it is lost when it does not. What was
+/// noted of it before is settled by that: of one that lives and is no member of the consensus, nobody
+/// else would find out that it answers again.
 pub(super) async fn judge(node: &Arc<Node>, host: HostId, why: &str) -> Verdict {
+    let verdict = find_out(node, host, why).await;
+    if verdict != Verdict::Open {
+        node.links.forget(host);
+    }
+    verdict
+}
+
+async fn find_out(node: &Arc<Node>, host: HostId, why: &str) -> Verdict {
     let record = node
         .store
         .read(|registry| registry.hosts().record(host).cloned());

@@ -1,6 +1,6 @@
 //! What ledgers say to each other: one request, one answer, as bytes.
 
-use super::types::{Entry, Lineage, SnapshotMeta, Types, Vote};
+use super::types::{Entry, Lineage, SnapshotMeta, StoredMembership, Types, Vote};
 use crate::cluster::registry::{Batch, HostId, Outcome};
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, VoteRequest, VoteResponse,
@@ -37,6 +37,8 @@ pub(super) enum Body {
     },
     /// For what is new after this entry; when nothing is, to wait for it for so long.
     Follow { after: Option<u64>, hold_ms: u64 },
+    /// Who the members of the consensus are, as far as is decided.
+    Members,
     /// Of the leader: to put commands in order.
     Propose(Batch),
     /// Of the leader: to see whether a host lives.
@@ -52,6 +54,7 @@ pub(super) enum Answer {
     Vote(VoteResponse<u64>),
     Snapshot(SnapshotResponse<u64>),
     Followed(Followed),
+    Members(StoredMembership),
     Proposed(Vec<Outcome>),
     Verdict(Verdict),
     Standing(Standing),

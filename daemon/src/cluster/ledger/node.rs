@@ -7,7 +7,7 @@ use super::machine::Machine;
 use super::queue::Queue;
 use super::store::{Feeder, News, Store};
 use super::tree::Place;
-use super::types::{Lineage, LogId, Membership, Raft, Vote, host};
+use super::types::{Lineage, LogId, Membership, Raft, StoredMembership, Vote, host};
 use super::{LedgerError, World, voters};
 use crate::cluster::registry::{Batch, HostId, Outcome};
 use openraft::error::{ClientWriteError, RaftError};
@@ -171,6 +171,23 @@ impl Node {
         let votes = metrics.membership_config.voter_ids().any(|n| n == node);
         let is_idle = !votes && metrics.state == ServerState::Learner;
         if is_idle && !self.links.is_appended_to(APPEND_AGE) {
+            self.store.feed_by(Feeder::Tree);
+        }
+    }
+
+    /// Whether this node takes entries of a leader only, and none comes.
+    pub(super) fn is_forsaken(&self) -> bool {
+        let is_fed = self.store.feeder() == Feeder::Consensus;
+        is_fed && !self.is_leader() && self.links.quorum_age() >= self.config.silence
+    }
+
+    /// Others say who the members are. When this node is none by a later decision than it knows of, it
+    /// was removed while it was cut off: nobody tells it anything but the tree.
+    pub(super) fn hear_of(&self, members: &StoredMembership) {
+        let metrics = self.metrics();
+        let is_later = members.log_id() > metrics.membership_config.log_id();
+        let node = self.me().node();
+        if is_later && members.membership().get_node(&node).is_none() {
             self.store.feed_by(Feeder::Tree);
         }
     }

@@ -55,6 +55,7 @@ async fn answer(node: &Arc<Node>, request: Request) -> Result<Answer, NoAnswer> 
             let hold = Duration::from_millis(hold_ms.min(LEDGER_HOLD_MS));
             Ok(Answer::Followed(follow::serve(node, after, hold).await))
         }
+        Body::Members => Ok(Answer::Members(node.store.stored_membership())),
         Body::Propose(batch) => propose(node, batch).await,
         Body::Suspect { host, why } if why.len() <= REASON_MAX => {
             if !node.is_leader() {

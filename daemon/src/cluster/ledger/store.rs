@@ -214,6 +214,11 @@ impl Store {
         self.lock().membership.membership().clone()
     }
 
+    /// The same with the entry that decided it.
+    pub(super) fn stored_membership(&self) -> StoredMembership {
+        self.lock().membership.clone()
+    }
+
     /// Tells whoever waits for entries, and for hosts.
     pub(super) fn applied_more(&self, state: MutexGuard<'_, State>, hosts_changed: bool) {
         let next = state.applied.map_or(0, |applied| applied.index + 1);
