@@ -364,6 +364,24 @@ impl Sink {
             .pieces(offset, len, |address, _, piece| each(address, piece));
     }
 
+    /// Shows the first `len` packed bytes, cut to the capacity, to `body`, which may change them.
+    pub(super) fn change(&mut self, len: usize, body: impl FnOnce(&mut [u8])) {
+        let len = len.min(self.len);
+        match self.memory.contiguous() {
+            Some(_) if len == 0 => {}
+            Some(base) => {
+                // SAFETY: the maker of this sink promised memory for its capacity, to which `len` was
+                // cut, that nobody else touches; it was written, or initialized, before.
+                body(unsafe { std::slice::from_raw_parts_mut(base, len) });
+            }
+            None => {
+                let mut bytes = gather(&self.memory, 0, len);
+                body(&mut bytes);
+                self.write(0, &bytes);
+            }
+        }
+    }
+
     /// The owned room; `None` for borrowed memory.
     pub fn into_vec(self) -> Option<Vec<u8>> {
         match self.memory {
@@ -371,6 +389,19 @@ impl Sink {
             Memory::Borrowed { .. } | Memory::Boxed { .. } => None,
         }
     }
+}
+
+/// A packed copy of `len` bytes of a memory, from packed offset `start` on.
+///
+/// The part is inside the memory and nobody writes there: owners of ends and workspaces see to it.
+pub(super) fn gather(memory: &Memory, start: usize, len: usize) -> Vec<u8> {
+    let mut bytes = vec![0u8; len];
+    let to = bytes.as_mut_ptr();
+    memory.pieces(start, len, |from, at, piece| {
+        // SAFETY: the part is inside the memory and nobody writes there; `at + piece <= len`.
+        unsafe { to.add(at).copy_from_nonoverlapping(from, piece) }
+    });
+    bytes
 }
 
 /// Copies `len` packed bytes of `source` from `from` on to packed offset `to` of `sink`; what is

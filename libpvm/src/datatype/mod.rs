@@ -4,11 +4,15 @@
 //! [`Source`] or a [`Sink`]: memory plus layout, read or written in *packed* offsets. Contiguous
 //! memory never goes through the run interpreter. A [`Workspace`] is memory whose parts are message
 //! ends of several requests at a time.
+//!
+//! How numbers lie in memory is not the same on all hosts: a message has a [`Form`].
 
 mod buffer;
+mod form;
 mod layout;
 mod workspace;
 
 pub use buffer::{Sink, Source, lend, lend_mut, transfer};
+pub use form::{Change, Form, UnlikeError, Word};
 pub use layout::{Layout, LayoutError, Run};
 pub use workspace::{AREAS, Area, LoanError, Workspace};

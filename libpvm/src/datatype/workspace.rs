@@ -10,7 +10,7 @@
 //! `Shared`, and with it the memories, is freed by whoever clears the last bit, one of which is
 //! the owner's. Memories are exchanged only while the owner's bit is the only one.
 
-use super::buffer::{Hold, Memory};
+use super::buffer::{Hold, Memory, gather};
 use super::{Sink, Source};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use std::ops::Range;
@@ -344,17 +344,6 @@ impl Workspace {
             .memory(area)
             .part(part.start, Hold::Loan { _loan: loan }))
     }
-}
-
-/// A packed copy of a part.
-fn gather(memory: &Memory, start: usize, len: usize) -> Vec<u8> {
-    let mut bytes = vec![0u8; len];
-    let to = bytes.as_mut_ptr();
-    memory.pieces(start, len, |from, at, piece| {
-        // SAFETY: the part is inside the memory and nobody writes there; `at + piece <= len`.
-        unsafe { to.add(at).copy_from_nonoverlapping(from, piece) }
-    });
-    bytes
 }
 
 /// Writes packed bytes to a part.
