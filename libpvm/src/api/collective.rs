@@ -2,7 +2,7 @@
 
 use super::communicator::Communicator;
 use super::error::{Error, Result};
-use super::plain::{Plain, plain_hash};
+use super::plain::{Plain, plain_hash, word};
 use super::port::unbox;
 use super::reduction::{Caught, Operation, Reduction};
 use super::request::Request;
@@ -10,7 +10,7 @@ use super::status::Status;
 use crate::collective::{
     Blocks, Call, CallError, Delivery, Op, Place, Run, Scratch, Setup, Vector, plan,
 };
-use crate::datatype::{Sink, Source, lend, lend_mut};
+use crate::datatype::{Sink, Source, Word, lend, lend_mut};
 use crate::engine::Outcome;
 use crate::ids::Rank;
 use crate::wire::value;
@@ -26,6 +26,7 @@ const NOTHING: u64 = u64::MAX;
 struct Job<'a> {
     call: Call<'a>,
     element: u32,
+    word: fn() -> Word,
     op: Option<Op>,
     in_place: bool,
 }
@@ -35,6 +36,7 @@ impl<'a> Job<'a> {
         Self {
             call,
             element: plain_hash::<T>(),
+            word: word::<T>,
             op: None,
             in_place: false,
         }
@@ -589,6 +591,7 @@ impl Communicator {
             context: shape.collective_context(),
             tag: state.tags.next_tag(),
             check: job.check(),
+            word: job.word,
             op: job.op,
         };
         Ok((setup, scratch))

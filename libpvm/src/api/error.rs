@@ -1,6 +1,7 @@
 //! What can go wrong, by whose doing.
 
 use super::plain;
+use crate::datatype::UnlikeError;
 use crate::engine::{EngineError, WaitError};
 use crate::ids::{Rank, Tag, TaskId};
 use crate::session::LinkError;
@@ -83,6 +84,18 @@ pub enum Error {
     Malformed {
         /// What is wrong.
         why: String,
+    },
+    /// A message came from a host whose numbers lie otherwise in memory, and cannot be made ours. The
+    /// message is consumed.
+    #[error(
+        "the message holds {got} of a host of another data format: {why}; send values \
+         (`send_value`) to such hosts, or plain numbers that fit"
+    )]
+    Unlike {
+        /// The type sent and asked for.
+        got: &'static str,
+        /// Why it cannot be converted.
+        why: UnlikeError,
     },
     /// A message came from a task that is not in the communicator.
     #[error("a message came from a task that is not in the communicator")]

@@ -19,6 +19,7 @@ mod collective;
 mod communicator;
 mod direct;
 mod error;
+mod foreign;
 mod info;
 mod make;
 mod notify;
@@ -32,6 +33,7 @@ mod spawn;
 mod status;
 mod vm;
 
+pub use crate::datatype::UnlikeError;
 pub use crate::ids::{JobId, Rank, Tag, TaskId};
 pub use crate::transport::route::Route;
 pub use communicator::Communicator;

@@ -1,5 +1,6 @@
 //! Element types and the hashes by which a receiver knows what it was sent.
 
+use crate::datatype::Word;
 use std::any::TypeId;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -9,6 +10,11 @@ use std::collections::HashMap;
 /// Implemented for every [`bytemuck::Pod`] type: the integers, `f32`, `f64`, arrays of these, and
 /// structs that derive `Pod` (`#[repr(C)] #[derive(Clone, Copy, Pod, Zeroable)]`). Slices of plain
 /// data travel as they lie in memory.
+///
+/// Between hosts whose numbers lie otherwise in memory they are converted by the receiver: numbers,
+/// arrays of them, `Wrapping` and `num_complex::Complex`. A `usize` of a host with shorter addresses is
+/// received as `usize` all the same, one that does not fit is an error. What a struct is made of nobody
+/// knows: it is [refused](crate::Error::Unlike) there, and can be sent as a value instead.
 ///
 /// A type without any bytes is refused at compile time where it is used as an element.
 pub trait Plain: bytemuck::Pod + Send + Sync {}
@@ -51,6 +57,62 @@ pub fn plain_hash<T: Plain>() -> u32 {
     match primitive(TypeId::of::<T>()) {
         Some(name) => hash(&[name]),
         None => hash(&["plain ", std::any::type_name::<T>()]),
+    }
+}
+
+/// What elements of type `T` are made of.
+pub(super) fn word<T: Plain>() -> Word {
+    word_of(std::any::type_name::<T>())
+}
+
+/// As [`word`], of the type with this name. There is no other way to tell arrays of numbers from
+/// structs, and by their names types are told apart anyway.
+fn word_of(name: &str) -> Word {
+    match name {
+        "u8" | "i8" => Word::Fixed(1),
+        "u16" | "i16" => Word::Fixed(2),
+        "u32" | "i32" | "f32" => Word::Fixed(4),
+        "u64" | "i64" | "f64" => Word::Fixed(8),
+        "u128" | "i128" => Word::Fixed(16),
+        "usize" => Word::Address { signed: false },
+        "isize" => Word::Address { signed: true },
+        _ => inside(name).map_or(Word::Opaque, word_of),
+    }
+}
+
+/// The type that this one is nothing but several of.
+fn inside(name: &str) -> Option<&str> {
+    let array = || {
+        name.strip_prefix('[')?
+            .rsplit_once("; ")
+            .map(|(element, _)| element)
+    };
+    let generic = |outer| name.strip_prefix(outer)?.strip_suffix('>');
+    array()
+        .or_else(|| generic("core::num::wrapping::Wrapping<"))
+        .or_else(|| generic("num_complex::Complex<"))
+}
+
+/// The words of a message for elements `T`, of its sender; `None`: something else was sent. `address`
+/// is how many bytes one has there.
+pub(super) fn sent_word<T: Plain>(check: u32, address: usize) -> Option<Word> {
+    let (word, is_own) = (word::<T>(), check == plain_hash::<T>());
+    match word {
+        // One by itself is called by its size on every host.
+        Word::Address { .. } if is_own && primitive(TypeId::of::<T>()).is_some() => {
+            Some(Word::Fixed(size_of::<T>()))
+        }
+        Word::Address { signed } if address != size_of::<usize>() => {
+            let theirs = match (signed, address) {
+                (false, 4) => "u32",
+                (true, 4) => "i32",
+                (false, _) => "u64",
+                (true, _) => "i64",
+            };
+            let is_theirs = primitive(TypeId::of::<T>()).is_some() && check == hash(&[theirs]);
+            (is_own || is_theirs).then_some(word)
+        }
+        word => is_own.then_some(word),
     }
 }
 
@@ -159,6 +221,37 @@ mod tests {
         }
         assert_eq!(name_of(plain_hash::<f32>()), Some("f32"));
         assert_eq!(name_of(plain_hash::<[f32; 3]>()), None);
+    }
+
+    #[test]
+    fn what_elements_are_made_of_is_known_of_numbers_and_arrays_of_them() {
+        assert_eq!(word::<u8>(), Word::Fixed(1));
+        assert_eq!(word::<[[i16; 3]; 2]>(), Word::Fixed(2));
+        assert_eq!(word::<std::num::Wrapping<u128>>(), Word::Fixed(16));
+        assert_eq!(word_of("num_complex::Complex<f64>"), Word::Fixed(8));
+        assert_eq!(word::<[isize; 4]>(), Word::Address { signed: true });
+        assert_eq!(word_of("some::Struct<f64>"), Word::Opaque);
+        assert_eq!(word_of("[some::Struct; 2]"), Word::Opaque);
+        let primitives = PRIMITIVES.iter().map(|name| word_of(name));
+        assert!(primitives.into_iter().all(|word| word != Word::Opaque));
+    }
+
+    #[test]
+    fn addresses_are_called_by_their_size_at_their_sender() {
+        let addresses = Some(Word::Address { signed: false });
+        let narrow = hash(&["u32"]);
+        assert_eq!(sent_word::<usize>(narrow, 4), addresses);
+        assert_eq!(sent_word::<usize>(narrow, 8), None);
+        assert_eq!(
+            sent_word::<usize>(plain_hash::<u64>(), 4),
+            Some(Word::Fixed(8))
+        );
+        assert_eq!(sent_word::<u64>(narrow, 4), None);
+        assert_eq!(
+            sent_word::<[usize; 2]>(plain_hash::<[usize; 2]>(), 4),
+            addresses
+        );
+        assert_eq!(sent_word::<[usize; 2]>(narrow, 4), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Messages between this task and numbered peers: what communicators and task ids have in common.
 
 use super::error::{Error, Result, SentType};
+use super::foreign;
 use super::plain::{Plain, plain_hash, value_hash};
 use super::request::Request;
 use super::shared::{Shared, TaskEngine};
@@ -92,11 +93,10 @@ impl Shared {
 
     /// Receives into a slice; the rest of it stays as it is.
     pub fn receive_into<T: Plain>(&self, from: Selector, data: &mut [T]) -> Result<Envelope> {
-        let envelope = lend_mut(bytemuck::cast_slice_mut(data), |sink| {
+        let received = lend_mut(bytemuck::cast_slice_mut(data), |sink| {
             self.run_for_envelope(|engine| engine.receive(from, sink))
         })?;
-        self.check_plain::<T>(&envelope)?;
-        Ok(envelope)
+        settle(received, data)
     }
 
     /// Receives a message of any size.
@@ -140,15 +140,16 @@ impl Shared {
     /// Receives a claimed message into memory of its size.
     pub fn receive_claimed<T: Plain>(&self, claimed: Claimed) -> Result<(Vec<T>, Envelope)> {
         let Claimed { claim, envelope } = claimed;
-        let room = match self.check_plain::<T>(&envelope) {
-            Ok(()) => room::<T>(envelope.len),
-            Err(error) => Err(error),
+        let room = match envelope.form.is_foreign() {
+            true => foreign::room_len::<T>(&envelope),
+            false => check_plain::<T>(&envelope).map(|()| envelope.len),
         };
+        let room = room.and_then(room_for::<T>);
         match room {
             Ok(room) => {
                 let sink = Sink::from_boxed(box_bytes_of(room));
                 let outcome = self.run(|engine| engine.receive_claimed(claim, sink))?;
-                self.open_plain(outcome)
+                open_plain(outcome)
             }
             Err(error) => {
                 self.discard(claim)?;
@@ -162,11 +163,10 @@ impl Shared {
         claimed: Claimed,
         data: &mut [T],
     ) -> Result<Envelope> {
-        let envelope = lend_mut(bytemuck::cast_slice_mut(data), |sink| {
+        let received = lend_mut(bytemuck::cast_slice_mut(data), |sink| {
             self.run_for_envelope(|engine| engine.receive_claimed(claimed.claim, sink))
         })?;
-        self.check_plain::<T>(&envelope)?;
-        Ok(envelope)
+        settle(received, data)
     }
 
     pub fn receive_claimed_value<T: DeserializeOwned>(
@@ -175,7 +175,7 @@ impl Shared {
     ) -> Result<(T, Envelope)> {
         let Claimed { claim, envelope } = claimed;
         let room = match check::<T>(&envelope, value_hash::<T>()) {
-            Ok(()) => room::<u8>(envelope.len),
+            Ok(()) => room_for::<u8>(envelope.len),
             Err(error) => Err(error),
         };
         match room {
@@ -233,22 +233,7 @@ impl Shared {
             })
         })?;
         sent?;
-        let envelope = received?;
-        self.check_plain::<R>(&envelope)?;
-        Ok(envelope)
-    }
-
-    /// The elements that a receive has brought.
-    fn open_plain<T: Plain>(&self, outcome: Outcome) -> Result<(Vec<T>, Envelope)> {
-        let envelope = outcome.result?;
-        self.check_plain::<T>(&envelope)?;
-        let mut data: Vec<T> = outcome
-            .sink
-            .and_then(Sink::into_boxed)
-            .and_then(unbox)
-            .unwrap_or_default();
-        data.truncate((envelope.len / size_of::<T>() as u64) as usize);
-        Ok((data, envelope))
+        settle(received, room)
     }
 
     fn open_value<T: DeserializeOwned>(&self, outcome: Outcome) -> Result<(T, Envelope)> {
@@ -262,21 +247,53 @@ impl Shared {
             }),
         }
     }
+}
 
-    fn check_plain<T: Plain>(&self, envelope: &Envelope) -> Result<()> {
-        let untyped_bytes = envelope.check == 0 && plain_hash::<T>() == plain_hash::<u8>();
-        if !untyped_bytes {
-            check::<T>(envelope, plain_hash::<T>())?;
+/// The elements that a receive has brought.
+fn open_plain<T: Plain>(outcome: Outcome) -> Result<(Vec<T>, Envelope)> {
+    let mut data: Vec<T> = outcome
+        .sink
+        .and_then(Sink::into_boxed)
+        .and_then(unbox)
+        .unwrap_or_default();
+    let envelope = settle(outcome.result, &mut data)?;
+    data.truncate((envelope.len / size_of::<T>() as u64) as usize);
+    Ok((data, envelope))
+}
+
+/// Checks that `data` has got what was asked for, and makes it ours if it is not. The envelope tells
+/// the length as it is here.
+#[inline]
+fn settle<T: Plain>(
+    received: std::result::Result<Envelope, EngineError>,
+    data: &mut [T],
+) -> Result<Envelope> {
+    match received {
+        Ok(envelope) if envelope.form.is_foreign() => foreign::open(envelope, data),
+        Ok(envelope) => check_plain::<T>(&envelope).map(|()| envelope),
+        Err(error) => {
+            foreign::open_beginning(&error, data);
+            Err(error.into())
         }
-        if !envelope.len.is_multiple_of(size_of::<T>() as u64) {
-            let why = format!(
-                "{} bytes are not a whole number of {}",
-                envelope.len,
-                std::any::type_name::<T>()
-            );
-            return Err(Error::Malformed { why });
-        }
-        Ok(())
+    }
+}
+
+fn check_plain<T: Plain>(envelope: &Envelope) -> Result<()> {
+    let untyped_bytes = envelope.check == 0 && plain_hash::<T>() == plain_hash::<u8>();
+    if !untyped_bytes {
+        check::<T>(envelope, plain_hash::<T>())?;
+    }
+    match envelope.len.is_multiple_of(size_of::<T>() as u64) {
+        true => Ok(()),
+        false => Err(not_whole::<T>(envelope.len)),
+    }
+}
+
+/// The error of a message that ends inside an element.
+pub(super) fn not_whole<T>(len: u64) -> Error {
+    let element = std::any::type_name::<T>();
+    Error::Malformed {
+        why: format!("{len} bytes are not a whole number of {element}"),
     }
 }
 
@@ -330,7 +347,7 @@ pub(super) fn ireceive<T: Plain, N: Names>(
         Arc::clone(names.shared()),
         id,
         move |outcome| {
-            let (data, envelope) = names_.shared().open_plain(outcome)?;
+            let (data, envelope) = open_plain(outcome)?;
             Ok((data, status(&names_, &envelope)?))
         },
     ))
@@ -358,18 +375,22 @@ fn peer_gone<R>(
 }
 
 fn check<T>(envelope: &Envelope, hash: u32) -> Result<()> {
-    if envelope.check == hash {
-        return Ok(());
+    match envelope.check == hash {
+        true => Ok(()),
+        false => Err(mismatch::<T>(envelope)),
     }
-    let expected = std::any::type_name::<T>();
-    Err(Error::TypeMismatch {
-        expected,
+}
+
+/// The error of a message of something else than `T`.
+pub(super) fn mismatch<T>(envelope: &Envelope) -> Error {
+    Error::TypeMismatch {
+        expected: std::any::type_name::<T>(),
         got: SentType(envelope.check),
-    })
+    }
 }
 
 /// Zeroed memory for a message whose length a peer has named.
-fn room<T: Plain>(len: u64) -> Result<Box<[T]>> {
+fn room_for<T: Plain>(len: u64) -> Result<Box<[T]>> {
     let count = usize::try_from(len).map_err(|_| Error::NoMemory { len })? / size_of::<T>();
     try_zeroed_slice_box(count).map_err(|()| Error::NoMemory { len })
 }

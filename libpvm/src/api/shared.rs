@@ -2,7 +2,7 @@
 
 use super::error::{Error, Result};
 use super::notify::{Exit, ExitStatus};
-use crate::engine::{Core, Engine, Envelope, Outcome, RequestId};
+use crate::engine::{Core, Engine, EngineError, Envelope, Outcome, RequestId};
 use crate::group::Group;
 use crate::ids::{JobId, Rank, TaskId};
 use crate::limits::LEAVE_CONFIRM_MS;
@@ -93,17 +93,16 @@ impl Shared {
     pub fn run_for_envelope(
         &self,
         start: impl FnOnce(&mut TaskEngine) -> RequestId,
-    ) -> Result<Envelope> {
+    ) -> Result<std::result::Result<Envelope, EngineError>> {
         let mut start = Some(start);
         let mut request = None;
         // The ends of the message, lent memory, are dropped in the engine.
-        let envelope = self.wait(|engine| {
+        self.wait(|engine| {
             if let Some(start) = start.take() {
                 request = Some(start(engine));
             }
             engine.finish_envelope(request?)
-        })??;
-        Ok(envelope)
+        })
     }
 
     /// Asks the daemon and waits for its answer, letting messages pass meanwhile.

@@ -10,7 +10,8 @@ pub struct Status<S = Rank> {
     pub source: S,
     /// Its tag.
     pub tag: Tag,
-    /// Its length in bytes, also when the buffer was shorter.
+    /// Its length in bytes, also when the buffer was shorter. Of a message that was not received yet, as
+    /// its sender has it: numbers whose size hosts differ in, `usize`, may take more or less here.
     pub len: u64,
 }
 

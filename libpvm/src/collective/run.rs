@@ -6,10 +6,14 @@
 //! and computes nothing. So every rank whose result depends on the failure learns of it, nobody
 //! waits for somebody who has given up, and no message is left over. Poison is an empty message
 //! whose check has its highest bit set and names the rank that has ended.
+//!
+//! # Unlike hosts
+//! What comes from a host of another form is made ours at once, before another step reads it, and
+//! passed on in our own form. So steps cut no numbers.
 
 use super::op::Op;
 use super::schedule::{Buffer, Schedule, Span, Step};
-use crate::datatype::{LoanError, Sink, Source, Workspace};
+use crate::datatype::{Form, LoanError, Sink, Source, Word, Workspace};
 use crate::engine::{
     Core, Engine, EngineError, Envelope, Mode, Operation, RequestId, Selector, WaitError,
 };
@@ -29,6 +33,10 @@ const SMALL_BUFFERS: EngineError = EngineError::Operation("its buffers are too s
 const WRONG_LENGTH: EngineError = EngineError::Operation("the ranks disagree on lengths");
 const WRONG_TYPE: EngineError =
     EngineError::Operation("the ranks disagree on the call or the element type");
+const UNLIKE: EngineError = EngineError::Operation(
+    "a rank's host has another data format, and the elements are of no type that can be converted: \
+     use numbers or arrays of them, of sizes that are the same everywhere, or values",
+);
 
 /// A rank of a communicator, as this task sees it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,6 +58,8 @@ pub struct Setup {
     pub tag: Tag,
     /// Hash of the call and its element type, equal in all ranks; the highest bit is not used.
     pub check: u32,
+    /// What elements are made of; asked when a rank's host is unlike this one.
+    pub word: fn() -> Word,
     /// How elements are combined, where they are.
     pub op: Option<Op>,
 }
@@ -404,7 +414,10 @@ impl Run {
             return false;
         };
         let error = match (outcome.result, pending.receives) {
-            (Ok(envelope), Some(len)) => self.judge(engine, &envelope, len),
+            (Ok(envelope), Some(len)) => match self.judge(engine, &envelope, len) {
+                None if envelope.form.is_foreign() => self.convert(&envelope, outcome.sink),
+                error => error,
+            },
             (Ok(_), None) => None,
             (Err(error @ EngineError::PeerGone(_)), _) => Some((error, pending.rank as u32)),
             (Err(EngineError::Truncated { .. }), _) => Some((WRONG_LENGTH, NOBODY)),
@@ -437,6 +450,20 @@ impl Run {
         (envelope.len != len as u64).then_some((WRONG_LENGTH, NOBODY))
     }
 
+    /// Makes what has come from an unlike host ours.
+    #[cold]
+    fn convert(&self, envelope: &Envelope, sink: Option<Sink>) -> Option<(EngineError, u32)> {
+        let mut sink = sink?;
+        match envelope.form.change((self.setup.word)()) {
+            _ if envelope.len == 0 => None,
+            Ok(change) if change.keeps_size() => {
+                change.apply_to_sink(&mut sink, envelope.len as usize);
+                None
+            }
+            Ok(_) | Err(_) => Some((UNLIKE, NOBODY)),
+        }
+    }
+
     fn fail(&mut self, error: EngineError, ended: u32) {
         self.failure.get_or_insert((error, ended));
     }
@@ -456,6 +483,7 @@ impl<T: Transport> Operation<T> for Run {
             tag: self.setup.tag,
             len: 0,
             check: self.setup.check,
+            form: Form::HERE,
         };
         Poll::Ready(result.map(|()| envelope))
     }

@@ -12,6 +12,12 @@
 //! stale, or belongs to a request with another peer, is ignored: a peer can spoil its own messages
 //! only.
 //!
+//! # Forms
+//! A message travels as it lies in its sender's memory, and its packets say in which [`Form`] that is.
+//! The engine passes that on: who receives knows the element type, and makes the numbers its own.
+//!
+//! [`Form`]: crate::datatype::Form
+//!
 //! # Threads and time
 //! The engine has no thread, clock or lock; it does what its caller's thread lets it do in
 //! [`Engine::progress`]. [`Core`] adds the gate and the waiting.
@@ -169,7 +175,7 @@ impl<T: Transport> Engine<T> {
     ) -> RequestId {
         let head = Head {
             kind: Kind::Eager,
-            flags: 0,
+            flags: progress::OWN_FLAGS,
             context: context.0,
             tag,
             check,
@@ -358,7 +364,7 @@ impl<T: Transport> Engine<T> {
     ) -> Option<Result<(), EngineError>> {
         let head = Head {
             kind: Kind::Eager,
-            flags: 0,
+            flags: progress::OWN_FLAGS,
             context: context.0,
             tag,
             check,

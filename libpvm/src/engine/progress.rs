@@ -4,7 +4,7 @@ use super::matching::Matcher;
 use super::queue::Key;
 use super::request::{EngineError, Envelope, ReceiveState, Request, RequestId, Send, SendState};
 use super::{Engine, Mode};
-use crate::datatype::{Sink, Source, transfer};
+use crate::datatype::{Form, Sink, Source, transfer};
 use crate::ids::Context;
 use crate::transport::{Args, Arrived, Body, Head, Kind, Peer, Receiver, SendError, Transport};
 use std::collections::VecDeque;
@@ -12,6 +12,10 @@ use std::task::Poll;
 
 /// The receiver of this packet shall confirm the match.
 pub(super) const FLAG_CONFIRM: u8 = 1;
+/// The other flags are the form of the message: what is not set is that of most machines.
+const FORM_SHIFT: u32 = 1;
+/// Flags of every message that this task sends.
+pub(super) const OWN_FLAGS: u8 = Form::HERE.bits() << FORM_SHIFT;
 
 /// Packets of one stream in a row: a peer that takes them as fast as they come must not keep this
 /// task from everything else.
@@ -26,6 +30,7 @@ pub(super) enum Message {
     Whole {
         bytes: Vec<u8>,
         check: u32,
+        form: Form,
         confirm: Option<u64>,
     },
     /// It is with its sender.
@@ -34,6 +39,7 @@ pub(super) enum Message {
         len: u64,
         address: u64,
         check: u32,
+        form: Form,
     },
     /// It is in a send of this task to itself.
     Own {
@@ -45,19 +51,28 @@ pub(super) enum Message {
 
 impl Message {
     pub fn envelope(&self, key: Key) -> Envelope {
-        let (len, check) = match self {
-            Message::Whole { bytes, check, .. } => (bytes.len() as u64, *check),
-            Message::Announced { len, check, .. } | Message::Own { len, check, .. } => {
-                (*len, *check)
-            }
+        let (len, check, form) = match self {
+            Message::Whole {
+                bytes, check, form, ..
+            } => (bytes.len() as u64, *check, *form),
+            Message::Announced {
+                len, check, form, ..
+            } => (*len, *check, *form),
+            Message::Own { len, check, .. } => (*len, *check, Form::HERE),
         };
         Envelope {
             source: key.source,
             tag: key.tag,
             len,
             check,
+            form,
         }
     }
+}
+
+/// The form of the message that a packet belongs to.
+fn form(head: &Head) -> Form {
+    Form::from_bits(head.flags >> FORM_SHIFT)
 }
 
 /// Arguments of the first packet of a message that the receiver answers.
@@ -324,6 +339,7 @@ impl<T: Transport> Engine<T> {
                 Message::Whole {
                     bytes,
                     check: head.check,
+                    form: Form::HERE,
                     confirm: None,
                 },
             );
@@ -639,6 +655,7 @@ impl<O> Intake<'_, O> {
             let message = Message::Whole {
                 bytes: body.to_vec(),
                 check: head.check,
+                form: form(&head),
                 confirm,
             };
             matcher.keep(key, message);
@@ -650,6 +667,7 @@ impl<O> Intake<'_, O> {
             tag: head.tag,
             len: body.len() as u64,
             check: head.check,
+            form: form(&head),
         };
         let Some(receive) = self.requests.receive(id) else {
             return;
@@ -676,6 +694,7 @@ impl<O> Intake<'_, O> {
             len,
             address,
             check: head.check,
+            form: form(&head),
         };
         let Some(matcher) = self.matcher(&head) else {
             return self.confirm(from, token);

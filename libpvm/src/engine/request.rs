@@ -1,6 +1,6 @@
 //! Requests: what is under way, under numbers that detect staleness.
 
-use crate::datatype::{Sink, Source};
+use crate::datatype::{Form, Sink, Source};
 use crate::ids::{Context, Tag, TaskId};
 use crate::transport::{Head, Peer};
 
@@ -39,6 +39,8 @@ pub struct Envelope {
     pub len: u64,
     /// Hash of the element type; 0: untyped.
     pub check: u32,
+    /// How its numbers lie: as in its sender's memory.
+    pub form: Form,
 }
 
 /// Why a request failed. The engine goes on after every one of these.
@@ -364,6 +366,7 @@ impl Send {
             tag: self.head.tag,
             len: self.source.len() as u64,
             check: self.head.check,
+            form: Form::HERE,
         }
     }
 
@@ -380,6 +383,12 @@ mod tests {
 
     fn done() -> Request<()> {
         Request::Done(Err(EngineError::Cancelled))
+    }
+
+    /// It is moved with every message.
+    #[test]
+    fn what_is_known_of_a_message_stays_small() {
+        assert_eq!(size_of::<Envelope>(), 24);
     }
 
     #[test]

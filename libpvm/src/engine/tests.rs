@@ -1,7 +1,9 @@
 //! The engine over a network in one thread.
 
 use super::substrate::{Behaviour, Net, Network, task};
+use crate::datatype::Form;
 use crate::engine::*;
+use crate::transport::{Args, Arrived, Receiver};
 use proptest::prelude::*;
 
 type Sim = Engine<Net>;
@@ -125,6 +127,53 @@ fn truncation_is_reported_and_keeps_the_beginning() {
         // Nothing of the message is left behind.
         assert!(b.probe(from(None, None)).is_none());
     }
+}
+
+/// Shows nothing to anybody.
+struct Nobody;
+
+impl Receiver for Nobody {
+    fn packet<A: Arrived>(&mut self, _from: Peer, _head: Head, _args: Args, _body: A) {}
+
+    fn gone(&mut self, _peer: Peer) {}
+}
+
+#[test]
+fn the_form_of_a_message_is_the_one_that_its_packets_name() {
+    let network = Network::new(Behaviour::default());
+    let mut far = network.transport(task(1));
+    let mut b = Engine::new(network.transport(task(2)), task(2));
+    let to_b = far.peer(task(2));
+    let body = Source::from_vec(vec![1, 2]);
+    let posted = b.receive(from(None, Some(3)), Sink::with_capacity(2));
+    let args = [7, 1000, 0, 0];
+    for (kind, args, tag) in [
+        (Kind::Eager, None, 1),
+        (Kind::Ready, Some(&args), 2),
+        (Kind::Eager, None, 3),
+    ] {
+        let head = Head {
+            kind,
+            flags: 3 << 1,
+            context: Context::WORLD.0,
+            tag,
+            check: 5,
+        };
+        let body = args.is_none().then(|| Body::whole(&body));
+        far.send(to_b, &head, args, body).unwrap();
+    }
+    let mut envelopes = Vec::new();
+    for _ in 0..10_000 {
+        far.poll(&mut Nobody);
+        b.progress();
+        if b.is_complete(posted) {
+            break;
+        }
+    }
+    envelopes.extend([1, 2].map(|tag| b.probe(from(None, Some(tag))).unwrap()));
+    envelopes.extend(b.finish(posted).map(|outcome| outcome.result.unwrap()));
+    let forms: Vec<Form> = envelopes.iter().map(|envelope| envelope.form).collect();
+    assert_eq!(forms, [Form::new(true, true); 3]);
 }
 
 #[test]
@@ -463,6 +512,7 @@ impl Operation<Net> for Sum {
             tag: 0,
             len: self.sum,
             check: 0,
+            form: Form::HERE,
         }))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::substrate::{Behaviour, Net, Network};
 use crate::collective::tests::*;
-use crate::datatype::{Sink, Source};
+use crate::datatype::{Sink, Source, Word};
 use crate::engine::{Engine, EngineError, RequestId};
 use crate::ids::{Context, Tag, TaskId};
 use std::task::Poll;
@@ -54,6 +54,7 @@ impl Job {
             context: context(rank),
             tag,
             check: 77,
+            word: || Word::Fixed(1),
             op: Some(op.clone()),
         }
     }

@@ -1,7 +1,8 @@
 //! Frames: what a carrier moves between two tasks.
 //!
 //! A frame is its length (u32, the bytes that follow), a kind (u8), the generation of the sender's
-//! carrier (u32), and what belongs to the kind. All numbers are little-endian.
+//! carrier (u32), and what belongs to the kind. All numbers are little-endian, whatever hosts the two
+//! are on.
 //!
 //! | kind | what belongs to it |
 //! |---|---|

@@ -1,11 +1,13 @@
 //! Packets as bytes.
 //!
-//! All numbers are little-endian.
+//! All numbers are little-endian, except those in the body of a message of plain data: they are as in
+//! their sender's memory, and the flags say which [`Form`](crate::datatype::Form) that is. Bytes that
+//! this and other releases write are in `libpvm/tests/wire/golden`.
 //!
 //! | bytes | what |
 //! |---|---|
 //! | 1 | kind |
-//! | 1 | flags of the engine |
+//! | 1 | flags of the engine: bit 0 asks for a confirmation, the others are the form of the message |
 //! | 1 | form: 1 with arguments, 0 without |
 //! | 1 | 0 |
 //! | 4 | context |
