@@ -4,6 +4,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files = protox::compile(["proto/control.proto"], ["proto"])?;
     prost_build::Config::new()
         .bytes([".pvm.control.Output.data", ".pvm.control.StdinData.data"])
+        // The ledger keeps what hosts say of themselves.
+        .type_attribute(
+            ".pvm.control.DataFormat",
+            "#[derive(serde::Serialize, serde::Deserialize)]",
+        )
         .compile_fds(files)?;
     println!("cargo::rerun-if-changed=proto/control.proto");
     Ok(())

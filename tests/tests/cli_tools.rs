@@ -60,6 +60,16 @@ fn tasks_are_listed_and_killed() {
     let hosts: Vec<Value> = serde_json::from_slice(&conf.out).unwrap();
     assert_eq!((hosts.len(), hosts[0]["tasks"].as_u64()), (1, Some(3)));
     assert_eq!(hosts[0]["jobs"].as_u64(), Some(1));
+    let format = &hosts[0]["data_format"];
+    let order = if cfg!(target_endian = "big") {
+        "big"
+    } else {
+        "little"
+    };
+    assert_eq!(format["byte_order"], order);
+    let pointer = size_of::<usize>() as u64;
+    assert_eq!(format["sizes"]["pointer"].as_u64(), Some(pointer));
+    assert!(format["page_size"].as_u64().is_some_and(|size| size > 0));
     assert!(machine.pvm(&["conf"]).well().text().starts_with("HOST"));
 
     machine.pvm(&["kill", "-USR1", ids[1]]).well();

@@ -5,7 +5,7 @@ use super::exit::Exit;
 use super::{low, say};
 use crate::ui::table::{Column, Look, render};
 use crate::ui::text;
-use pvm::wire::control::{HostInfo, HostList, ListHosts, from_daemon, to_daemon};
+use pvm::wire::control::{DataFormat, HostInfo, HostList, ListHosts, from_daemon, to_daemon};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -77,5 +77,25 @@ fn in_json(host: &HostInfo) -> Value {
         "socket": host.socket,
         "up_ms": host.up_ms,
         "addresses": host.addresses,
+        "data_format": host.format.as_ref().map(format_in_json),
+    })
+}
+
+fn format_in_json(format: &DataFormat) -> Value {
+    json!({
+        "byte_order": if format.big_endian { "big" } else { "little" },
+        "float": format.float().as_str_name(),
+        "long_double": format.long_double().as_str_name(),
+        "sizes": {
+            "short": format.short_size,
+            "int": format.int_size,
+            "long": format.long_size,
+            "long_long": format.long_long_size,
+            "pointer": format.pointer_size,
+            "wchar": format.wchar_size,
+            "bool": format.bool_size,
+            "long_double": format.long_double_size,
+        },
+        "page_size": format.page_size,
     })
 }

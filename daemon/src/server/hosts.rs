@@ -16,7 +16,7 @@ use prost::Message;
 use pvm::ids::{JobId, TaskId};
 use pvm::limits::{CONTROL_FRAME_MAX, HOST_ANSWER_MS, PEER_SILENCE_MS};
 use pvm::wire::control::{
-    EndReason, Failure, FailureCode, FromDaemon, ToDaemon, from_daemon, to_daemon,
+    DataFormat, EndReason, Failure, FailureCode, FromDaemon, ToDaemon, from_daemon, to_daemon,
 };
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -333,6 +333,7 @@ impl Hub {
             name: self.facts.host.clone(),
             addresses: Vec::new(),
             architecture: std::env::consts::ARCH.to_owned(),
+            format: DataFormat::here(),
             cpus: self.facts.cpus,
             number: None,
             software: concat!("pvmd ", env!("CARGO_PKG_VERSION")).to_owned(),

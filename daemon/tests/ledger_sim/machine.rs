@@ -3,6 +3,7 @@
 use crate::net::{Luck, Net};
 use pvm::ids::TaskId;
 use pvm::limits::MAIL_ENTRY_MAX;
+use pvm::wire::control::DataFormat;
 use pvm_daemon::cluster::ledger::{Admission, Config, Ledger, LedgerError, News};
 use pvm_daemon::cluster::registry::{
     Command, Event, HostFacts, HostId, MailPut, Origin, Outcome, Registry, mailbox,
@@ -143,7 +144,8 @@ impl Machine {
             number: None,
             name: format!("host {key}"),
             addresses: Vec::new(),
-            architecture: "LINUX64".to_owned(),
+            architecture: "x86_64".to_owned(),
+            format: DataFormat::here(),
             cpus: 1,
             software: "0.1.0".to_owned(),
         }

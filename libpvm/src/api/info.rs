@@ -1,5 +1,6 @@
 //! What the daemon tells of tasks and hosts.
 
+use crate::datatype::Form;
 use crate::ids::{JobId, Rank, TaskId};
 use crate::wire::control::{HostList, TaskList};
 use std::time::Duration;
@@ -42,6 +43,9 @@ pub struct HostInfo {
     pub cpus: u32,
     /// Number of tasks on it.
     pub tasks: u32,
+    /// Whether its numbers lie in memory as those of this host: then messages from there are taken as
+    /// they are, else they are converted.
+    pub is_like_this: bool,
 }
 
 pub(super) fn tasks(list: TaskList) -> Vec<TaskInfo> {
@@ -68,6 +72,9 @@ pub(super) fn hosts(list: HostList) -> Vec<HostInfo> {
         software: info.software,
         cpus: info.cpus,
         tasks: info.tasks,
+        is_like_this: info
+            .format
+            .is_some_and(|format| format.form() == Some(Form::HERE)),
     };
     list.hosts.into_iter().map(host).collect()
 }

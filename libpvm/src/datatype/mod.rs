@@ -9,6 +9,7 @@
 
 mod buffer;
 mod form;
+mod format;
 mod layout;
 mod workspace;
 

@@ -1,6 +1,12 @@
 //! How the items of a message become bytes.
+//!
+//! XDR is the same on all hosts: numbers have their highest byte first and at least 4 bytes, longs 8,
+//! also those of hosts where they have 4 in memory. Raw data is for hosts of one kind: the header names
+//! its sender's data signature, and a host with another one answers `PvmBadMsg` when it is unpacked. Only
+//! what the members of a group exchange in collective calls is raw and converted: its type is known.
 
 use super::{Error, Result};
+use crate::datatype::Form;
 
 /// The form of a message's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,19 +23,36 @@ pub enum Encoding {
 pub const XDR_WORD: u32 = 0x1000_0000;
 
 /// Data signature of this machine: how its numbers look in memory.
-pub const SIGNATURE: u32 = match (cfg!(target_endian = "little"), usize::BITS) {
-    (true, 64) => 0x0040_8c41,
-    (true, _) => 0x0040_8841,
-    (false, 64) => 0x0080_8c82,
-    (false, _) => 0x0080_8882,
-};
+pub const SIGNATURE: u32 = signature(Form::HERE);
 
 /// PVM's name of this architecture.
-pub const ARCHITECTURE: &str = match (cfg!(target_os = "linux"), usize::BITS) {
-    (true, 64) => "LINUX64",
-    (true, _) => "LINUX",
-    (false, _) => "UNKNOWN",
-};
+pub const ARCHITECTURE: &str = architecture(Form::HERE);
+
+/// Data signature of machines with this form.
+pub const fn signature(form: Form) -> u32 {
+    match (form.is_big_endian(), form.address()) {
+        (false, 8) => 0x0040_8c41,
+        (false, _) => 0x0040_8841,
+        (true, 8) => 0x0080_8c82,
+        (true, _) => 0x0080_8882,
+    }
+}
+
+/// The form of machines with this signature; `None`: nobody's that is known.
+pub fn form_of(word: u32) -> Option<Form> {
+    let mut forms = [(false, false), (false, true), (true, false), (true, true)]
+        .into_iter()
+        .map(|(is_big_endian, is_narrow)| Form::new(is_big_endian, is_narrow));
+    forms.find(|form| signature(*form) == word)
+}
+
+/// What PVM calls machines with this form. All hosts are Linux.
+pub const fn architecture(form: Form) -> &'static str {
+    match form.address() {
+        8 => "LINUX64",
+        _ => "LINUX",
+    }
+}
 
 impl Encoding {
     /// From the number that programs give.

@@ -1,8 +1,9 @@
 //! The hosts of the virtual machine.
 
-use super::encoding::{ARCHITECTURE, SIGNATURE};
+use super::encoding::{architecture, signature};
 use super::machine::Machine;
 use super::{Error, Pvm, Result, tid};
+use crate::datatype::Form;
 use crate::wire::control::{HostInfo, ListHosts, from_daemon, to_daemon};
 use std::collections::BTreeSet;
 
@@ -65,15 +66,45 @@ impl<M: Machine> Pvm<M> {
     }
 }
 
-/// Every host is of our own kind until hosts of other kinds can join.
 impl From<HostInfo> for Host {
     fn from(info: HostInfo) -> Self {
+        // Who does not say is of our own release, or kind.
+        let form = info.format.and_then(|format| format.form());
+        let form = form.unwrap_or(Form::HERE);
         Self {
             tid: tid::of_host(info.index),
             name: info.name,
-            architecture: ARCHITECTURE.to_owned(),
+            architecture: architecture(form).to_owned(),
             speed: SPEED,
-            signature: SIGNATURE as i32,
+            signature: signature(form) as i32,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::control::DataFormat;
+
+    #[test]
+    fn hosts_are_told_apart_by_their_numbers() {
+        let like = DataFormat::here();
+        let mips = DataFormat {
+            big_endian: true,
+            long_size: 4,
+            pointer_size: 4,
+            ..like
+        };
+        let host = |format| {
+            Host::from(HostInfo {
+                format,
+                ..HostInfo::default()
+            })
+        };
+        let (ours, theirs) = (host(Some(like)), host(Some(mips)));
+        assert_eq!(ours, host(None));
+        assert_eq!(ours.signature, signature(Form::HERE) as i32);
+        assert_eq!(theirs.signature, 0x0080_8882);
+        assert_eq!(theirs.architecture, "LINUX");
     }
 }

@@ -217,6 +217,9 @@ pub enum Refusal {
     /// A text is empty or too long, or there are too many of something.
     #[error("the request is larger than allowed")]
     TooLarge,
+    /// Messages of numbers could not be exchanged with the host.
+    #[error("its numbers are not those of IEEE 754, or not of the usual sizes")]
+    DataFormat,
     /// There are hosts already.
     #[error("the virtual machine has begun already")]
     Begun,

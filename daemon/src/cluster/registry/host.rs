@@ -3,6 +3,7 @@
 use super::command::Refusal;
 use pvm::ids::{HOST_MAX, TaskId};
 use pvm::limits::{HOST_ADDRESSES_MAX, HOST_TEXT_MAX};
+use pvm::wire::control::DataFormat;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -64,8 +65,10 @@ pub struct HostFacts {
     pub name: String,
     /// Where its daemon is reached.
     pub addresses: Vec<SocketAddr>,
-    /// PVM's name of its architecture.
+    /// Its architecture, e.g. `x86_64`.
     pub architecture: String,
+    /// How its numbers lie in memory.
+    pub format: DataFormat,
     /// Processors.
     pub cpus: u32,
     /// Version of its daemon.
@@ -159,6 +162,7 @@ pub(super) enum Admission {
 impl HostTable {
     /// Gives a daemon its number.
     pub(super) fn add(&mut self, facts: &HostFacts) -> Result<Admission, Refusal> {
+        facts.format.form().ok_or(Refusal::DataFormat)?;
         if let Some(record) = self.at(self.daemons.get(&facts.daemon)) {
             return match record.is_living() {
                 true => Ok(Admission::Known(record.clone())),

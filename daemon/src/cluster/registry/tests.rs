@@ -3,6 +3,7 @@ use super::*;
 use crate::job::group::GroupError;
 use proptest::prelude::*;
 use pvm::ids::HOST_MAX;
+use pvm::wire::control::DataFormat;
 use pvm::wire::value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +14,8 @@ fn facts(daemon: u128, key: &str) -> HostFacts {
         number: None,
         name: format!("name of {key}"),
         addresses: vec!["127.0.0.1:7".parse().unwrap()],
-        architecture: "LINUX64".to_owned(),
+        architecture: "x86_64".to_owned(),
+        format: DataFormat::here(),
         cpus: 4,
         software: "0.1.0".to_owned(),
     }
@@ -37,6 +39,32 @@ fn add(registry: &mut Registry, daemon: u128, key: &str) -> Result<HostId, Refus
         Outcome::Refused(why) => Err(why),
         other => panic!("{other:?} is no answer to AddHost"),
     }
+}
+
+#[test]
+fn hosts_of_other_kinds_belong_if_numbers_can_be_exchanged_with_them() {
+    let mut registry = registry_of(1);
+    let mips = HostFacts {
+        architecture: "mips".to_owned(),
+        format: DataFormat {
+            big_endian: true,
+            long_size: 4,
+            pointer_size: 4,
+            ..DataFormat::here()
+        },
+        ..facts(2, "mips")
+    };
+    let strange = HostFacts {
+        format: DataFormat::default(),
+        ..facts(3, "strange")
+    };
+    let refused = registry.apply(&Command::AddHost(strange)).outcome;
+    assert_eq!(refused, Outcome::Refused(Refusal::DataFormat));
+    registry.apply(&Command::AddHost(mips.clone()));
+    let record = registry.hosts().by_index(2).unwrap();
+    assert_eq!(record.facts, mips);
+    let bytes = value::encode(&mips).unwrap();
+    assert_eq!(value::decode::<HostFacts>(&bytes), Ok(mips));
 }
 
 fn lose(registry: &mut Registry, host: HostId) -> Vec<Event> {

@@ -5,7 +5,8 @@ use crate::server::hub::{Asked, Hub};
 use crate::server::tasks::{Origin, Task};
 use pvm::ids::TaskId;
 use pvm::wire::control::{
-    HostInfo, HostList, JobInfo, JobList, ListTasks, TaskInfo, TaskList, from_daemon, to_daemon,
+    DataFormat, HostInfo, HostList, JobInfo, JobList, ListTasks, TaskInfo, TaskList, from_daemon,
+    to_daemon,
 };
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -84,6 +85,7 @@ impl Hub {
             socket: self.facts.socket.to_string_lossy().into_owned(),
             up_ms: self.facts.since.elapsed().as_millis() as u64,
             addresses: self.mesh_addresses(),
+            format: Some(DataFormat::here()),
         };
         from_daemon::Body::HostList(HostList { hosts: vec![host] })
     }
@@ -97,6 +99,7 @@ impl Hub {
             architecture: other.facts.architecture.clone(),
             software: "does not answer".to_owned(),
             cpus: other.facts.cpus,
+            format: Some(other.facts.format),
             ..HostInfo::default()
         });
         from_daemon::Body::HostList(HostList {
