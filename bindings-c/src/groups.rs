@@ -91,14 +91,14 @@ pub unsafe extern "C-unwind" fn pvm_reduce(
     root: c_int,
 ) -> c_int {
     let collected = enter(|task| {
-        let len = length(n, kind)?;
+        let (items, len) = items(n, kind)?;
         if operator.is_none() || (data.is_null() && len > 0) {
             return Err(Error::BadParam);
         }
         // SAFETY: as promised by the caller; nothing is written before the slice's end.
         let (name, own) = unsafe { (group_name(group)?, memory::slice(data.cast::<u8>(), len)?) };
         let group = task.gathered(name, root)?;
-        task.gather(&group, tag, own)
+        task.gather(&group, tag, items, own)
     });
     let folded = collected.and_then(|parts| match (parts, operator) {
         // SAFETY: as promised by the caller.
@@ -162,7 +162,7 @@ pub unsafe extern "C" fn pvm_scatter(
     root: c_int,
 ) -> c_int {
     call_unit("pvm_scatter", |task| {
-        let len = length(n, kind)?;
+        let (items, len) = items(n, kind)?;
         if result.is_null() && len > 0 {
             return Err(Error::BadParam);
         }
@@ -176,7 +176,7 @@ pub unsafe extern "C" fn pvm_scatter(
             }
             false => Part::Own(len),
         };
-        let mine = task.scatter(&group, tag, part)?;
+        let mine = task.scatter(&group, tag, items, part)?;
         // SAFETY: there is room for one part, as promised by the caller; `mine` is one.
         unsafe { result.cast::<u8>().copy_from(mine.as_ptr(), mine.len()) };
         Ok(())
@@ -199,14 +199,14 @@ pub unsafe extern "C" fn pvm_gather(
     root: c_int,
 ) -> c_int {
     call_unit("pvm_gather", |task| {
-        let len = length(n, kind)?;
+        let (items, len) = items(n, kind)?;
         // SAFETY: as promised by the caller.
         let (name, own) = unsafe { (group_name(group)?, memory::slice(data.cast::<u8>(), len)?) };
         let group = task.gathered(name, root)?;
         if group.is_root() && result.is_null() && len > 0 {
             return Err(Error::BadParam);
         }
-        let parts = task.gather(&group, tag, own)?.unwrap_or_default();
+        let parts = task.gather(&group, tag, items, own)?.unwrap_or_default();
         for (member, part) in parts.iter().enumerate() {
             // SAFETY: the root has room for a part of every member, as promised by the caller.
             unsafe {
@@ -218,12 +218,13 @@ pub unsafe extern "C" fn pvm_gather(
     })
 }
 
-/// Length in memory of `n` items of one of the types that collectives take.
-fn length(n: c_int, kind: c_int) -> Result<usize> {
+/// One of the types that collectives take, and the length in memory of `n` items of it.
+fn items(n: c_int, kind: c_int) -> Result<(Kind, usize)> {
     let known = Kind::from_number(kind).filter(|_| (1..=8).contains(&kind));
-    let size = known.ok_or(Error::BadParam)?.size();
+    let known = known.ok_or(Error::BadParam)?;
     memory::count(n)?
-        .checked_mul(size)
+        .checked_mul(known.size())
         .filter(|len| *len <= c_int::MAX as usize)
+        .map(|len| (known, len))
         .ok_or(Error::BadParam)
 }

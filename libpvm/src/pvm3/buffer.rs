@@ -1,10 +1,11 @@
 //! One message: items packed into it, or taken out of it.
 
-use super::encoding::{Encoding, SIGNATURE, XDR_WORD};
+use super::encoding::{Encoding, SIGNATURE, XDR_WORD, form_of};
 use super::header::{self, Header};
-use super::item::Item;
+use super::item::{Item, Kind};
 use super::{Error, Result};
 use crate::datatype::Source;
+use std::borrow::Cow;
 
 /// Sender and receiver of a message that was not sent.
 const NOBODY: i32 = -1;
@@ -199,6 +200,29 @@ impl Buffer {
         }
     }
 
+    /// Fails for raw data of a host whose numbers lie otherwise in memory, as unpacking does.
+    pub fn check_readable(&self) -> Result<()> {
+        self.decoding().map(|_| ())
+    }
+
+    /// The body of a raw message that holds nothing but items of one kind, as this machine has them in
+    /// memory: those of an unlike host are converted.
+    pub fn items(&self, kind: Kind) -> Result<Cow<'_, [u8]>> {
+        let form = form_of(self.word).ok_or(Error::BadMsg)?;
+        if !form.is_foreign() {
+            return Ok(Cow::Borrowed(self.body()));
+        }
+        let change = form.change(kind.word()).map_err(|_| Error::BadMsg)?;
+        let len = change.len_here(self.len() as u64).ok_or(Error::BadMsg)?;
+        let len = usize::try_from(len).map_err(|_| Error::NoMem)?;
+        let mut room = self.body().to_vec();
+        room.resize(len.max(self.len()), 0);
+        let changed = change.apply(&mut room, self.len());
+        changed.map_err(|_| Error::Overflow)?;
+        room.truncate(len);
+        Ok(Cow::Owned(room))
+    }
+
     /// Starts unpacking anew.
     pub fn rewind(&mut self) {
         self.cursor = header::LEN;
@@ -367,6 +391,37 @@ mod tests {
         let mut got = delivered(&buffer);
         assert_eq!(got.unpack(1, |_, _: i32| ()), Err(Error::BadMsg));
         assert_eq!(got.len(), 4);
+    }
+
+    #[test]
+    fn items_of_one_kind_are_converted() {
+        let message = |word, body: &[u8]| {
+            let mut bytes = vec![0; header::LEN];
+            let (context, wait_id) = (0, 0);
+            Header {
+                word,
+                context,
+                wait_id,
+            }
+            .write(&mut bytes);
+            Buffer::received([&bytes, body].concat(), 1, 2, 3).unwrap()
+        };
+        let big_32 = 0x0080_8882;
+        let items = |kind, body: &[u8]| message(big_32, body).items(kind).map(Cow::into_owned);
+        let longs = [-2i64, 1].map(i64::to_ne_bytes).concat();
+        assert_eq!(items(Kind::Long, b"\xff\xff\xff\xfe\0\0\0\x01"), Ok(longs));
+        let shorts = [0x0102i16, -2].map(i16::to_ne_bytes).concat();
+        assert_eq!(items(Kind::Short, b"\x01\x02\xff\xfe"), Ok(shorts));
+        let double = 1.5f64.to_ne_bytes();
+        assert_eq!(
+            items(Kind::Double, &1.5f64.to_be_bytes()),
+            Ok(double.to_vec())
+        );
+        assert_eq!(items(Kind::Int, b"\0\0\0"), Err(Error::BadMsg));
+        let bytes = message(SIGNATURE, b"abc");
+        assert_eq!(bytes.items(Kind::Byte), Ok(Cow::Borrowed(&b"abc"[..])));
+        assert_eq!(message(XDR_WORD, b"").items(Kind::Byte), Err(Error::BadMsg));
+        assert_eq!(message(7, b"").items(Kind::Byte), Err(Error::BadMsg));
     }
 
     #[test]

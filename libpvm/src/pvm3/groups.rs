@@ -3,6 +3,7 @@
 //! program's messages.
 
 use super::inbox::Selector;
+use super::item::Kind;
 use super::machine::Machine;
 use super::{Error, Pvm, Result};
 use crate::ids::TaskId;
@@ -126,7 +127,13 @@ impl<M: Machine> Pvm<M> {
 
     /// Deals parts of equal length: the root gives all of them, in order of the members.
     /// Everybody gets the own one.
-    pub fn scatter(&mut self, group: &Gathered, tag: i32, parts: Part<'_>) -> Result<Vec<u8>> {
+    pub fn scatter(
+        &mut self,
+        group: &Gathered,
+        tag: i32,
+        kind: Kind,
+        parts: Part<'_>,
+    ) -> Result<Vec<u8>> {
         match parts {
             Part::All(data) => {
                 let len = data.len() / group.size();
@@ -140,7 +147,7 @@ impl<M: Machine> Pvm<M> {
             }
             Part::Own(len) => {
                 let wanted = group.from(group.root, tag);
-                self.receive_part(wanted, len)
+                self.receive_part(wanted, kind, len)
             }
         }
     }
@@ -151,6 +158,7 @@ impl<M: Machine> Pvm<M> {
         &mut self,
         group: &Gathered,
         tag: i32,
+        kind: Kind,
         part: &[u8],
     ) -> Result<Option<Vec<Vec<u8>>>> {
         if !group.is_root() {
@@ -159,17 +167,18 @@ impl<M: Machine> Pvm<M> {
         }
         let parts = (0..group.size()).map(|member| match member == group.me {
             true => Ok(part.to_vec()),
-            false => self.receive_part(group.from(member, tag), part.len()),
+            false => self.receive_part(group.from(member, tag), kind, part.len()),
         });
         parts.collect::<Result<_>>().map(Some)
     }
 
-    fn receive_part(&mut self, wanted: Selector, len: usize) -> Result<Vec<u8>> {
-        let mut received = self.receive_private(wanted)?;
-        if received.message.len() != len {
-            return Err(Error::BadParam);
+    fn receive_part(&mut self, wanted: Selector, kind: Kind, len: usize) -> Result<Vec<u8>> {
+        let received = self.receive_private(wanted)?;
+        let items = received.message.items(kind)?;
+        match items.len() == len {
+            true => Ok(items.into_owned()),
+            false => Err(Error::BadParam),
         }
-        Ok(received.message.unpack_bytes(len)?.to_vec())
     }
 
     /// Instances and tasks, ordered by instance.

@@ -1,5 +1,7 @@
 //! The types that messages are made of, one by one: their portable and their native bytes.
 
+use crate::datatype::Word;
+
 /// A type that can be packed.
 pub trait Item: Copy {
     /// Length in XDR.
@@ -145,6 +147,18 @@ impl Kind {
     /// From the number that programs give.
     pub fn from_number(number: i32) -> Option<Self> {
         Self::ALL.get(usize::try_from(number).ok()?).copied()
+    }
+
+    /// What its items are made of.
+    pub fn word(self) -> Word {
+        match self {
+            Kind::Str | Kind::Byte => Word::Fixed(1),
+            Kind::Short | Kind::UShort => Word::Fixed(2),
+            Kind::Int | Kind::UInt | Kind::Float | Kind::Complex => Word::Fixed(4),
+            Kind::Double | Kind::DoubleComplex => Word::Fixed(8),
+            Kind::Long => Word::Address { signed: true },
+            Kind::ULong => Word::Address { signed: false },
+        }
     }
 
     /// Length in memory.

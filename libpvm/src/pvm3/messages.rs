@@ -78,14 +78,17 @@ impl<M: Machine> Pvm<M> {
         Ok(id)
     }
 
-    /// Waits for a message that does not become a buffer of the program.
+    /// Waits for a message that does not become a buffer of the program. Raw data of an unlike host is
+    /// [`Error::BadMsg`], and gone.
     pub fn precv(&mut self, tid: i32, tag: i32) -> Result<Received> {
         let context = self.context();
-        self.receive_private(Selector {
+        let received = self.receive_private(Selector {
             source: tid,
             tag,
             context,
-        })
+        })?;
+        received.message.check_readable()?;
+        Ok(received)
     }
 
     /// Id of the message that a receive would take now.

@@ -1,6 +1,7 @@
 //! The semantics on a machine of cardboard: tasks are threads, the daemon is a table.
 
 use super::encoding::Encoding;
+use super::item::Kind;
 use super::machine::{AttachError, CallError, Lost, Machine, News, Standing};
 use super::{Error, Part, Pvm, SpawnPlace, SpawnRequest, tid};
 use crate::ids::{Tag, TaskId};
@@ -400,6 +401,24 @@ fn private_receives_leave_the_buffer_alone() {
 }
 
 #[test]
+fn raw_data_of_an_unlike_host_is_told_by_every_receive() {
+    alone(|pvm| {
+        let me = pvm.my_tid().unwrap();
+        pvm.buffers().init_send(Encoding::Raw).unwrap();
+        let buffer = pvm.buffers().sending().unwrap();
+        buffer.pack([7i32].into_iter()).unwrap();
+        buffer.word = 0x0080_8882;
+        for _ in 0..2 {
+            pvm.send(me, 3).unwrap();
+        }
+        assert_eq!(pvm.precv(-1, 3).err(), Some(Error::BadMsg));
+        pvm.receive(-1, 3, None).unwrap();
+        let buffer = pvm.buffers().receiving().unwrap();
+        assert_eq!(buffer.unpack(1, |_, _: i32| ()), Err(Error::BadMsg));
+    });
+}
+
+#[test]
 fn spawning_tells_what_did_not_start() {
     alone(|pvm| {
         let mut request = SpawnRequest {
@@ -514,9 +533,9 @@ fn groups_work_together() {
             true => Part::All(&all),
             false => Part::Own(2),
         };
-        let mine = pvm.scatter(&group, 4, part).unwrap();
+        let mine = pvm.scatter(&group, 4, Kind::Byte, part).unwrap();
         assert_eq!(mine, [2 * me as u8, 2 * me as u8 + 1]);
-        let parts = pvm.gather(&group, 4, &mine).unwrap();
+        let parts = pvm.gather(&group, 4, Kind::Byte, &mine).unwrap();
         assert_eq!(parts.is_some(), me == 2);
         parts.map(|parts| parts.concat()).unwrap_or_default()
     });
