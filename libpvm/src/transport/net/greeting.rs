@@ -83,15 +83,20 @@ impl Greeting {
     pub fn begin(side: Side, token: Token, out: &mut Vec<u8>) -> Result<Self, GreetingError> {
         let mut nonce = [0; NONCE];
         getrandom::fill(&mut nonce).map_err(|_| GreetingError::NoRandom)?;
+        Ok(Self::with_nonce(side, token, nonce, out))
+    }
+
+    /// As [`Greeting::begin`] with a nonce that was drawn before: nobody may use one twice.
+    pub fn with_nonce(side: Side, token: Token, nonce: [u8; NONCE], out: &mut Vec<u8>) -> Self {
         out.extend_from_slice(&MAGIC);
         out.extend_from_slice(&nonce);
-        Ok(Self {
+        Self {
             side,
             token,
             nonce,
             peer_nonce: [0; NONCE],
             stage: Stage::Hello,
-        })
+        }
     }
 
     /// Takes in what has come; appends what is to be answered. Returns how many bytes it has taken:
