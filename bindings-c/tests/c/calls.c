@@ -341,6 +341,8 @@ static void machine(void)
     EQUAL(pvm_spawn("true", NULL, PvmTaskHost, "no-such-host", 1, started), 0);
     EQUAL(started[0], PvmNoHost);
     EQUAL(pvm_spawn("true", NULL, PvmTaskHost, NULL, 1, started), 0);
+    EQUAL(pvm_spawn("no-such-program", NULL, PvmTaskArch, getenv("PVM_ARCH"), 1, started), 0);
+    EQUAL(started[0], PvmNoFile);
     EQUAL(pvm_spawn("true", NULL, PvmTaskArch, "CRAY", 1, started), 0);
     EQUAL(started[0], PvmNoHost);
     EQUAL(pvm_export(NULL), PvmBadParam);

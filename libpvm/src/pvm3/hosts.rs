@@ -13,6 +13,8 @@ const SPEED: i32 = 1000;
 /// One line of `pvm_config`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Host {
+    /// Its number in the virtual machine.
+    pub index: u32,
     /// Id of its daemon.
     pub tid: i32,
     /// Its name.
@@ -72,6 +74,7 @@ impl From<HostInfo> for Host {
         let form = info.format.and_then(|format| format.form());
         let form = form.unwrap_or(Form::HERE);
         Self {
+            index: info.index,
             tid: tid::of_host(info.index),
             name: info.name,
             architecture: architecture(form).to_owned(),

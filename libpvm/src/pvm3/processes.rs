@@ -1,6 +1,5 @@
 //! Starting, listing and ending tasks.
 
-use super::encoding::ARCHITECTURE;
 use super::machine::Machine;
 use super::{Error, Pvm, Result, tid};
 use crate::session::{spawn_launch, variable};
@@ -217,14 +216,27 @@ impl<M: Machine> Pvm<M> {
                 let host = if name == "." { own } else { name.to_owned() };
                 placement.hosts = vec![HostSlots { host, slots: 1 }];
             }
-            // The daemons call it by its general name.
-            TASK_ARCH if name == ARCHITECTURE => {
-                placement.architecture = std::env::consts::ARCH.to_owned();
+            TASK_ARCH => {
+                placement.hosts = self.hosts_of(name)?;
+                // Nobody has it, unless it is the daemons' own name of one.
+                if placement.hosts.is_empty() {
+                    placement.architecture = name.to_owned();
+                }
             }
-            TASK_ARCH => placement.architecture = name.to_owned(),
             _ => return Err(Error::BadParam),
         }
         Ok(placement)
+    }
+
+    /// The hosts that PVM calls by this architecture: the daemons have finer names.
+    fn hosts_of(&mut self, architecture: &str) -> Result<Vec<HostSlots>> {
+        let hosts = self.config()?.hosts.into_iter();
+        let named = hosts.filter(|host| host.architecture == architecture);
+        let slots = named.map(|host| HostSlots {
+            host: host.index.to_string(),
+            slots: 1,
+        });
+        Ok(slots.collect())
     }
 }
 

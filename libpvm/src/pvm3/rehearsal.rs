@@ -1,13 +1,13 @@
 //! The semantics on a machine of cardboard: tasks are threads, the daemon is a table.
 
-use super::encoding::Encoding;
+use super::encoding::{ARCHITECTURE, Encoding};
 use super::item::Kind;
 use super::machine::{AttachError, CallError, Lost, Machine, News, Standing};
 use super::{Error, Part, Pvm, SpawnPlace, SpawnRequest, tid};
 use crate::ids::{Tag, TaskId};
 use crate::wire::control::{
-    Done, Failure, FailureCode, GroupMember, GroupReply, HostInfo, HostList, SpawnResult, Spawned,
-    TaskInfo, TaskList, from_daemon, to_daemon,
+    Done, Failure, FailureCode, GroupMember, GroupReply, HostInfo, HostList, HostSlots,
+    SpawnResult, Spawned, TaskInfo, TaskList, from_daemon, to_daemon,
 };
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -107,7 +107,8 @@ impl Rehearsed {
         let mut stage = self.stage();
         let app = &launch.apps[0];
         let wanted = app.placement.clone().unwrap_or_default();
-        let is_named = wanted.hosts.iter().all(|host| host.host == "here");
+        let is_here = |host: &HostSlots| ["here", "1"].contains(&host.host.as_str());
+        let is_named = wanted.hosts.iter().all(is_here) && wanted.architecture.is_empty();
         if is_named == wanted.others {
             return refuse(FailureCode::FailureNoSuchHost);
         }
@@ -445,6 +446,28 @@ fn spawning_tells_what_did_not_start() {
         assert_eq!(pvm.status(0x40002), Ok(()));
         assert_eq!(pvm.status(0x40077), Err(Error::NoTask));
         assert_eq!(pvm.parent(), Err(Error::NoParent));
+    });
+}
+
+#[test]
+fn tasks_are_spawned_by_architecture_as_pvm_calls_it() {
+    alone(|pvm| {
+        let mut request = SpawnRequest {
+            program: b"act".to_vec(),
+            count: 1,
+            flags: 2,
+            place: SpawnPlace::parse(ARCHITECTURE),
+            ..SpawnRequest::default()
+        };
+        let started = pvm.spawn(request.clone()).unwrap();
+        assert_eq!(started, [Ok(0x40002)]);
+        request.flags = 2 + 32;
+        let others = pvm.spawn(request.clone()).unwrap();
+        assert_eq!(others, [Err(Error::NoHost)]);
+        request.flags = 2;
+        request.place = SpawnPlace::parse("CRAY");
+        let nowhere = pvm.spawn(request).unwrap();
+        assert_eq!(nowhere, [Err(Error::NoHost)]);
     });
 }
 
