@@ -41,6 +41,10 @@ pub(super) fn next_step(view: &View) -> Option<Step> {
     if view.is_joint {
         return Some(Step::Vote(target));
     }
+    if !view.voters.contains(&view.leader) {
+        // It is about to step down; the rest is its successor's.
+        return None;
+    }
     let new = candidates(view);
     if !new.is_empty() {
         return Some(Step::Add(new));
@@ -194,6 +198,9 @@ mod tests {
             next_step(&view(&[1, 2], 2, &[2])),
             Some(Step::Vote(set([2])))
         );
+        let mut handed_over = view(&[1, 2], 2, &[2]);
+        handed_over.voters = set([2]);
+        assert_eq!(next_step(&handed_over), None);
         let mut alone = view(&[1], 1, &[]);
         assert_eq!(next_step(&alone), None);
         alone.is_joint = true;
@@ -213,6 +220,9 @@ mod tests {
                 ready: living.clone(), silent: set([]), living, most: 5,
             };
             for _ in 0..10 {
+                if !view.voters.contains(&view.leader) {
+                    view.leader = view.voters.first().copied().unwrap_or(0);
+                }
                 match next_step(&view) {
                     None => break,
                     Some(Step::Add(nodes)) => view.nodes.extend(nodes),
