@@ -18,6 +18,8 @@ use tokio::time::{Instant, sleep, timeout};
 const PROBE: Duration = Duration::from_secs(5);
 /// Longest that the leader may take to judge.
 const JUDGE: Duration = Duration::from_secs(8);
+/// How long it counts that a host was not found: it may be there again.
+const OPINION: Duration = Duration::from_secs(3);
 /// How long a suspicion is kept alive.
 const SUSPICION: Duration = Duration::from_secs(60);
 /// Between two attempts to bring a suspicion to the leader.
@@ -179,7 +181,7 @@ async fn find_out(node: &Arc<Node>, host: HostId, why: &str) -> Verdict {
     }
     let why = why.to_owned();
     let command = Command::LoseHost { host, why };
-    match node.queue.propose(command, node.config.propose).await {
+    match node.queue.propose(command, OPINION).await {
         Ok(_) => Verdict::Gone,
         Err(_) => Verdict::Open,
     }
