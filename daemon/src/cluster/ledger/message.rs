@@ -37,6 +37,8 @@ pub(super) enum Body {
     },
     /// For what is new after this entry; when nothing is, to wait for it for so long.
     Follow { after: Option<u64>, hold_ms: u64 },
+    /// To stand for leader at once: the one that asks leads no longer.
+    Succeed,
     /// Who the members of the consensus are, as far as is decided.
     Members,
     /// Of the leader: to put commands in order.
@@ -54,6 +56,7 @@ pub(super) enum Answer {
     Vote(VoteResponse<u64>),
     Snapshot(SnapshotResponse<u64>),
     Followed(Followed),
+    Done,
     Members(StoredMembership),
     Proposed(Vec<Outcome>),
     Verdict(Verdict),

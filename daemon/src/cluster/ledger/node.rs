@@ -4,6 +4,7 @@ use super::config::Config;
 use super::links::{Links, Network};
 use super::log::Log;
 use super::machine::Machine;
+use super::message::Body;
 use super::queue::Queue;
 use super::store::{Feeder, News, Store};
 use super::tree::Place;
@@ -20,6 +21,8 @@ use tokio::time::Instant;
 
 /// Without entries of a leader for so long, a node that does not vote asks the tree for them.
 const APPEND_AGE: Duration = Duration::from_secs(2);
+/// Longest that the next leader may take to know that it is to lead.
+const SUCCEED: Duration = Duration::from_secs(1);
 /// Longest that a host that leaves waits until another can lead.
 const HAND_OVER: Duration = Duration::from_secs(5);
 
@@ -236,6 +239,7 @@ impl Node {
         if is_last {
             return;
         }
+        let was_leader = self.is_leader();
         let mut metrics = self.raft().metrics();
         let node = self.me().node();
         let is_over = |metrics: &Metrics| {
@@ -245,6 +249,11 @@ impl Node {
         let over = metrics.wait_for(is_over);
         // When the others cannot take over, waiting longer does not help them.
         let _ = tokio::time::timeout(HAND_OVER, over).await;
+        if was_leader && let Some(heir) = self.voters().into_iter().find(|host| *host != self.me())
+        {
+            // One that does not hear of it notices by itself.
+            let _ = self.links.call(heir, Body::Succeed, SUCCEED).await;
+        }
     }
 
     /// Waits until this node knows of a leader that is not this one.

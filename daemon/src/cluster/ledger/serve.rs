@@ -55,6 +55,7 @@ async fn answer(node: &Arc<Node>, request: Request) -> Result<Answer, NoAnswer> 
             let hold = Duration::from_millis(hold_ms.min(LEDGER_HOLD_MS));
             Ok(Answer::Followed(follow::serve(node, after, hold).await))
         }
+        Body::Succeed => succeed(node, request.from).await,
         Body::Members => Ok(Answer::Members(node.store.stored_membership())),
         Body::Propose(batch) => propose(node, batch).await,
         Body::Suspect { host, why } if why.len() <= REASON_MAX => {
@@ -81,6 +82,17 @@ async fn append(
         node.links.note_quorum(Duration::from_millis(quorum_age_ms));
     }
     Ok(Answer::Append(response))
+}
+
+/// Nobody else has to wait until it notices that there is no leader. The others still may.
+async fn succeed(node: &Node, former: HostId) -> Result<Answer, NoAnswer> {
+    if node.leader() != Some(former) {
+        return Err(NoAnswer::NotLeader(node.leader()));
+    }
+    let elected = node.raft_at_rest().await.trigger().elect().await;
+    elected
+        .map(|()| Answer::Done)
+        .map_err(|_| NoAnswer::Stopped)
 }
 
 async fn propose(node: &Node, batch: Batch) -> Result<Answer, NoAnswer> {

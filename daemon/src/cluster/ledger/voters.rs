@@ -41,8 +41,8 @@ pub(super) fn next_step(view: &View) -> Option<Step> {
     if view.is_joint {
         return Some(Step::Vote(target));
     }
-    if !view.voters.contains(&view.leader) {
-        // It is about to step down; the rest is its successor's.
+    if !view.nodes.contains(&view.leader) {
+        // It has removed itself and is about to step down; the rest is its successor's.
         return None;
     }
     let new = candidates(view);
@@ -200,6 +200,8 @@ mod tests {
         );
         let mut handed_over = view(&[1, 2], 2, &[2]);
         handed_over.voters = set([2]);
+        assert_eq!(next_step(&handed_over), Some(Step::Remove(set([1]))));
+        handed_over.nodes = set([2]);
         assert_eq!(next_step(&handed_over), None);
         let mut alone = view(&[1], 1, &[]);
         assert_eq!(next_step(&alone), None);
@@ -220,7 +222,7 @@ mod tests {
                 ready: living.clone(), silent: set([]), living, most: 5,
             };
             for _ in 0..10 {
-                if !view.voters.contains(&view.leader) {
+                if !view.nodes.contains(&view.leader) {
                     view.leader = view.voters.first().copied().unwrap_or(0);
                 }
                 match next_step(&view) {
