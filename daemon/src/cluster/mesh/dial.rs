@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 /// A connection whose other end has proved who it is, and waits to hear whether we keep it.
-struct Reached {
+pub(super) struct Reached {
     peer: Peer,
     connection: Connection,
     greeting: SendStream,
@@ -228,7 +228,7 @@ pub(super) async fn handshake(
 }
 
 /// Says who we are, and hears who is there.
-async fn greet(
+pub(super) async fn greet(
     mesh: &Shared,
     wanted: Wanted,
     address: SocketAddr,

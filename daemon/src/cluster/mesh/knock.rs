@@ -29,15 +29,41 @@ impl Knock {
     }
 
     /// What the system has heard; nothing, when there is only silence.
-    pub(super) async fn heard(self) -> Option<AddressError> {
+    pub(super) async fn heard(&self) -> Option<AddressError> {
         let limit = Duration::from_millis(KNOCK_MS);
+        timeout(limit, self.hear()).await.ok()?
+    }
+
+    /// Waits for what the system hears; nothing, when something has answered.
+    async fn hear(&self) -> Option<AddressError> {
         let mut answer = [0];
-        let error = timeout(limit, self.0.recv(&mut answer)).await.ok()?.err()?;
+        let error = self.0.recv(&mut answer).await.err()?;
         Some(match error.kind() {
             io::ErrorKind::ConnectionRefused => AddressError::NobodyListens,
             _ => AddressError::NotReachable(error.to_string()),
         })
     }
+}
+
+/// Knocks at an address, and waits until the system says that nobody is there. It may never do so.
+pub(super) async fn refusal(address: SocketAddr) -> AddressError {
+    let knock = match Knock::at(address).await {
+        Ok(knock) => knock,
+        Err(error) if is_no_way(&error) => return AddressError::NotReachable(error.to_string()),
+        // Without a socket there is just no better word than that of the connection.
+        Err(_) => return std::future::pending().await,
+    };
+    match knock.hear().await {
+        Some(refusal) => refusal,
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether the system itself does not send there.
+fn is_no_way(error: &io::Error) -> bool {
+    use io::ErrorKind::{HostUnreachable, NetworkUnreachable, PermissionDenied};
+    let ways = [HostUnreachable, NetworkUnreachable, PermissionDenied];
+    ways.contains(&error.kind())
 }
 
 /// Makes an attempt at an address; when nothing answers, says why as far as the system knows.

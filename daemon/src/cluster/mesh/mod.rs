@@ -29,6 +29,7 @@ mod join;
 mod knock;
 mod nonsense;
 mod peers;
+mod probe;
 pub mod proto;
 mod serve;
 pub mod stream;
@@ -37,6 +38,7 @@ mod tests;
 
 pub use error::{AddressError, ConnectError, LostReason, OpenError, StreamError, Wanted};
 pub use join::{JoinError, Joined, join};
+pub use probe::Probed;
 pub use proto::stream_head::Kind as Head;
 pub use proto::{Control, Relay, Rpc};
 
@@ -226,6 +228,20 @@ impl Mesh {
     /// When there is none; the error says what happened at each address.
     pub async fn connect_seed(&self, addresses: &[SocketAddr]) -> Result<Peer, ConnectError> {
         dial::connect_seed(&self.0, addresses).await
+    }
+
+    /// Tries one address of a daemon, whether or not it is connected, for at most `limit`. Nothing
+    /// is left of it.
+    ///
+    /// # Errors
+    /// When the address does not lead to it.
+    pub async fn probe(
+        &self,
+        id: DaemonId,
+        address: SocketAddr,
+        limit: Duration,
+    ) -> Result<Probed, AddressError> {
+        probe::probe(&self.0, id, address, limit).await
     }
 
     /// Opens a stream in both directions to a daemon that is connected. The other side sees it with

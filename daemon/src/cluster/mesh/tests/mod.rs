@@ -2,6 +2,7 @@
 
 mod connect;
 mod joining;
+mod probing;
 mod strangers;
 mod streams;
 

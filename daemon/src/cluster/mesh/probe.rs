@@ -1,0 +1,61 @@
+//! Trying one address of a daemon, for those who look for what is wrong: a connection made anew, one
+//! question and its answer, and the end. The daemon that is called takes it for a dial that another
+//! address has won.
+
+use super::error::{AddressError, CloseCode, Wanted};
+use super::{Shared, dial, knock};
+use crate::cluster::trust::DaemonId;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use tokio::time::timeout;
+
+/// How fast an address leads to its daemon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Probed {
+    /// Until both ends have proved who they are.
+    pub connect: Duration,
+    /// One question and its answer after that.
+    pub answer: Duration,
+}
+
+/// Tries an address for at most `limit`.
+pub(super) async fn probe(
+    mesh: &Shared,
+    id: DaemonId,
+    address: SocketAddr,
+    limit: Duration,
+) -> Result<Probed, AddressError> {
+    if mesh.own_addresses().contains(&address) {
+        return Err(AddressError::Ourselves);
+    }
+    let silence = AddressError::NoAnswer(limit.as_millis() as u64);
+    let tried = async {
+        let refusal = knock::refusal(address);
+        tokio::pin!(refusal);
+        tokio::select! {
+            made = reach(mesh, id, address) => match made {
+                // The system may find out later than a connection gives up.
+                Err(AddressError::NoAnswer(_)) => Err(refusal.await),
+                made => made,
+            },
+            refusal = &mut refusal => Err(refusal),
+        }
+    };
+    timeout(limit, tried).await.unwrap_or(Err(silence))
+}
+
+async fn reach(mesh: &Shared, id: DaemonId, address: SocketAddr) -> Result<Probed, AddressError> {
+    let begun = Instant::now();
+    let (config, name) = (mesh.client_config(), id.server_name());
+    let connection = dial::handshake(&mesh.endpoint, config, address, &name).await?;
+    let connect = begun.elapsed();
+    let begun = Instant::now();
+    let closer = connection.clone();
+    let greeted = dial::greet(mesh, Wanted::Daemon(id), address, connection).await;
+    let answer = begun.elapsed();
+    closer.close(
+        CloseCode::Closed.into(),
+        b"it was only asked whether it answers",
+    );
+    greeted.map(|_| Probed { connect, answer })
+}
