@@ -9,6 +9,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             ".pvm.control.DataFormat",
             "#[derive(serde::Serialize, serde::Deserialize)]",
         )
+        // The one large message.
+        .boxed(".pvm.control.Examined.health")
         .compile_fds(files)?;
     println!("cargo::rerun-if-changed=proto/control.proto");
     Ok(())

@@ -302,3 +302,32 @@ pub const SETTLE_MS: u64 = 3_000;
 
 /// Longest that one host waits for another one's answer to what users wait for.
 pub const HOST_ANSWER_MS: u64 = 3_000;
+
+/// Longest that an examination tries one address of another host: as long as Linux takes to find that
+/// a host is not in its network.
+pub const EXAM_DIAL_MS: u64 = 3_500;
+
+/// Longest that it looks for the addresses of one name.
+pub const EXAM_NAME_MS: u64 = 3_000;
+
+/// Longest that a host looks at itself and at its ways to others.
+pub const EXAM_MS: u64 = 6_000;
+
+/// Longest that another host waits for what it has found.
+pub const EXAM_ANSWER_MS: u64 = 7_500;
+
+/// Longest that a tool waits for what all have found.
+pub const EXAM_CLIENT_MS: u64 = 9_000;
+
+/// Longest that ssh may take to show that it reaches a host.
+pub const EXAM_SSH_MS: u64 = 8_000;
+
+/// Addresses that one examination dials at a time.
+pub const EXAM_DIALS_MAX: usize = 64;
+
+/// Questions of one kind to the system that may take for ever and are under way at a time, also when
+/// nobody waits for the answer any more.
+pub const EXAM_ASIDE_MAX: usize = 16;
+
+/// Examinations of one host at a time.
+pub const EXAMS_MAX: usize = 4;

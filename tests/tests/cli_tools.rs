@@ -127,7 +127,7 @@ fn help_has_examples_and_codes() {
         assert!(help.contains(part), "{part}");
     }
     assert_eq!(machine.pvm(&["help", "run"]).well().text(), help);
-    for verb in ["ps", "conf", "kill", "halt", "version"] {
+    for verb in ["ps", "conf", "doctor", "kill", "halt", "version"] {
         let help = machine.pvm(&[verb, "-h"]).well().text();
         assert!(help.contains("Examples:"), "{verb}");
     }

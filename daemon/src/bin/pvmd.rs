@@ -46,6 +46,9 @@ struct DaemonArguments {
     /// Read from standard input which virtual machine to join; tell on standard output how it went
     #[arg(long)]
     join_stdin: bool,
+    /// Tell on standard output that this program runs here, and end: 'pvm doctor' asks
+    #[arg(long)]
+    check: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -83,6 +86,10 @@ enum Inner {
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
+    if arguments.daemon.check {
+        println!("{}", Answer::Ok("pvmd runs here".to_owned()));
+        return Ok(ExitCode::SUCCESS);
+    }
     let (daemon, way) = match arguments.job {
         Some(Inner::Keeper { open_files, .. }) => {
             keeper::main(open_files)?;

@@ -6,6 +6,7 @@ use super::run::waiting::{Waiting, Word};
 use pvm::session::{self, DaemonOptions, Link, LinkError, hello_tool};
 use pvm::settings;
 use pvm::wire::control::{Failure, FailureCode, Welcome};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -199,16 +200,18 @@ pub fn see_off(connection: Connection) -> bool {
     let mut link = connection.link;
     let deadline = Instant::now() + LEAVING;
     while link.read_now().is_ok() && !link.is_lost() && Instant::now() < deadline {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let timeout = rustix::event::Timespec::try_from(left).ok();
-        let mut fds = [rustix::event::PollFd::new(
-            &link,
-            rustix::event::PollFlags::IN,
-        )];
-        // An interrupted poll is just tried again.
-        let _ = rustix::event::poll(&mut fds, timeout.as_ref());
+        wait_for_word(&link, deadline);
     }
     link.is_lost()
+}
+
+/// Waits until the daemon says something, or has gone, at most until a moment. It may return early.
+pub fn wait_for_word(link: &Link, until: Instant) {
+    let left = until.saturating_duration_since(Instant::now());
+    let timeout = Timespec::try_from(left).ok();
+    let mut fds = [PollFd::new(link, PollFlags::IN)];
+    // An interrupted poll is just tried again.
+    let _ = poll(&mut fds, timeout.as_ref());
 }
 
 /// Idle time of a daemon that we start, in seconds, when nothing else is set.
@@ -232,7 +235,12 @@ fn idle() -> Result<Duration, Trouble> {
 }
 
 /// Does something that blocks, and says on stderr what it is when it takes long.
-pub fn aloud<T: Send>(quiet: bool, what: &str, act: impl FnOnce() -> T + Send) -> T {
+pub fn aloud<T: Send>(
+    who: &'static str,
+    quiet: bool,
+    what: &str,
+    act: impl FnOnce() -> T + Send,
+) -> T {
     if quiet {
         return act();
     }
@@ -241,7 +249,7 @@ pub fn aloud<T: Send>(quiet: bool, what: &str, act: impl FnOnce() -> T + Send) -
         scope.spawn(move || {
             let rewrite = std::io::stderr().is_terminal();
             let mut waiting = Waiting::new(Instant::now(), what);
-            let mut status = Status::new("pvm run", rewrite);
+            let mut status = Status::new(who, rewrite);
             loop {
                 let left = waiting
                     .deadline(rewrite)

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 pub enum Exit {
     /// All went well.
     Success,
-    /// The daemon said no: no such task, or jobs of others are running.
+    /// The daemon said no: no such task, or jobs of others are running. `doctor`: there are problems.
     Refused,
     /// The command line makes no sense.
     Usage,

@@ -7,6 +7,7 @@ Examples:
   pvm run -n 4 -l ./solver in.dat  each line of output begins with its rank
   pvm up --local-hosts 3           three hosts on this machine
   pvm add node1 node2              hosts through ssh
+  pvm doctor                       what is wrong with the hosts and their network
   pvm ps                           which tasks are running
   pvm kill j2                      end job 2
   pvm halt                         end the virtual machine
@@ -102,6 +103,32 @@ Examples:
   pvm conf --json
 
 Exit codes: 0 done; 2 usage; 3 no virtual machine is running; 125 our own failure";
+
+/// Of `pvm doctor`.
+pub const DOCTOR: &str = "\
+Examples:
+  pvm doctor                      every host of the virtual machine, and every way between two
+  pvm doctor node3                how node3 is, and whom it reaches
+  pvm doctor node9                not part of the virtual machine: does ssh get there, does pvmd run
+  pvm doctor --json
+
+Each host connects to every address of every other one, anew, and looks up its name. The first table
+has a row for each host that was asked and a column for each that it has tried: the time of a question
+and its answer when they are connected, or what came of it. 'silent' is no answer, as from a host that
+is off or a firewall that drops; 'rejected' is an answer of the system there, or of a firewall, that
+nobody listens; 'no way' is that the system here does not send there; '?' is that the host of the row
+has told nothing.
+
+The second table is how the hosts are: how far the clock is ahead of the one of the host that asks
+('<' is no further than can be told), CPUs that tasks may use (of those that are there), memory that is left, tasks that can be started, files that a task may open, memory that
+it may lock, whether jobs get control groups, the release of pvmd.
+
+Then comes a line for each finding. A problem has to be dealt with; a note is good to know. A host that
+gives no answer does not keep the others: all is told within ten seconds.
+
+Without a virtual machine this host alone is looked at, and hosts that are named, through ssh.
+
+Exit codes: 0 no problem; 1 problems; 2 usage; 125 our own failure";
 
 /// Of `pvm kill`.
 pub const KILL: &str = "\

@@ -38,6 +38,8 @@ pub enum Verb {
     Ps(Ps),
     /// List the hosts
     Conf(Conf),
+    /// Find out what is wrong with the hosts and the ways between them
+    Doctor(Doctor),
     /// Send a signal to tasks or jobs
     Kill(Kill),
     /// End the virtual machine
@@ -225,6 +227,18 @@ pub struct Ps {
 #[derive(Debug, Args)]
 #[command(after_help = help::CONF)]
 pub struct Conf {
+    /// Print JSON
+    #[arg(long = "json")]
+    pub json: bool,
+}
+
+/// `pvm doctor`.
+#[derive(Debug, Args)]
+#[command(after_help = help::DOCTOR)]
+pub struct Doctor {
+    /// Hosts that look at themselves and at their ways to the others [default: all]
+    #[arg(value_name = "HOST")]
+    pub hosts: Vec<OsString>,
     /// Print JSON
     #[arg(long = "json")]
     pub json: bool,

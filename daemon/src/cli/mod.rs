@@ -11,6 +11,7 @@ pub mod add;
 pub mod conf;
 pub mod connect;
 pub mod delete;
+pub mod doctor;
 pub mod exit;
 pub mod failure;
 pub mod halt;
@@ -139,6 +140,7 @@ fn act(verb: &Verb) -> Result<Exit, Trouble> {
         Verb::Token(typed) => token::main(typed),
         Verb::Ps(typed) => ps::main(typed, look),
         Verb::Conf(typed) => conf::main(typed, look),
+        Verb::Doctor(typed) => doctor::main(typed, look),
         Verb::Kill(typed) => kill::main(typed),
         Verb::Halt(typed) => halt::main(typed),
         Verb::Version(typed) => version::main(typed),

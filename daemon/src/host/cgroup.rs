@@ -58,6 +58,11 @@ impl Drop for JobGroup {
     }
 }
 
+/// Whether jobs get groups.
+pub fn is_to_be_had() -> bool {
+    own_group().is_some_and(|own| is_delegated(&own))
+}
+
 /// Ends what a keeper that was killed has left in its group, and the group.
 pub fn clear_after(keeper: i32) {
     if let Some(path) = own_group().map(|own| own.join(name_of(keeper)))

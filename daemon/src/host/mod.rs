@@ -6,16 +6,22 @@
 //! - [`cgroup`]: control groups of jobs, where they can be had
 //! - [`detach`]: becoming a daemon
 //! - [`terminal`]: whose turn it is at a terminal
-//! - [`limits`], [`facts`], [`memory`], [`addresses`]: what this host allows and has
+//! - [`limits`], [`facts`], [`memory`], [`addresses`], [`room`]: what this host allows and has;
+//!   [`health`]: all of that at a glance; [`lookup`]: what it takes a name for;
+//!   [`aside`]: asking the system what it may never answer
 
 pub mod addresses;
+pub mod aside;
 pub mod cgroup;
 pub mod descendants;
 pub mod detach;
 mod elf;
 pub mod facts;
+pub mod health;
 pub mod keeper;
 pub mod limits;
+pub mod lookup;
 pub mod memory;
 pub mod program;
+pub mod room;
 pub mod terminal;

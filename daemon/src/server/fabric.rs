@@ -348,6 +348,11 @@ impl Fabric {
         hub.borrow_mut().groups_reset(registry);
     }
 
+    /// The daemon of a host, and where it is.
+    pub(super) fn find(&self, host: HostId) -> Option<(DaemonId, Vec<SocketAddr>)> {
+        self.directory.find(host)
+    }
+
     /// The daemons of the other hosts.
     pub(super) fn others(&self) -> Vec<(DaemonId, Vec<SocketAddr>)> {
         self.directory.all_but(self.ledger.me())

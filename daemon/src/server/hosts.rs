@@ -203,20 +203,31 @@ impl Hub {
         body: to_daemon::Body,
         then: impl FnOnce(&mut Hub, Result<from_daemon::Body, Failure>) + 'static,
     ) {
+        self.ask_host_within(host, body, HOST_ANSWER, then);
+    }
+
+    /// As [`Hub::ask_host_soon`], with another limit for the answer.
+    pub(super) fn ask_host_within(
+        &mut self,
+        host: u16,
+        body: to_daemon::Body,
+        limit: Duration,
+        then: impl FnOnce(&mut Hub, Result<from_daemon::Body, Failure>) + 'static,
+    ) {
         let asked = self.ask_numbered(host, body, then);
         let (Some(request), Some(other)) = (asked, self.hosts.others.get(&host)) else {
             return;
         };
         let place = other.id;
         self.spawn(|hub| async move {
-            tokio::time::sleep(HOST_ANSWER).await;
+            tokio::time::sleep(limit).await;
             let hub = &mut *hub.borrow_mut();
             let other = hub.hosts.others.get_mut(&place.index);
             let Some(other) = other.filter(|other| other.id == place) else {
                 return;
             };
             if let Some(then) = other.pending.remove(&request) {
-                let why = format!("no answer for {} s", HOST_ANSWER.as_secs());
+                let why = format!("no answer for {} s", limit.as_secs_f64());
                 let lost = host_lost(&other.facts.name, &why);
                 then(hub, Err(lost));
             }

@@ -145,6 +145,8 @@ pub struct Hub {
     pub(super) place: Rc<ClusterPlace>,
     /// How many tasks have been spawned, for taking turns among the hosts.
     pub(super) turn: Cell<usize>,
+    /// Examinations of this host that are under way.
+    pub(super) exams: usize,
     last_client: u64,
     last_job: u32,
     nonsense: (Option<Instant>, u32),
@@ -184,6 +186,7 @@ impl Hub {
                 deferred: Vec::new(),
                 place,
                 turn: Cell::new(0),
+                exams: 0,
                 last_client: 0,
                 last_job: 0,
                 nonsense: (None, 0),

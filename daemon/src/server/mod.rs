@@ -4,10 +4,12 @@
 //! - `connection`, `stream`, `outbox`: clients and their frames
 //! - `keepers`, `stdio`: the processes of jobs and their output
 //! - `relay`, `route`: messages between tasks of two hosts, and their direct connections
+//! - `exam`: looking at this host and its ways to others
 //! - `place`, `log`: the daemon's files
 
 mod assembly;
 mod connection;
+mod exam;
 mod fabric;
 mod failure;
 mod hosts;

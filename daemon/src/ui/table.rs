@@ -27,20 +27,20 @@ impl Look {
 
 /// A column: its title, and whether it holds numbers.
 #[derive(Debug, Clone, Copy)]
-pub struct Column(pub &'static str, pub bool);
+pub struct Column<'a>(pub &'a str, pub bool);
 
 /// Narrowest terminal that cells are fitted to.
 const WIDTH_MIN: u16 = 60;
 
 /// The text of a table, with a newline at the end of each line.
-pub fn render(look: Look, columns: &[Column], rows: &[Vec<String>]) -> String {
+pub fn render(look: Look, columns: &[Column<'_>], rows: &[Vec<String>]) -> String {
     match look {
         Look::Plain => plain(columns, rows),
         Look::Drawn { colour } => drawn(colour, columns, rows),
     }
 }
 
-fn plain(columns: &[Column], rows: &[Vec<String>]) -> String {
+fn plain(columns: &[Column<'_>], rows: &[Vec<String>]) -> String {
     let titles: Vec<String> = columns.iter().map(|column| column.0.to_owned()).collect();
     let lines: Vec<&Vec<String>> = std::iter::once(&titles).chain(rows).collect();
     let width = |at: usize| {
@@ -70,20 +70,20 @@ fn plain(columns: &[Column], rows: &[Vec<String>]) -> String {
     text
 }
 
-fn drawn(colour: bool, columns: &[Column], rows: &[Vec<String>]) -> String {
+fn drawn(colour: bool, columns: &[Column<'_>], rows: &[Vec<String>]) -> String {
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY);
     // A terminal that does not tell its width, or hardly has one, breaks lines by itself.
     if table.width().is_some_and(|width| width >= WIDTH_MIN) {
         table.set_content_arrangement(ContentArrangement::Dynamic);
     }
-    let title = |column: &Column| match colour {
+    let title = |column: &Column<'_>| match colour {
         true => Cell::new(column.0).add_attribute(Attribute::Bold),
         false => Cell::new(column.0),
     };
     table.set_header(columns.iter().map(title).collect::<Vec<_>>());
     for row in rows {
-        let cell = |(text, column): (&String, &Column)| match column.1 {
+        let cell = |(text, column): (&String, &Column<'_>)| match column.1 {
             true => Cell::new(text).set_alignment(CellAlignment::Right),
             false => Cell::new(text),
         };

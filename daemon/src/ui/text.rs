@@ -14,6 +14,15 @@ pub fn duration(time: Duration) -> String {
     }
 }
 
+/// `0.43 ms`, `17 ms`.
+pub fn milliseconds(micros: u32) -> String {
+    let time = f64::from(micros) / 1000.0;
+    match time < 10.0 {
+        true => format!("{time:.2} ms"),
+        false => format!("{time:.0} ms"),
+    }
+}
+
 /// `512 KiB`, `1.5 GiB`.
 pub fn kibibytes(kib: u64) -> String {
     match kib {
@@ -86,6 +95,14 @@ mod tests {
         ];
         for (millis, text) in cases {
             assert_eq!(duration(Duration::from_millis(millis)), text);
+        }
+    }
+
+    #[test]
+    fn short_times() {
+        let cases = [(0, "0.00 ms"), (431, "0.43 ms"), (17_400, "17 ms")];
+        for (micros, text) in cases {
+            assert_eq!(milliseconds(micros), text);
         }
     }
 

@@ -4,6 +4,7 @@
 use crate::lab::{Lab, has_v6};
 use crate::tool::{ip, nft, run, tc};
 use anyhow::Result;
+use std::net::IpAddr;
 
 /// What a firewall does with a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -174,6 +175,24 @@ impl Lab {
             &self.namespace(host),
             &(rule(of_port("tcp"), tcp) + &rule(of_port("udp"), udp)),
         )
+    }
+
+    /// Lets a host's firewall drop what comes to a UDP port from one other host, which everybody else
+    /// still reaches.
+    ///
+    /// # Errors
+    /// When the rules cannot be changed.
+    pub fn shut_out(&self, host: usize, other: usize, port: u16) -> Result<()> {
+        let family = |address: &IpAddr| match address {
+            IpAddr::V4(_) => "ip",
+            IpAddr::V6(_) => "ip6",
+        };
+        let rule = |from: &IpAddr| {
+            let family = family(from);
+            format!("add rule inet lab input {family} saddr {from} udp dport {port} drop\n")
+        };
+        let rules: String = self.addresses(other).iter().map(rule).collect();
+        nft(&self.namespace(host), &rules)
     }
 
     /// Opens a host's firewall.

@@ -144,7 +144,7 @@ fn run(plan: &Plan) -> Result<Outcome, Trouble> {
         let Outcome::Leaving(connection) = outcome else {
             return Ok(outcome);
         };
-        connect::aloud(quiet, "the old daemon to leave", || {
+        connect::aloud("pvm run", quiet, "the old daemon to leave", || {
             connect::see_off(*connection)
         });
         outcome = attempt(plan, quiet)?;
@@ -155,6 +155,7 @@ fn run(plan: &Plan) -> Result<Outcome, Trouble> {
 fn attempt(plan: &Plan, quiet: bool) -> Result<Outcome, Trouble> {
     let request = request::request(plan).map_err(|error| Trouble::Other(error.to_string()))?;
     let mut connection = connect::aloud(
+        "pvm run",
         quiet,
         "the daemon of this host to start and answer",
         connect::or_start,

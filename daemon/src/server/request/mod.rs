@@ -4,6 +4,7 @@ mod adopt;
 mod attach;
 mod channel;
 mod end;
+mod examine;
 mod group;
 mod kill;
 mod list;
@@ -86,6 +87,7 @@ impl Hub {
             Body::RouteListening(listening) => self.route_listening(asked, &listening),
             Body::RouteFor(route) => self.route_for(asked, route),
             Body::SpawnFor(spawn) => self.spawn_for(asked, spawn),
+            Body::Examine(examine) => self.examine(asked, &examine),
         }
     }
 

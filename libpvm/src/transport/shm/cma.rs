@@ -81,6 +81,12 @@ impl Reach {
     }
 }
 
+/// Whether the system lets this process read the memory of another one of the same user. Without it
+/// large messages are copied twice.
+pub fn can_read_memory_of(pid: u32) -> bool {
+    Reach::probe(pid).is_some()
+}
+
 /// One system call: fills `rooms`, of `len` bytes together, from `address` of a process. Returns
 /// the number of bytes, never 0, or the error number.
 fn read(pid: i32, rooms: &[libc::iovec], address: u64, len: usize) -> Result<usize, i32> {

@@ -95,6 +95,7 @@ pub use crate::sync::WaitPolicy;
 pub use attach::{AttachError, AttachOptions, Identity};
 pub use calibration::calibrate;
 pub use channel::Segment;
+pub use cma::can_read_memory_of;
 pub(super) use door::{Sockets, Watched};
 pub use host::{HostFacts, HostPage};
 pub use inbox::{Call, Inbox, InboxBell, Sleeper};
