@@ -137,6 +137,11 @@ impl Hub {
         let (client, name) = (other.client, other.facts.name.clone());
         other.calls.break_off();
         let why = match gone {
+            // The others may be faster than this one: it is their end that was asked for.
+            Gone::Lost(why) if self.ends_everywhere => {
+                tracing::info!("host {name} ({}) has ended: {why}", place.index);
+                why
+            }
             Gone::Lost(why) => {
                 tracing::warn!("host {name} ({}) is lost: {why}", place.index);
                 why
