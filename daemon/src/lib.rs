@@ -12,6 +12,7 @@
 pub mod cli;
 pub mod cluster;
 pub mod doctor;
+mod hex;
 pub mod host;
 pub mod job;
 pub mod launch;

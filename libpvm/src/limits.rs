@@ -331,3 +331,9 @@ pub const EXAM_ASIDE_MAX: usize = 16;
 
 /// Examinations of one host at a time.
 pub const EXAMS_MAX: usize = 4;
+
+/// Largest program that is copied to other hosts, in bytes.
+pub const STAGE_MAX: u64 = 1 << 30;
+
+/// Longest that a host takes to get the programs of one launch: shorter than a launch waits for a host.
+pub const STAGE_DEADLINE_MS: u64 = 25_000;

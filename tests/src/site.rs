@@ -6,7 +6,7 @@ use pvm_cluster::Cluster;
 use pvm_cluster::sshd::{self, Sshd};
 use serde_json::Value;
 use std::ops::Deref;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -69,8 +69,14 @@ impl Site {
     /// One of our programs, to be run on a host.
     pub fn ours(&self, host: usize, name: &str, arguments: &[&str]) -> Command {
         let mut command = self.command(host, program(name));
-        command.args(arguments).stdin(Stdio::null());
+        command.args(arguments);
+        self.as_ours(host, command)
+    }
+
+    /// Lets a command find the files of a host.
+    fn as_ours(&self, host: usize, mut command: Command) -> Command {
         command
+            .stdin(Stdio::null())
             .env(settings::RUNTIME_DIR, self.runtime_dir(host))
             .env(settings::SECRET, self.secret(host))
             .env(settings::PVMD, program("pvmd"));
@@ -95,6 +101,29 @@ impl Site {
         let (name, port) = (self.host_name(host), PORT.to_string());
         let own = ["--host-name", &name, "--port", &port];
         start(&mut self.ours(host, "pvmd", &[arguments, &own].concat())).finish()
+    }
+
+    /// As [`Site::pvmd`], but the daemon and its tasks find other file systems in some places: each a
+    /// path and options of a tmpfs.
+    #[track_caller]
+    pub fn pvmd_behind(
+        &self,
+        host: usize,
+        places: &[(&Path, &str)],
+        arguments: &[&str],
+    ) -> Finished {
+        let mount = |(path, options): &(&Path, &str)| {
+            format!("mount -t tmpfs -o {options} none {} && ", path.display())
+        };
+        let mounts: String = places.iter().map(mount).collect();
+        let (name, port) = (self.host_name(host), PORT.to_string());
+        let mut command = self.command(host, "sh");
+        command
+            .args(["-c", &format!("{mounts} exec \"$@\""), "sh"])
+            .arg(program("pvmd"))
+            .args(arguments)
+            .args(["--host-name", &name, "--port", &port]);
+        start(&mut self.as_ours(host, command)).finish()
     }
 
     /// Begins the virtual machine on the first host.

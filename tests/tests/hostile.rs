@@ -4,8 +4,8 @@
 use pvm::limits::CONTROL_FRAME_MAX;
 use pvm::session::hello_tool;
 use pvm::wire::control::{
-    Adopt, App, GroupBarrier, Hello, Kill, Launch, Notify, Run, Spawn, StdinData, Terminate,
-    ToDaemon, to_daemon,
+    Adopt, App, Examine, GroupBarrier, Hello, Kill, Launch, Notify, Run, Spawn, StagedFile,
+    StdinData, Terminate, ToDaemon, to_daemon,
 };
 use pvm::wire::frame;
 use pvm_tests::footprint::{Footprint, resident};
@@ -187,8 +187,23 @@ fn absurd_requests() -> Vec<to_daemon::Body> {
     named.apps[0].program = long.clone().into();
     let mut arguments = launch(vec![app(1)]);
     arguments.apps[0].arguments = vec!["a\0b".into(); 10];
+    let mut staged = launch(vec![app(1); 100]);
+    for (at, app) in staged.apps.iter_mut().enumerate() {
+        app.staged = Some(StagedFile {
+            sha256: vec![0xff; at],
+            size: u64::MAX >> at.min(63),
+            path: vec![0; 100_000],
+        });
+    }
     vec![
         Body::Run(Run::default()),
+        Body::Run(run(staged)),
+        Body::Examine(Examine {
+            hosts: vec![String::new(); 100_000],
+        }),
+        Body::Examine(Examine {
+            hosts: vec![long.clone(); 4],
+        }),
         Body::Run(run(launch(Vec::new()))),
         Body::Run(run(launch(vec![app(u32::MAX); 3]))),
         Body::Run(run(launch(vec![App::default(); 10_000]))),

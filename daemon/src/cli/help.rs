@@ -21,6 +21,7 @@ Examples:
   pvm run -n 8 hostname
   pvm run -n 4 -l ./solver input.dat < parameters
   pvm run -n 1 ./master : -n 8 -wdir /data ./worker
+  pvm run -n 8 --map-by host --stage ./solver
   pvm run -n 2 -x DEBUG=1 --timeout 10m -- ./program --its-own-option
 
 Options may be written with one dash or two, and with a blank or '=' before the value. They end
@@ -31,6 +32,10 @@ more came for 200 ms (on a terminal; in a pipe 1 s, in a file never) and goes on
 another task's line has to come in between, it is ended first. With one task, and with
 --output=raw, bytes are passed on untouched. A newline that is missing at the very end is only
 added to tagged lines.
+
+--stage copies each program to the hosts that are to run it and do not find it: the file alone, no
+libraries, no data. It is kept there, in the runtime directory of pvmd (PVM_RUNTIME_DIR), for the next
+launch, until pvmd ends. Before it runs it is checked to be the same, by its SHA-256.
 
 Signals: ^C (SIGINT), SIGTERM and SIGHUP end the tasks (SIGTERM, and SIGKILL two seconds later);
 the second one kills them at once. SIGQUIT, SIGUSR1, SIGUSR2, ^Z and SIGCONT are passed on to all

@@ -28,6 +28,8 @@ pub struct Plan {
     pub report: Option<PathBuf>,
     /// How much we say.
     pub voice: Voice,
+    /// Programs are copied to hosts that do not have them.
+    pub stage: bool,
 }
 
 impl Plan {
@@ -179,6 +181,7 @@ pub fn plan(parts: &[low::Run]) -> Result<Plan, MeaningError> {
         json: first.json,
         report: first.report.as_ref().map(PathBuf::from),
         voice: voice(first)?,
+        stage: first.stage,
     })
 }
 
@@ -193,6 +196,7 @@ fn refuse_global(part: &low::Run) -> Result<(), MeaningError> {
         (part.report.is_some(), "--report"),
         (part.quiet, "--quiet"),
         (part.verbose, "--verbose"),
+        (part.stage, "--stage"),
     ];
     match globals.into_iter().find(|(given, _)| *given) {
         Some((_, option)) => Err(MeaningError::Global(option)),
@@ -370,6 +374,12 @@ mod tests {
         let plan = read("hostname").unwrap();
         assert_eq!((plan.size(), plan.stdin), (1, Stdin::Rank(0)));
         assert_eq!(plan.apps[0].program, "hostname");
+        assert!(!plan.stage && read("-stage prog").unwrap().stage);
+        assert!(
+            read("a : --stage b")
+                .unwrap_err()
+                .contains("--stage is for the whole job")
+        );
         let plan =
             read("-n 4 -l -x A=b=c -x HOME -wdir /tmp --timeout=2m --stdin 3 prog -n 9").unwrap();
         let app = &plan.apps[0];

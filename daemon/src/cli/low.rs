@@ -136,6 +136,10 @@ pub struct Run {
     #[arg(short = 'v', long = "verbose")]
     pub verbose: bool,
 
+    /// Copy the programs to hosts that do not have them: the program files alone, no libraries, no data
+    #[arg(long = "stage", aliases = ["preload-binary"])]
+    pub stage: bool,
+
     /// Accepted and ignored: root is welcome
     #[arg(long = "allow-run-as-root", hide = true)]
     pub allow_root: bool,

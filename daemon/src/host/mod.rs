@@ -1,6 +1,7 @@
 //! The operating system's side of tasks: the only room of the daemon with unsafe code.
 //!
 //! - [`program`]: looking up what is to be started, and saying exactly why it cannot be
+//! - [`stage`]: programs that were copied here from other hosts
 //! - [`keeper`]: the parent process of a job's processes
 //! - [`descendants`]: finding and ending process trees
 //! - [`cgroup`]: control groups of jobs, where they can be had
@@ -24,4 +25,5 @@ pub mod lookup;
 pub mod memory;
 pub mod program;
 pub mod room;
+pub mod stage;
 pub mod terminal;

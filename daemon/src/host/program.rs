@@ -196,7 +196,10 @@ fn or_empty(path: &str) -> &str {
 }
 
 /// Checks all that can be checked without running it.
-fn check(path: &Path) -> Result<(), ProgramError> {
+///
+/// # Errors
+/// The reason why starting it would fail.
+pub fn check(path: &Path) -> Result<(), ProgramError> {
     check_file(path)?;
     let head = match read_head(path) {
         Ok(head) => head,

@@ -162,7 +162,10 @@ impl Hub {
             if !assembly.seats.iter().any(is_here) {
                 continue;
             }
-            match (launch::prepare(app, launch), &assembly.purpose) {
+            match (
+                launch::prepare(app, launch, &self.store()),
+                &assembly.purpose,
+            ) {
                 (Ok(ready), _) => {
                     assembly.ready.insert(at, Rc::new(ready));
                 }

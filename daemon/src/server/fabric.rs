@@ -10,6 +10,7 @@ use super::line::{Carrier, Ended, Line};
 use super::moving;
 use super::outbox::Outbox;
 use super::relay::Pair;
+use super::stage;
 use super::wire::{Directory, MeshWire};
 use crate::cluster::ledger::{Admission, Config, Ledger, LedgerError, News, World};
 use crate::cluster::mesh::proto::{self, Admit, Admitted};
@@ -254,7 +255,7 @@ async fn watch_mesh(hub: Shared, fabric: Rc<Fabric>, mut events: UnboundedReceiv
                 head,
                 send,
                 recv,
-            } => fabric.bi_stream(from, head, (send, recv)),
+            } => fabric.bi_stream(&hub, from, head, (send, recv)),
             MeshEvent::Uni { from, head, recv } => fabric.uni_stream(&hub, from, head, recv),
             MeshEvent::Invited { host, address } => {
                 tracing::info!("{host} at {address} has used a token");
@@ -264,7 +265,7 @@ async fn watch_mesh(hub: Shared, fabric: Rc<Fabric>, mut events: UnboundedReceiv
 }
 
 impl Fabric {
-    fn bi_stream(self: &Rc<Self>, from: DaemonId, head: Head, carrier: Carrier) {
+    fn bi_stream(self: &Rc<Self>, hub: &Shared, from: DaemonId, head: Head, carrier: Carrier) {
         match head {
             Head::Control(_) => {
                 let host = self.directory.of(from);
@@ -279,6 +280,10 @@ impl Fabric {
             }
             Head::Admit(admit) => {
                 tokio::task::spawn_local(admit_host(self.clone(), admit, carrier));
+            }
+            Head::Fetch(fetch) => {
+                let path = hub.borrow().offered(&fetch.sha256);
+                tokio::task::spawn_local(stage::serve(path, carrier));
             }
             Head::Relay(_) => {}
         }

@@ -12,6 +12,7 @@ use super::relay::Relays;
 use super::request::GroupDesk;
 use super::route::Introductions;
 use super::shm::HostPage;
+use super::stage::Offers;
 use super::tasks::Task;
 use crate::cluster::mesh::MeshOptions;
 use crate::cluster::registry::{Command, HostFacts, HostId, Registry};
@@ -145,6 +146,8 @@ pub struct Hub {
     pub(super) place: Rc<ClusterPlace>,
     /// How many tasks have been spawned, for taking turns among the hosts.
     pub(super) turn: Cell<usize>,
+    /// Programs that other hosts may ask for.
+    pub(super) offers: Offers,
     /// Examinations of this host that are under way.
     pub(super) exams: usize,
     last_client: u64,
@@ -186,6 +189,7 @@ impl Hub {
                 deferred: Vec::new(),
                 place,
                 turn: Cell::new(0),
+                offers: Offers::default(),
                 exams: 0,
                 last_client: 0,
                 last_job: 0,

@@ -4,6 +4,7 @@ use super::failure::failure;
 use super::hub::{Asked, Hub};
 use super::jobs::{Batch, JobEntry, Template};
 use super::tasks::{CAPABILITY, Link, Origin, Task};
+use crate::host::stage::{self, Store};
 use crate::host::{facts, program};
 use crate::job::life::{Job, Rules};
 use pvm::ids::{JobId, TaskId};
@@ -46,11 +47,12 @@ pub type Environment = BTreeMap<Vec<u8>, Vec<u8>>;
 /// What one task reads from.
 pub type Stdin = Rc<OwnedFd>;
 
-/// Checks one app and resolves its program and directory.
+/// Checks one app and resolves its program and directory. A program that is not there may have been
+/// copied here.
 ///
 /// # Errors
 /// Why it cannot be started.
-pub fn prepare(app: &App, launch: &Launch) -> Result<Ready, Failure> {
+pub fn prepare(app: &App, launch: &Launch, store: &Store) -> Result<Ready, Failure> {
     let directory = match app.directory.is_empty() {
         true => PathBuf::from(path(&launch.directory)),
         false => path(&launch.directory).join(path(&app.directory)),
@@ -59,6 +61,10 @@ pub fn prepare(app: &App, launch: &Launch) -> Result<Ready, Failure> {
     let shown = String::from_utf8_lossy(&app.program);
     let environment = environment(&shown, launch, app)?;
     let found = program::find(path(&app.program).as_os_str(), &directory, &environment);
+    let found = found.or_else(|error| match staged(app, store) {
+        Some(path) => program::check(&path).map(|()| path),
+        None => Err(error),
+    });
     let found = found.map_err(|error| error.failure(&shown))?;
     let mut arguments = vec![app.program.clone()];
     arguments.extend(app.arguments.iter().cloned());
@@ -70,6 +76,10 @@ pub fn prepare(app: &App, launch: &Launch) -> Result<Ready, Failure> {
         directory,
         umask: launch.umask,
     })
+}
+
+fn staged(app: &App, store: &Store) -> Option<PathBuf> {
+    store.find(&stage::checked(app.staged.as_ref()?).ok()?)
 }
 
 fn path(bytes: &[u8]) -> &Path {

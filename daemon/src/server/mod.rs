@@ -4,6 +4,7 @@
 //! - `connection`, `stream`, `outbox`: clients and their frames
 //! - `keepers`, `stdio`: the processes of jobs and their output
 //! - `relay`, `route`: messages between tasks of two hosts, and their direct connections
+//! - `stage`: copying programs to hosts that do not have them
 //! - `exam`: looking at this host and its ways to others
 //! - `place`, `log`: the daemon's files
 
@@ -29,6 +30,7 @@ mod remote;
 mod request;
 mod route;
 mod shm;
+mod stage;
 mod stdio;
 mod stream;
 mod tasks;

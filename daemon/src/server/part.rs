@@ -10,12 +10,14 @@ use super::jobs::JobEntry;
 use super::keepers;
 use super::launch::{self, Birth, Newcomer, Ready, no_resources};
 use super::request::{ADOPTED, Reply, malformed, no_such_job};
+use super::stage::{self as copying, Troubles, not_copied};
 use super::tasks::{CAPABILITY, Origin};
 use crate::host::limits;
+use crate::host::stage::{self, Store};
 use crate::job::life::Rules;
 use pvm::ids::{JobId, TaskId};
 use pvm::wire::control::{
-    Failure, FailurePolicy, Launch, OutputTaken, PreparePart, SpawnResult, Spawned, StartPart,
+    App, Failure, FailurePolicy, Launch, OutputTaken, PreparePart, SpawnResult, Spawned, StartPart,
     TaskStarted, from_daemon,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +26,9 @@ use tokio::sync::Semaphore;
 
 /// Bytes of a part's output that may be on their way to the launcher.
 const OUTPUT_ALLOWANCE: usize = 512 << 10;
+
+/// What is being done, for refusals.
+const PREPARING: &str = "preparing tasks for another host";
 
 /// What a job has besides when its home is another host.
 pub struct Part {
@@ -105,25 +110,64 @@ impl Part {
 impl Hub {
     /// Looks programs up and gives out ids for tasks that another host wants to start here.
     pub(super) fn prepare_part(&mut self, asked: Asked, prepare: PreparePart) -> Reply {
-        const WHAT: &str = "preparing tasks for another host";
         let home = self.host_of_client(asked.client);
-        let home = home.ok_or_else(|| malformed(WHAT, "only another daemon can ask for this"))?;
-        self.check_not_halting(WHAT)?;
+        let only_daemons = || malformed(PREPARING, "only another daemon can ask for this");
+        let home = home.ok_or_else(only_daemons)?;
+        self.check_not_halting(PREPARING)?;
         let launch = prepare.launch.clone();
-        let launch = launch.ok_or_else(|| malformed(WHAT, "no launch"))?;
+        let launch = launch.ok_or_else(|| malformed(PREPARING, "no launch"))?;
         let count: u64 = launch.apps.iter().map(|app| u64::from(app.count)).sum();
         limits::check_count(count)?;
         let job = JobId(prepare.job);
         if self.home_elsewhere(job) != Some(home) {
-            return Err(malformed(WHAT, "the job is not of the host that asks"));
+            return Err(malformed(PREPARING, "the job is not of the host that asks"));
         }
+        let missing = match prepare.adopt {
+            true => Vec::new(),
+            false => self.missing(&launch),
+        };
+        let place = self.hosts.place(home);
+        match (self.fabric.clone(), place) {
+            (Some(fabric), Some(place)) if !missing.is_empty() => {
+                let store = self.store();
+                self.spawn(async move |hub| {
+                    let troubles = copying::fetch(fabric, place, &store, &missing).await;
+                    let hub = &mut *hub.borrow_mut();
+                    // The host that has asked may be gone by now.
+                    if hub.host_of_client(asked.client) == Some(home) {
+                        let reply = hub.prepare_with(asked, home, &prepare, &troubles);
+                        hub.conclude(asked, reply);
+                    }
+                });
+                Ok(None)
+            }
+            _ => {
+                let troubles = Troubles::new();
+                self.prepare_with(asked, home, &prepare, &troubles)
+                    .map(Some)
+            }
+        }
+    }
+
+    /// Prepares tasks whose programs are here, as far as they could be copied.
+    fn prepare_with(
+        &mut self,
+        asked: Asked,
+        home: u16,
+        prepare: &PreparePart,
+        troubles: &Troubles,
+    ) -> Result<from_daemon::Body, Failure> {
+        self.check_not_halting(PREPARING)?;
+        let launch = prepare.launch.clone().unwrap_or_default();
+        let (job, store) = (JobId(prepare.job), self.store());
+        let count: u64 = launch.apps.iter().map(|app| u64::from(app.count)).sum();
         let parent = TaskId::from_bits(prepare.parent);
         let mut results = Vec::with_capacity(count as usize);
         let mut prepared = BTreeMap::new();
         for app in &launch.apps {
             let ready = match prepare.adopt {
                 true => None,
-                false => match launch::prepare(app, &launch) {
+                false => match ready(app, &launch, &store, troubles) {
                     Ok(ready) => Some(Rc::new(ready)),
                     Err(failure) => {
                         results.extend((0..app.count).map(|_| failed(failure.clone())));
@@ -144,12 +188,12 @@ impl Hub {
             }
         }
         if !prepared.is_empty() {
-            self.enter_part(job, home, asked, &prepare, &launch)?;
+            self.enter_part(job, home, asked, prepare, &launch)?;
         }
         if let Some(part) = self.jobs.get_mut(&job).and_then(|e| e.part.as_mut()) {
             part.prepared.extend(prepared);
         }
-        Ok(Some(from_daemon::Body::Spawned(Spawned { results })))
+        Ok(from_daemon::Body::Spawned(Spawned { results }))
     }
 
     fn prepared_result(
@@ -288,6 +332,15 @@ impl Hub {
         };
         self.tell(*lease, from_daemon::Body::TaskStarted(started));
     }
+}
+
+/// An app with its program, which may have been copied here; or why it has not.
+fn ready(app: &App, launch: &Launch, store: &Store, troubles: &Troubles) -> Result<Ready, Failure> {
+    let hash = app.staged.as_ref().and_then(|it| stage::checked(it).ok());
+    launch::prepare(app, launch, store).map_err(|failure| {
+        let why = hash.and_then(|hash| troubles.get(&hash));
+        why.map_or(failure, |why| not_copied(app, why))
+    })
 }
 
 fn failed(failure: Failure) -> SpawnResult {

@@ -100,6 +100,7 @@ impl Command {
                 by_host: true,
                 ..Placement::default()
             }),
+            staged: None,
         }
     }
 }

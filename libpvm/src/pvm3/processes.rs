@@ -107,6 +107,7 @@ impl<M: Machine> Pvm<M> {
             extra_environment: environment_of_children(request.flags, context),
             directory: request.place.directory.into_bytes(),
             placement: Some(placement),
+            staged: None,
         };
         let launch = spawn_launch(app, self.machine()?.standing().has_job);
         let answer = self.call(to_daemon::Body::Spawn(Spawn {

@@ -153,7 +153,10 @@ fn run(plan: &Plan) -> Result<Outcome, Trouble> {
 }
 
 fn attempt(plan: &Plan, quiet: bool) -> Result<Outcome, Trouble> {
-    let request = request::request(plan).map_err(|error| Trouble::Other(error.to_string()))?;
+    let request = connect::aloud("pvm run", quiet, "the programs to be read", || {
+        request::request(plan)
+    });
+    let request = request.map_err(|error| Trouble::Other(error.to_string()))?;
     let mut connection = connect::aloud(
         "pvm run",
         quiet,

@@ -2,12 +2,14 @@
 
 use super::feed;
 use crate::cli::high::{App, OnFailure, Plan, Stdin};
-use pvm::session::{own_environment, own_umask, variable};
+use crate::host::program;
+use crate::host::stage::{self, StageError};
+use pvm::session::{own_environment, own_umask, split_variable, variable};
 use pvm::settings;
-use pvm::wire::control::{self, FailurePolicy, Launch, Run, StdinPolicy};
+use pvm::wire::control::{self, FailurePolicy, Launch, Run, StagedFile, StdinPolicy};
 use rustix::termios::tcgetwinsize;
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 /// Why a job cannot be asked for.
@@ -16,12 +18,20 @@ pub enum RequestError {
     /// The current directory has no name.
     #[error("cannot tell the current directory: {0}; go to one that exists: cd")]
     Here(std::io::Error),
+    /// A program cannot be copied.
+    #[error("cannot copy '{}': {why}; start without --stage where it is on all hosts", program.display())]
+    Stage {
+        /// As typed.
+        program: OsString,
+        /// Why.
+        why: StageError,
+    },
 }
 
 /// The request for a plan.
 ///
 /// # Errors
-/// When the current directory cannot be told.
+/// When the current directory cannot be told, or a program cannot be read that is to be copied.
 pub fn request(plan: &Plan) -> Result<Run, RequestError> {
     let here = std::env::current_dir().map_err(RequestError::Here)?;
     let (stdin, stdin_rank) = match feed::effective(plan.stdin) {
@@ -33,10 +43,19 @@ pub fn request(plan: &Plan) -> Result<Run, RequestError> {
         OnFailure::Kill => FailurePolicy::FailureKill,
         OnFailure::Continue => FailurePolicy::FailureContinue,
     };
+    let environment = environment();
+    let message = |app: &App| -> Result<control::App, RequestError> {
+        let mut message = message(app, &here);
+        if plan.stage {
+            message.staged = staged(&message, &environment, &here)?;
+        }
+        Ok(message)
+    };
+    let apps = plan.apps.iter().map(message).collect::<Result<_, _>>()?;
     Ok(Run {
         launch: Some(Launch {
-            apps: plan.apps.iter().map(|app| message(app, &here)).collect(),
-            environment: environment(),
+            apps,
+            environment,
             directory: here.into_os_string().into_vec(),
             umask: own_umask(),
             placement: None,
@@ -67,7 +86,30 @@ fn message(app: &App, here: &Path) -> control::App {
             .collect(),
         directory: app.directory.as_ref().map(absolute).unwrap_or_default(),
         placement: app.placement.clone(),
+        staged: None,
     }
+}
+
+/// What other hosts need to get a program; `None`: it is not here either, which is told where it is
+/// looked for in vain.
+fn staged(
+    app: &control::App,
+    environment: &[Vec<u8>],
+    here: &Path,
+) -> Result<Option<StagedFile>, RequestError> {
+    let variables = environment.iter().chain(&app.extra_environment);
+    let pairs = variables.filter_map(|it| split_variable(it));
+    let variables = pairs.map(|(name, value)| (name.to_vec(), value.to_vec()));
+    let directory = here.join(OsStr::from_bytes(&app.directory));
+    let program = OsStr::from_bytes(&app.program);
+    let Ok(path) = program::find(program, &directory, &variables.collect()) else {
+        return Ok(None);
+    };
+    let measured = stage::measure(&path).map_err(|why| RequestError::Stage {
+        program: program.to_owned(),
+        why,
+    });
+    measured.map(Some)
 }
 
 /// Our whole environment, and how wide our terminal is if stderr is one, for progress bars.

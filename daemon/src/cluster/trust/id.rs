@@ -1,6 +1,6 @@
 //! The name of one run of one daemon, and how a certificate proves it.
 
-use super::hex;
+use crate::hex;
 use rustls::client::verify_server_name;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::server::ParsedCertificate;

@@ -17,7 +17,6 @@
 //!   to hold the CA that the token names.
 
 mod certificate;
-mod hex;
 mod id;
 mod pinned;
 mod secret;

@@ -1,6 +1,6 @@
 //! The secret of a virtual machine, in memory and in its file.
 
-use super::hex;
+use crate::hex;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::process::geteuid;
 use std::fmt;

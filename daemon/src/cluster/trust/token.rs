@@ -5,7 +5,7 @@
 //! one-time secret but a [`Proof`]: its message authentication code over what both ends of this one
 //! TLS connection can export. Seen or passed on it is worth nothing on another connection.
 
-use super::hex;
+use crate::hex;
 use pvm::limits::ADDRESSES_MAX;
 use rcgen::PublicKeyData;
 use ring::{digest, hmac};

@@ -61,6 +61,7 @@ impl Hub {
         entry.launch = Some(asked);
         entry.keeper = Some(keepers::start(self, job).map_err(|e| no_resources(1, &e))?);
         self.jobs.insert(job, entry);
+        self.offer(job, &launch.apps);
         self.assemble(job, assembly, launch);
         self.changed.notify_one();
         Ok(())
