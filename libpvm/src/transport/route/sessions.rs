@@ -543,10 +543,10 @@ impl Remote {
 }
 
 impl Live {
-    /// Whether a deadline of it has passed.
+    /// Whether one of its deadlines has passed.
     fn is_due(&self, now: Instant) -> bool {
-        let deadline = self.shortcut.deadline().or(self.ends_at);
-        deadline.is_some_and(|at| now >= at)
+        let deadlines = [self.shortcut.deadline(), self.ends_at];
+        deadlines.into_iter().flatten().any(|at| now >= at)
     }
 
     /// Shows the packets in whole frames.

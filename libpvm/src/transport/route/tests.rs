@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::datatype::Source;
-use crate::limits::NET_FAULTS_MAX;
+use crate::limits::{DIRECT_LINGER_MS, NET_FAULTS_MAX};
 use crate::transport::standin::{self, Desktop, Hub, Log, Weather, head, task};
 use crate::wire::control::{Notify, TaskExited, from_daemon, to_daemon};
 use std::time::Duration;
@@ -466,4 +466,34 @@ fn a_task_asleep_with_sockets_hears_both_kinds_of_peers() {
         }
         thread.join().unwrap();
     });
+}
+
+#[test]
+fn the_end_of_a_peer_waits_for_no_attempt_to_connect_again() {
+    let hub = Hub::default();
+    let mut sides = direct_pair(&hub);
+    send(&mut sides[0].0, sides[0].1, 0, None, b"x").unwrap();
+    run(&mut sides, are_direct);
+    let quiet = |sides: &mut [(Far, Peer, Log); 2]| {
+        let is_over = |side: &mut (Far, Peer, Log)| !side.0.poll(&mut side.2);
+        sides.iter_mut().all(is_over)
+    };
+    run(&mut sides, quiet);
+    let [_, (mut b, to_a, mut log)] = sides;
+    let offer = RouteOffer {
+        listen: true,
+        plain: true,
+        token: vec![7; 16],
+        ..RouteOffer::default()
+    };
+    let now = Instant::now();
+    let sockets = b.shm.sockets().unwrap();
+    let link = b.shm.link();
+    b.sessions.offered(link, (to_a, true), &offer, sockets, now);
+    b.sessions.exited(to_a, now);
+    b.sessions.poll_sockets(now, &mut log);
+    assert_eq!(b.sessions.next_gone(), None);
+    let later = now + Duration::from_millis(DIRECT_LINGER_MS);
+    b.sessions.poll_sockets(later, &mut log);
+    assert_eq!(b.sessions.next_gone(), Some(to_a));
 }
