@@ -285,9 +285,6 @@ impl Link {
             if let Some(answer) = self.take(ticket) {
                 return answer;
             }
-            if self.has_more {
-                continue;
-            }
             let left = limit.saturating_sub(start.elapsed());
             if left.is_zero() {
                 let path = self.path.clone();
@@ -332,10 +329,7 @@ impl Link {
                 Err(Errno::AGAIN) => return Ok(false),
                 Err(error) => {
                     (self.sent, self.unsent) = (0, Vec::new());
-                    return Err(match error {
-                        Errno::PIPE | Errno::CONNRESET => LinkError::Lost,
-                        other => self.io(other),
-                    });
+                    return Err(self.cut(error));
                 }
             }
         }
@@ -450,25 +444,51 @@ impl Link {
             body: Some(body),
         };
         encode(&message, &mut bytes)?;
+        let patience = Duration::from_millis(CALL_DEADLINE_MS);
         while !self.push_on()? {
-            self.make_room()?;
+            self.make_room(patience)?;
         }
+        self.put(&bytes, fds, patience)
+    }
+
+    /// Sends a frame; the daemon may be for `patience` without taking any of it.
+    fn put(
+        &mut self,
+        bytes: &[u8],
+        fds: &[BorrowedFd<'_>],
+        patience: Duration,
+    ) -> Result<(), LinkError> {
         let (mut sent, mut beside) = (0, fds);
         while sent < bytes.len() {
             match passing::send(&self.socket, &bytes[sent..], beside) {
                 Ok(len) => (sent, beside) = (sent + len, &[]),
                 Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => self.make_room()?,
-                Err(Errno::PIPE | Errno::CONNRESET) => return Err(LinkError::Lost),
-                Err(error) => return Err(self.io(error)),
+                // Nothing else may follow a part of a frame.
+                Err(Errno::AGAIN) => {
+                    let room = self.make_room(patience);
+                    room.inspect_err(|_| self.lost |= sent > 0)?;
+                }
+                Err(error) => return Err(self.cut(error)),
             }
         }
         Ok(())
     }
 
-    /// Waits until more can be written. Reads meanwhile: the daemon may be waiting for that.
-    fn make_room(&mut self) -> Result<(), LinkError> {
-        let limit = Duration::from_millis(CALL_DEADLINE_MS);
+    /// What it means that the socket takes nothing more. If the daemon has closed it, what it said
+    /// before is still to be read, and the end found there.
+    fn cut(&mut self, error: Errno) -> LinkError {
+        match error {
+            Errno::PIPE | Errno::CONNRESET => LinkError::Lost,
+            other => {
+                self.lost = true;
+                self.io(other)
+            }
+        }
+    }
+
+    /// Waits until more can be written, at most for `limit`. Reads meanwhile: the daemon may be waiting
+    /// for that.
+    fn make_room(&mut self, limit: Duration) -> Result<(), LinkError> {
         let start = Instant::now();
         loop {
             let left = limit.saturating_sub(start.elapsed());
@@ -769,6 +789,29 @@ mod tests {
                 drop(link.post(posted(0)));
             },
         );
+    }
+
+    #[test]
+    fn a_socket_that_fails_in_any_way_is_lost() {
+        for send in [Link::post, Link::tell] {
+            // Never connected: neither a daemon that has gone nor one that is slow.
+            let (family, kind) = (AddressFamily::UNIX, SocketType::STREAM);
+            let socket = socket_with(family, kind, SocketFlags::CLOEXEC, None).unwrap();
+            let mut link = Link::over(socket, Path::new("nowhere")).unwrap();
+            let error = send(&mut link, to_daemon::Body::ListJobs(ListJobs {})).unwrap_err();
+            assert!(matches!(error, LinkError::Io { .. }), "{error}");
+            assert!(link.is_lost());
+        }
+    }
+
+    #[test]
+    fn a_frame_that_was_begun_and_not_finished_ends_the_link() {
+        let (ours, _daemon) = UnixStream::pair().unwrap();
+        let mut link = Link::over(ours.into(), Path::new("nowhere")).unwrap();
+        let frame = vec![0; 4 << 20];
+        let error = link.put(&frame, &[], Duration::ZERO).unwrap_err();
+        assert!(matches!(error, LinkError::TimedOut { .. }), "{error}");
+        assert!(link.is_lost());
     }
 
     #[test]
