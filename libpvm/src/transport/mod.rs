@@ -135,6 +135,20 @@ pub trait Arrived {
     fn to_vec(&self) -> Vec<u8>;
 }
 
+impl Arrived for &[u8] {
+    fn len(&self) -> usize {
+        <[u8]>::len(self)
+    }
+
+    fn read_into(&self, sink: &mut Sink, offset: usize) {
+        sink.write(offset, self);
+    }
+
+    fn to_vec(&self) -> Vec<u8> {
+        <[u8]>::to_vec(self)
+    }
+}
+
 /// Takes what a poll finds.
 pub trait Receiver {
     /// A packet. `args` is all zero when the packet was sent without.

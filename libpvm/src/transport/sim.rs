@@ -3,7 +3,7 @@
 //! All tasks live in one thread. Packets between two tasks keep their order; between different
 //! pairs the seed decides. Nothing here is fast.
 
-use super::{Args, Arrived, Body, Head, Peer, PullError, Receiver, SendError, Transport};
+use super::{Args, Body, Head, Peer, PullError, Receiver, SendError, Transport};
 use crate::datatype::Sink;
 use crate::ids::TaskId;
 use std::collections::{BTreeMap, VecDeque};
@@ -51,17 +51,21 @@ struct Packet {
 struct State {
     lanes: BTreeMap<(TaskId, TaskId), VecDeque<Packet>>,
     dead: Vec<TaskId>,
-    random: u64,
+    random: Random,
 }
 
-impl State {
-    /// The next number of a small generator (splitmix64).
-    fn random(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.random;
+/// Numbers that look random (splitmix64).
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Random(pub u64);
+
+impl Random {
+    /// The next number below `bound`, which counts as 1 at least.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        (z ^ (z >> 31)) % bound.max(1)
     }
 }
 
@@ -76,7 +80,7 @@ impl Network {
     /// A network without tasks.
     pub fn new(behaviour: Behaviour) -> Self {
         let state = State {
-            random: behaviour.seed,
+            random: Random(behaviour.seed),
             ..State::default()
         };
         Self {
@@ -102,7 +106,7 @@ impl Network {
 
     /// A random number below `bound`, from the network's seed.
     pub fn random(&self, bound: usize) -> usize {
-        (self.lock().random() % bound.max(1) as u64) as usize
+        self.lock().random.below(bound as u64) as usize
     }
 
     /// Whether any packet is under way.
@@ -122,22 +126,6 @@ pub struct SimTransport {
     peers: Vec<TaskId>,
     /// Peers whose end was shown.
     gone: Vec<bool>,
-}
-
-struct Bytes(Vec<u8>);
-
-impl Arrived for Bytes {
-    fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    fn read_into(&self, sink: &mut Sink, offset: usize) {
-        sink.write(offset, &self.0);
-    }
-
-    fn to_vec(&self) -> Vec<u8> {
-        self.0.clone()
-    }
 }
 
 impl Transport for SimTransport {
@@ -196,7 +184,7 @@ impl Transport for SimTransport {
                 .map(|(from, _)| *from)
                 .collect();
             for from in senders {
-                let take = state.random() as usize % 3;
+                let take = state.random.below(3);
                 let Some(lane) = state.lanes.get_mut(&(from, self.me)) else {
                     continue;
                 };
@@ -220,7 +208,7 @@ impl Transport for SimTransport {
         let mut moved = !arrived.is_empty();
         for (from, packet) in arrived {
             let from = self.peer(from);
-            receiver.packet(from, packet.head, packet.args, Bytes(packet.body));
+            receiver.packet(from, packet.head, packet.args, packet.body.as_slice());
         }
         for task in ended {
             let peer = self.peer(task);

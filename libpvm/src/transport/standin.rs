@@ -9,6 +9,7 @@ use super::shm::{
     WaitPolicy,
 };
 pub(crate) use super::sim::Behaviour;
+use super::sim::Random;
 use super::{Args, Arrived, Body, Head, Kind, Peer, PullError, Receiver, SendError, Sleep};
 use super::{Sleeper as _, Transport};
 use crate::datatype::Sink;
@@ -58,6 +59,7 @@ pub(crate) struct State {
     pub waiting: Vec<(u64, u64)>,
     pub lost: bool,
     weather: Weather,
+    random: Random,
 }
 
 /// The daemons.
@@ -136,15 +138,6 @@ impl State {
         self.opening(me, peer)
     }
 
-    /// A small generator (splitmix64).
-    fn random(&mut self, bound: u64) -> u64 {
-        self.weather.seed = self.weather.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.weather.seed;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % bound.max(1)
-    }
-
     fn take(&mut self, me: u64, body: to_daemon::Body) {
         match body {
             to_daemon::Body::Relay(relay) => self.relay(me, relay.peer, relay.data),
@@ -168,7 +161,7 @@ impl State {
             to,
             from_daemon::Body::Relayed(Relayed { peer: from, data }),
         );
-        if self.random(100) < self.weather.breaks {
+        if self.random.below(100) < self.weather.breaks {
             self.cut(from, to);
         }
     }
@@ -198,7 +191,7 @@ impl State {
     /// Loses some of what is under way between two tasks, and tells them.
     fn cut(&mut self, a: u64, b: u64) {
         for (from, to) in [(a, b), (b, a)] {
-            let kept = self.random(4) as usize;
+            let kept = self.random.below(4) as usize;
             let desk = self.desks.get_mut(&to).unwrap();
             desk.wires.entry(from).or_default().truncate(kept);
             let broken = RelayBroken { peer: from };
@@ -220,8 +213,15 @@ impl Hub {
     /// Daemons that carry frames as the weather is.
     pub fn in_weather(weather: Weather) -> Self {
         let hub = Self::default();
-        hub.state().weather = weather;
+        hub.turn(weather);
         hub
+    }
+
+    /// The weather turns.
+    pub fn turn(&self, weather: Weather) {
+        let mut state = self.state();
+        state.random = Random(weather.seed);
+        state.weather = weather;
     }
 
     pub fn state(&self) -> MutexGuard<'_, State> {
@@ -345,7 +345,7 @@ impl Introducer for Desktop {
         let mut state = self.hub.state();
         while !self.kept.is_empty() {
             let refusals = state.weather.refusals;
-            if state.random(100) < refusals {
+            if state.random.below(100) < refusals {
                 return false;
             }
             if let Some(body) = self.kept.pop_front() {
@@ -362,7 +362,11 @@ impl Introducer for Desktop {
         let senders: Vec<u64> = state.desks[&self.me].wires.keys().copied().collect();
         let mut taken: Vec<(u64, usize)> = Vec::new();
         for sender in senders {
-            let many = if is_late { state.random(3) } else { u64::MAX };
+            let many = if is_late {
+                state.random.below(3)
+            } else {
+                u64::MAX
+            };
             taken.push((sender, many as usize));
         }
         let desk = state.desks.get_mut(&self.me).unwrap();
@@ -432,7 +436,7 @@ impl Network {
     }
 
     pub fn random(&self, bound: usize) -> usize {
-        self.hub.state().random(bound as u64) as usize
+        self.hub.state().random.below(bound as u64) as usize
     }
 }
 

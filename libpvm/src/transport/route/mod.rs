@@ -15,8 +15,10 @@
 //! has nothing else to do waits for the socket, a millisecond at most at a time; a daemon that lives
 //! is faster, and bells that ring meanwhile are heard after that.
 
+mod remote;
 mod sessions;
 mod shortcut;
+mod wires;
 
 use self::sessions::Sessions;
 use super::shm::{
@@ -29,7 +31,7 @@ use crate::limits::NET_BODY_MAX;
 use crate::session::{Answer, Link};
 use crate::settings;
 use crate::sync::Ladder;
-use crate::wire::control::{Failure, Relayed, RouteOffer, Welcome};
+use crate::wire::control::{Relayed, RouteOffer, Welcome};
 use std::time::Instant;
 
 /// When a task connects directly to one of another host, past the daemons.
@@ -59,8 +61,6 @@ impl Route {
 pub struct Routes<I: Introducer = Link> {
     shm: ShmTransport<I>,
     sessions: Sessions,
-    /// Those who sleep know that there are sockets.
-    has_sockets: bool,
 }
 
 impl Routes<Link> {
@@ -78,11 +78,7 @@ impl<I: Introducer> Routes<I> {
     /// A transport that reaches the tasks of this host by `shm`.
     pub fn new(shm: ShmTransport<I>, route: Route) -> Self {
         let sessions = Sessions::new(route);
-        Self {
-            shm,
-            sessions,
-            has_sockets: false,
-        }
+        Self { shm, sessions }
     }
 
     /// As [`ShmTransport::link`].
@@ -100,11 +96,6 @@ impl<I: Introducer> Routes<I> {
         self.shm.is_daemon_lost()
     }
 
-    /// As [`ShmTransport::last_refusal`].
-    pub fn last_refusal(&self) -> Option<&Failure> {
-        self.shm.last_refusal()
-    }
-
     /// As [`ShmTransport::facts`].
     pub fn facts(&self) -> &HostFacts {
         self.shm.facts()
@@ -119,12 +110,6 @@ impl<I: Introducer> Routes<I> {
     pub fn is_direct(&mut self, task: TaskId) -> bool {
         let peer = self.shm.peer(task);
         self.sessions.is_direct(peer)
-    }
-
-    /// Whether the peer is on another host. While there is none, nothing is looked up.
-    #[inline]
-    fn is_far(&self, peer: Peer) -> bool {
-        self.sessions.is_used() && self.shm.is_far(peer)
     }
 
     /// The packet did not go through an open channel at once.
@@ -164,10 +149,7 @@ impl<I: Introducer> Routes<I> {
         any |= self.sessions.poll_sockets(now, receiver);
         self.sessions.pump(self.shm.link(), now);
         self.doubt_daemon();
-        let has_sockets = self.sessions.is_wired();
-        if std::mem::replace(&mut self.has_sockets, has_sockets) != has_sockets {
-            self.shm.set_sockets(has_sockets);
-        }
+        self.shm.set_sockets(self.sessions.is_wired());
         while let Some(peer) = self.sessions.next_gone() {
             any = true;
             receiver.gone(peer);
@@ -260,7 +242,7 @@ impl<I: Introducer> Transport for Routes<I> {
 
     #[inline]
     fn eager_max(&self, peer: Peer) -> usize {
-        match self.is_far(peer) {
+        match self.shm.is_far(peer) {
             true => NET_BODY_MAX,
             false => self.shm.eager_max(peer),
         }
@@ -268,7 +250,7 @@ impl<I: Introducer> Transport for Routes<I> {
 
     #[inline]
     fn chunk(&self, peer: Peer) -> usize {
-        match self.is_far(peer) {
+        match self.shm.is_far(peer) {
             true => NET_BODY_MAX,
             false => self.shm.chunk(peer),
         }

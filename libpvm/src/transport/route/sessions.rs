@@ -16,94 +16,40 @@
 //! on its way on the connection is read first, until it is closed.
 
 use super::Route;
-use super::shortcut::{Shortcut, Taken};
-use crate::datatype::Sink;
+use super::remote::{Live, Remote};
+use super::shortcut::Taken;
+use super::wires::Wires;
 use crate::ids::TaskId;
 use crate::limits::{DIRECT_LINGER_MS, NET_BATCH, NET_FAULTS_MAX};
-use crate::transport::net::frame;
-use crate::transport::net::session::{CarrierError, Session};
 use crate::transport::shm::{Introducer, Sockets, TRANSPORT_TOKEN};
-use crate::transport::{Args, Arrived, Body, Head, Peer, Receiver, SendError};
+use crate::transport::{Args, Body, Head, Peer, Receiver, SendError};
 use crate::wire::control::{self, Notify, OpenRoute, RouteListening, RouteOffer, to_daemon};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// Polls after a sign of life of sockets in which they are looked at each time.
-const HOT_POLLS: u32 = 256;
-/// After that, they are looked at in one poll of so many.
-const COLD_POLLS: u32 = 16;
-
-/// A task of another host.
-enum Remote {
-    /// Nothing was said to or by it.
-    Unknown,
-    /// It is talked with.
-    Live(Box<Live>),
-    /// It has ended, or never was.
-    Gone,
-}
-
-struct Live {
-    task: TaskId,
-    session: Session,
-    /// The way past the daemons.
-    shortcut: Shortcut,
-    /// It has ended: what the connection still has is read until then.
-    ends_at: Option<Instant>,
-    /// In a queue of those with frames to send.
-    is_busy: bool,
-    /// Among those that have sent what was not confirmed.
-    is_owed: bool,
-    /// Faults since its last good packet.
-    faults: u32,
-}
 
 /// All sessions of this task.
 #[derive(Default)]
 pub(super) struct Sessions {
     /// When connections are made.
     policy: Route,
-    /// With what those are waited for; `None`: there was none yet.
-    sockets: Option<Arc<Sockets>>,
-    /// Whose sockets there are.
-    wired: Vec<Peer>,
-    /// Whose sockets are to be looked at.
-    ready: Vec<u32>,
-    /// Polls since they showed life.
-    idle: u32,
+    /// The sockets of those.
+    wires: Wires,
     /// By peer; those of this host are never anything but unknown.
     remotes: Vec<Remote>,
-    /// Who has frames for the daemon.
+    /// Who has frames for the daemon; none of them has a connection.
     busy: VecDeque<Peer>,
     /// Who has frames for a connection.
     writers: VecDeque<Peer>,
     /// Whose packets were not confirmed yet.
     owed: Vec<Peer>,
     /// Whose end is to be told.
-    gone: Vec<Peer>,
+    gone: VecDeque<Peer>,
     /// The daemon does not take more now.
     is_stuck: bool,
     /// It did not take anything: it seems to have gone.
     doubts_daemon: bool,
     daemon_lost: bool,
-}
-
-/// A body in the bytes that it came in.
-pub(super) struct Bytes<'a>(pub &'a [u8]);
-
-impl Arrived for Bytes<'_> {
-    fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    fn read_into(&self, sink: &mut Sink, offset: usize) {
-        sink.write(offset, self.0);
-    }
-
-    fn to_vec(&self) -> Vec<u8> {
-        self.0.to_vec()
-    }
 }
 
 impl Sessions {
@@ -138,7 +84,7 @@ impl Sessions {
         }
         self.enlist(peer);
         self.pump(link, now);
-        self.idle = 0;
+        self.wires.expect();
         Ok(())
     }
 
@@ -156,17 +102,7 @@ impl Sessions {
             cancel: false,
         };
         self.post(link, to_daemon::Body::Notify(watch));
-        let mut session = Session::new();
-        session.carrier_up();
-        *self.remote(peer) = Remote::Live(Box::new(Live {
-            task,
-            session,
-            shortcut: Shortcut::default(),
-            ends_at: None,
-            is_busy: false,
-            is_owed: false,
-            faults: 0,
-        }));
+        *self.remote(peer) = Remote::Live(Box::new(Live::new(task)));
     }
 
     /// Shows the packets in what has come from a peer that is in contact.
@@ -243,38 +179,29 @@ impl Sessions {
             };
             self.post(link, to_daemon::Body::RouteListening(listening));
         }
-        self.sockets = Some(sockets);
-        if !self.wired.contains(&peer) {
-            self.wired.push(peer);
-        }
-        self.ready.push(peer.0);
+        self.wires.add(peer, sockets);
     }
 
     /// Looks at the sockets that are ready, and at deadlines.
     pub fn poll_sockets<R: Receiver>(&mut self, now: Instant, receiver: &mut R) -> bool {
-        let Some(sockets) = self.sockets.clone().filter(|_| self.is_wired()) else {
+        let Some(sockets) = self.wires.sockets() else {
             return false;
         };
-        let mut ready = std::mem::take(&mut self.ready);
-        sockets.ready(&mut ready);
-        for &peer in &self.wired {
-            let remote = self.remotes.get(peer.index());
-            let live = remote.and_then(Remote::live);
-            if live.is_some_and(|live| live.is_due(now)) && !ready.contains(&peer.0) {
-                ready.push(peer.0);
-            }
-        }
+        let remotes = &self.remotes;
+        let live = |peer: Peer| remotes.get(peer.index()).and_then(Remote::live);
+        let is_due = |peer| live(peer).is_some_and(|live| live.is_due(now));
+        let turn = self.wires.begin_turn(&sockets, is_due);
         let mut any = false;
-        for peer in ready {
+        for &peer in &turn {
             any |= self.work(Peer(peer), &sockets, now, receiver);
         }
         if any {
-            self.idle = 0;
+            self.wires.expect();
         }
         let remotes = &self.remotes;
-        let live = |peer: &Peer| remotes.get(peer.index()).and_then(Remote::live);
-        self.wired
-            .retain(|peer| live(peer).is_some_and(|live| live.shortcut.is_wired()));
+        let live = |peer: Peer| remotes.get(peer.index()).and_then(Remote::live);
+        let is_wired = |peer| live(peer).is_some_and(|live| live.shortcut.is_wired());
+        self.wires.end_turn(turn, is_wired);
         any
     }
 
@@ -286,15 +213,15 @@ impl Sessions {
         now: Instant,
         receiver: &mut R,
     ) -> bool {
+        if self.live(peer).is_some_and(|live| live.shortcut.meet(now)) {
+            self.opened(peer);
+        }
         let Some(live) = self.live(peer) else {
             return false;
         };
-        if live.shortcut.meet(now) {
-            live.session.carrier_up();
-        }
         let taken = live.shortcut.take(&mut live.session, |packet| {
             live.faults = 0;
-            receiver.packet(peer, packet.head, packet.args, Bytes(packet.body));
+            receiver.packet(peer, packet.head, packet.args, packet.body);
         });
         live.shortcut.watch(sockets, peer.0);
         let is_over = live.ends_at.is_some_and(|at| now >= at);
@@ -304,16 +231,27 @@ impl Sessions {
             Taken::Over { .. } => self.lose_shortcut(peer, now),
             Taken::All { .. } => self.look_at(peer, now),
             Taken::Some => {
-                self.ready.push(peer.0);
+                self.wires.note(peer);
                 self.look_at(peer, now);
             }
         }
         taken.any()
     }
 
+    /// A connection carries the session now. What waited for the daemon does so no more.
+    fn opened(&mut self, peer: Peer) {
+        let before = self.busy.len();
+        self.busy.retain(|&other| other != peer);
+        let waited = self.busy.len() < before;
+        if let Some(live) = self.live(peer) {
+            live.session.carrier_up();
+            live.is_busy &= !waited;
+        }
+    }
+
     /// Sends frames over the connection to a peer.
     fn write(&mut self, peer: Peer, now: Instant) {
-        let sockets = self.sockets.clone();
+        let sockets = self.wires.sockets();
         let Some(live) = self.live(peer) else {
             return;
         };
@@ -326,7 +264,7 @@ impl Sessions {
                 self.look_at(peer, now);
             }
             // What has come before that is read, and its end found, in the next poll.
-            Err(_) => self.ready.push(peer.0),
+            Err(_) => self.wires.note(peer),
         }
     }
 
@@ -344,7 +282,7 @@ impl Sessions {
         match self.live(peer) {
             Some(live) if live.shortcut.is_open() => {
                 live.ends_at = Some(now + Duration::from_millis(DIRECT_LINGER_MS));
-                self.ready.push(peer.0);
+                self.wires.note(peer);
             }
             _ => self.end(peer),
         }
@@ -355,7 +293,7 @@ impl Sessions {
         let remote = self.remote(peer);
         if !matches!(remote, Remote::Gone) {
             *remote = Remote::Gone;
-            self.gone.push(peer);
+            self.gone.push_back(peer);
         }
     }
 
@@ -416,7 +354,7 @@ impl Sessions {
 
     /// The oldest peer whose end is to be told.
     pub fn next_gone(&mut self) -> Option<Peer> {
-        (!self.gone.is_empty()).then(|| self.gone.remove(0))
+        self.gone.pop_front()
     }
 
     /// Whether the daemon seems to have gone since this was asked.
@@ -437,7 +375,7 @@ impl Sessions {
 
     /// Whether there is something to tell without anything to wait for.
     pub fn has_news(&self) -> bool {
-        !self.gone.is_empty() || !self.ready.is_empty()
+        !self.gone.is_empty() || self.wires.has_ready()
     }
 
     /// Whether a connection carries the session with a peer.
@@ -448,27 +386,18 @@ impl Sessions {
 
     /// Whether there are sockets.
     pub fn is_wired(&self) -> bool {
-        !self.wired.is_empty()
+        !self.wires.is_empty()
     }
 
     /// Somebody may have been woken by a socket: the next poll looks.
     pub fn expect(&mut self) {
-        self.idle = 0;
+        self.wires.expect();
     }
 
     /// Whether there is something to do although the daemon has said nothing.
     #[inline]
     pub fn needs_poll(&mut self) -> bool {
-        self.is_stuck || !self.gone.is_empty() || (self.is_wired() && self.is_turn_of_sockets())
-    }
-
-    fn is_turn_of_sockets(&mut self) -> bool {
-        self.idle = self.idle.saturating_add(1);
-        let is_cold = self.idle > HOT_POLLS && self.ready.is_empty();
-        if is_cold && self.idle > HOT_POLLS + COLD_POLLS {
-            self.idle = HOT_POLLS;
-        }
-        !is_cold || self.idle == HOT_POLLS
+        self.is_stuck || !self.gone.is_empty() || self.wires.is_turn()
     }
 
     fn post(&mut self, link: &mut impl Introducer, body: to_daemon::Body) {
@@ -519,52 +448,11 @@ impl Sessions {
     /// The next frames for a peer; it goes to the end of the queue if there are more.
     fn batch(&mut self, peer: Peer, now: Instant) -> Option<control::Relay> {
         let live = self.live(peer)?;
-        if live.shortcut.is_open() {
-            // It has opened since.
-            self.write(peer, now);
-            return None;
-        }
         live.is_busy = false;
         let mut data = Vec::new();
         live.session.next_frames(now, NET_BATCH, &mut data);
         let task = live.task.bits();
         self.look_at(peer, now);
         (!data.is_empty()).then_some(control::Relay { peer: task, data })
-    }
-}
-
-impl Remote {
-    fn live(&self) -> Option<&Live> {
-        match self {
-            Remote::Live(live) => Some(live),
-            Remote::Unknown | Remote::Gone => None,
-        }
-    }
-}
-
-impl Live {
-    /// Whether one of its deadlines has passed.
-    fn is_due(&self, now: Instant) -> bool {
-        let deadlines = [self.shortcut.deadline(), self.ends_at];
-        deadlines.into_iter().flatten().any(|at| now >= at)
-    }
-
-    /// Shows the packets in whole frames.
-    fn take<R: Receiver>(
-        &mut self,
-        peer: Peer,
-        mut frames: &[u8],
-        receiver: &mut R,
-    ) -> Result<(), CarrierError> {
-        while let Some(frame) = frame::split(&mut frames)? {
-            if let Some(packet) = self.session.on_frame(frame)? {
-                self.faults = 0;
-                receiver.packet(peer, packet.head, packet.args, Bytes(packet.body));
-            }
-        }
-        match frames {
-            [] => Ok(()),
-            _ => Err(frame::FrameError::Short.into()),
-        }
     }
 }

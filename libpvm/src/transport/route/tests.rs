@@ -65,10 +65,10 @@ fn peers_of_both_kinds_share_one_space_of_numbers() {
         for to in (1..=4).filter(|&to| to != from) {
             let peer = routes.peer(task(to));
             assert_eq!(routes.task(peer), task(to));
-            send(routes, peer, from as i32, None, b"hello").unwrap();
+            // Bounds are those of the peer's kind before anything was said.
             let is_far = (from + to) % 2 == 1;
-            assert_eq!(routes.is_far(peer), is_far);
-            assert!(!is_far || routes.eager_max(peer) == NET_BODY_MAX);
+            assert_eq!(routes.eager_max(peer) == NET_BODY_MAX, is_far);
+            send(routes, peer, from as i32, None, b"hello").unwrap();
         }
     }
     for (number, routes) in (1..).zip(&mut tasks) {
@@ -496,4 +496,27 @@ fn the_end_of_a_peer_waits_for_no_attempt_to_connect_again() {
     let later = now + Duration::from_millis(DIRECT_LINGER_MS);
     b.sessions.poll_sockets(later, &mut log);
     assert_eq!(b.sessions.next_gone(), Some(to_a));
+}
+
+#[test]
+fn a_connection_carries_on_when_the_daemon_takes_nothing_more() {
+    let hub = Hub::default();
+    let mut sides = direct_pair(&hub);
+    send(&mut sides[0].0, sides[0].1, 0, None, b"x").unwrap();
+    let [(mut a, to_b, mut a_log), (b, to_a, b_log)] = sides;
+    while hub.under_way(task(1), task(2)) < 2 {
+        a.poll(&mut a_log);
+    }
+    hub.turn(Weather {
+        refusals: 100,
+        ..Weather::default()
+    });
+    let mut sides = [(a, to_b, a_log), (b, to_a, b_log)];
+    for (far, to, _) in &mut sides {
+        send(far, *to, 1, None, b"stuck").unwrap();
+        assert!(far.sessions.is_stuck());
+    }
+    run(&mut sides, |sides| {
+        sides.iter().all(|side| side.2.tags().last() == Some(&1))
+    });
 }

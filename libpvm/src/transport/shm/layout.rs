@@ -29,6 +29,8 @@ pub const FREE_BYTES: u64 = 32 << 10;
 // would wait for a consumer that has nothing to do (see the module page).
 const _: () = assert!((FREE_LINES as usize) < SLOTS);
 const _: () = assert!(FREE_BYTES + 2 * PIECE_MAX as u64 <= ARENA);
+// What is sent in pieces of this transport fits the packets of the other, too.
+const _: () = assert!(PIECE_MAX <= crate::limits::NET_BODY_MAX);
 const _: () = assert!(ARENA.is_multiple_of(PAGE as u64));
 
 /// Two cache lines: neighbours are fetched together.

@@ -13,7 +13,7 @@ use crate::session::{Answer, Link, LinkError, Ticket};
 use crate::sync::atomic::{Ordering, fence};
 use crate::sync::{Ladder, WaitPolicy};
 use crate::transport::{Args, Body, Head, Peer, PullError, Receiver, SendError, Sleep, Transport};
-use crate::wire::control::{ChannelOpened, Failure, Relayed, RouteOffer, TaskExited, from_daemon};
+use crate::wire::control::{ChannelOpened, Relayed, RouteOffer, TaskExited, from_daemon};
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -102,7 +102,6 @@ pub struct ShmTransport<I: Introducer = Link> {
     /// Events for others.
     events: VecDeque<Answer>,
     far_news: VecDeque<FarNews>,
-    last_refusal: Option<Failure>,
 }
 
 impl<I: Introducer> ShmTransport<I> {
@@ -141,7 +140,6 @@ impl<I: Introducer> ShmTransport<I> {
             halvings: 0,
             events: VecDeque::new(),
             far_news: VecDeque::new(),
-            last_refusal: None,
         }
     }
 
@@ -160,11 +158,6 @@ impl<I: Introducer> ShmTransport<I> {
     /// Whether the daemon has gone; all peers are told to be gone then.
     pub fn is_daemon_lost(&self) -> bool {
         self.daemon_lost
-    }
-
-    /// What the daemon said when it last refused a channel.
-    pub fn last_refusal(&self) -> Option<&Failure> {
-        self.last_refusal.as_ref()
     }
 
     /// What is known of this host.
@@ -491,8 +484,7 @@ impl<I: Introducer> ShmTransport<I> {
                 body: from_daemon::Body::ChannelOpened(opened),
                 fds,
             }) => self.opened(&opened, fds),
-            Ok(_) => {}
-            Err(LinkError::Refused(failure)) => self.last_refusal = Some(failure),
+            Ok(_) | Err(LinkError::Refused(_)) => {}
             Err(_) => self.check_daemon = true,
         }
         if matches!(self.peers[peer.index()].route, Route::Asked) {
@@ -809,12 +801,6 @@ impl<I: Introducer> Sleep for ShmTransport<I> {
         }
     }
 }
-
-// A task's engine goes from thread to thread.
-const _: fn() = || {
-    fn is_send<T: Send>() {}
-    is_send::<ShmTransport<Link>>();
-};
 
 impl<I: Introducer> Drop for ShmTransport<I> {
     fn drop(&mut self) {
