@@ -5,7 +5,8 @@
 //! wakes the task *knocks*: sends an empty datagram there, beside waking the futex. The name is an
 //! abstract one: nothing is left behind, but it means something inside one network namespace only. Who
 //! knocks in vain says so in the inbox, and from then on the task naps: it looks by itself, after 1 ms
-//! first and after 10 at most. Until somebody has, a nap is as long as [`NAP`].
+//! first and after 10 at most. Until somebody has, a nap is as long as [`NAP`]. When the last socket has
+//! gone, so does the name: knocking costs the waker a system call.
 //!
 //! What a peer may do: the inbox has only a number, so the most that a wrong one does is an empty
 //! datagram to the door of another task. Strangers of this machine may knock, too, which costs a look.
@@ -36,6 +37,8 @@ const DOOR: u64 = u64::MAX;
 pub(in crate::transport) struct Sockets {
     epoll: OwnedFd,
     door: OwnedFd,
+    /// Of the door.
+    name: u64,
     /// There is something to be taken from the door.
     is_knocked: AtomicBool,
     /// Naps in a row that ended by themselves.
@@ -51,6 +54,14 @@ pub(super) fn knock(door: &layout::Door) {
     let name = door.name.load(Ordering::Acquire);
     if name != 0 && !send_knock(name) {
         door.is_deaf.store(1, Ordering::Relaxed);
+    }
+}
+
+/// Nobody needs to knock any more: no thread sleeps with sockets, and none will before they are
+/// shown again.
+pub(super) fn hide(door: &layout::Door) {
+    if door.name.load(Ordering::Relaxed) != 0 {
+        door.name.store(0, Ordering::Release);
     }
 }
 
@@ -81,10 +92,11 @@ fn address(name: u64) -> Result<SocketAddrUnix, Errno> {
 }
 
 impl Sockets {
-    /// Opens the door, and says so in the inbox.
-    pub(super) fn open(inbox: &layout::Door) -> Result<Self, Errno> {
+    /// Opens the door; nobody knows of it.
+    pub(super) fn open() -> Result<Self, Errno> {
         let name = getrandom::u64().map_err(|_| Errno::NOSYS)?.max(1);
         let sockets = Self {
+            name,
             epoll: epoll::create(CreateFlags::CLOEXEC)?,
             door: datagrams()?,
             is_knocked: AtomicBool::new(false),
@@ -93,10 +105,14 @@ impl Sockets {
         bind(&sockets.door, &address(name)?)?;
         let data = EventData::new_u64(DOOR);
         epoll::add(&sockets.epoll, &sockets.door, data, EventFlags::IN)?;
-        inbox.name.store(name, Ordering::Release);
+        Ok(sockets)
+    }
+
+    /// Tells those who wake the task where to knock.
+    pub(super) fn show_door(&self, inbox: &layout::Door) {
+        inbox.name.store(self.name, Ordering::Release);
         // Before any mode from which a waker learns that somebody sleeps here.
         fence(Ordering::SeqCst);
-        Ok(sockets)
     }
 
     /// Watches a socket for `flags` on behalf of `owner`. A socket that is closed is not watched any
@@ -117,13 +133,9 @@ impl Sockets {
         watched.0 = done.ok().map(|()| flags);
     }
 
-    /// Appends the owners of sockets that are ready.
+    /// Appends the owners of sockets that are ready, each as often as it has such sockets.
     pub fn ready(&self, owners: &mut Vec<u32>) {
-        self.wait(Duration::ZERO, |owner| {
-            if !owners.contains(&owner) {
-                owners.push(owner);
-            }
-        });
+        self.wait(Duration::ZERO, |owner| owners.push(owner));
     }
 
     /// Sleeps until a socket is ready or somebody knocks, at most a nap.
@@ -184,7 +196,8 @@ mod tests {
     fn a_knock_ends_a_sleep_until_it_is_answered() {
         let page = page();
         knock(&page);
-        let sockets = Sockets::open(&page).unwrap();
+        let sockets = Sockets::open().unwrap();
+        sockets.show_door(&page);
         for _ in 0..100 {
             knock(&page);
         }
@@ -194,6 +207,10 @@ mod tests {
         sockets.answer_door();
         assert_eq!(sockets.wait(Duration::ZERO, |_| ()), 0);
         assert_eq!(page.is_deaf.load(Ordering::Relaxed), 0);
+        hide(&page);
+        knock(&page);
+        assert_eq!(sockets.wait(Duration::ZERO, |_| ()), 0);
+        sockets.show_door(&page);
         drop(sockets);
         knock(&page);
         assert_eq!(page.is_deaf.load(Ordering::Relaxed), 1);
@@ -202,7 +219,7 @@ mod tests {
     #[test]
     fn a_task_that_cannot_hear_naps() {
         let page = page();
-        let sockets = Sockets::open(&page).unwrap();
+        let sockets = Sockets::open().unwrap();
         page.is_deaf.store(1, Ordering::Relaxed);
         let start = Instant::now();
         sockets.sleep(&page, None);
@@ -214,7 +231,7 @@ mod tests {
 
     #[test]
     fn sockets_are_told_of_by_their_owners() {
-        let sockets = Sockets::open(&page()).unwrap();
+        let sockets = Sockets::open().unwrap();
         let (mine, mut other) = UnixStream::pair().unwrap();
         let mut watched = Watched::default();
         let mut ready = Vec::new();
@@ -223,6 +240,8 @@ mod tests {
         assert_eq!(ready, []);
         other.write_all(b"x").unwrap();
         sockets.ready(&mut ready);
+        assert_eq!(ready, [7]);
+        ready.clear();
         sockets.watch(&mine, 7, PollFlags::IN | PollFlags::OUT, &mut watched);
         sockets.ready(&mut ready);
         assert_eq!(ready, [7]);

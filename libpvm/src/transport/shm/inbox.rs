@@ -201,18 +201,33 @@ impl Sleeper {
     /// The sockets that threads may sleep with, made at the first call; `None`: that is not possible.
     pub(super) fn sockets(&self) -> Option<Arc<Sockets>> {
         if self.threads.sockets.get().is_none() {
-            let sockets = Sockets::open(&self.inbox.map.door.0).ok()?;
+            let sockets = Sockets::open().ok()?;
             // Only who holds the transport comes here.
             let _ = self.threads.sockets.set(Arc::new(sockets));
         }
         self.threads.sockets.get().cloned()
     }
 
-    /// Says whether there are sockets to be heard. Threads that sleep without them come back.
+    /// Says whether there are sockets to be heard. Threads that sleep the other way come back.
     pub(super) fn set_sockets(&self, any: bool) {
-        let before = self.threads.has_sockets.swap(any, Ordering::SeqCst);
-        if any && !before {
-            crate::transport::Sleeper::wake(self);
+        if self.threads.has_sockets.load(Ordering::Relaxed) == any {
+            return;
+        }
+        if let Some(sockets) = self.threads.sockets.get().filter(|_| any) {
+            sockets.show_door(&self.inbox.map.door.0);
+        }
+        self.threads.has_sockets.store(any, Ordering::SeqCst);
+        crate::transport::Sleeper::wake(self);
+        self.hide_door();
+    }
+
+    /// Nobody needs to knock, once there are no sockets and the last thread has left them.
+    fn hide_door(&self) {
+        let threads = &self.threads;
+        if !threads.has_sockets.load(Ordering::SeqCst)
+            && threads.prepared.load(Ordering::SeqCst) == 0
+        {
+            door::hide(&self.inbox.map.door.0);
         }
     }
 
@@ -239,6 +254,7 @@ impl Sleeper {
         let owed = self.threads.owed.load(Ordering::SeqCst);
         let left = owed.saturating_sub(1);
         self.threads.owed.store(left, Ordering::SeqCst);
+        self.hide_door();
         before == 1
     }
 
@@ -331,6 +347,46 @@ mod tests {
             });
             assert!(!inbox.is_asleep());
         }
+    }
+
+    #[test]
+    fn a_door_is_shown_while_there_are_sockets_and_until_the_last_sleeper_is_back() {
+        let (_fd, inbox) = Inbox::create().unwrap();
+        let sleeper = Sleeper::new(inbox.clone(), None);
+        let is_shown = || inbox.map.door.0.name.load(Ordering::Relaxed) != 0;
+        sleeper.sockets().unwrap();
+        assert!(!is_shown(), "nobody sleeps there yet");
+        for _ in 0..2 {
+            sleeper.set_sockets(true);
+            assert!(is_shown());
+            sleeper.set_sockets(false);
+            assert!(!is_shown(), "knocked at for ever");
+        }
+        sleeper.set_sockets(true);
+        sleeper.prepared();
+        sleeper.prepared();
+        sleeper.set_sockets(false);
+        assert!(is_shown() && !sleeper.may_prepare());
+        sleeper.finished();
+        assert!(is_shown(), "one sleeps there still");
+        sleeper.finished();
+        assert!(!is_shown() && sleeper.may_prepare());
+    }
+
+    #[test]
+    fn a_sleeper_comes_back_when_the_last_socket_goes() {
+        let (_fd, inbox) = Inbox::create().unwrap();
+        let sleeper = Sleeper::new(inbox.clone(), None);
+        sleeper.sockets().unwrap();
+        sleeper.set_sockets(true);
+        doorbell::announce_sleep(&*inbox.map);
+        sleeper.prepared();
+        std::thread::scope(|scope| {
+            let thread = scope.spawn(|| sleeper.sleep(None));
+            sleeper.set_sockets(false);
+            thread.join().unwrap();
+        });
+        assert!(!inbox.is_asleep());
     }
 
     #[test]

@@ -37,12 +37,14 @@
 //!   that still read `AWAKE` published before that fence. The change back needs nothing: all rings
 //!   are looked at from then on.
 //! - *Sleep with sockets.* A task that has direct connections sleeps in epoll, with a `door` among them
-//!   whose name is in the inbox from before its first such sleep on. Whoever wakes does both, futex and
-//!   door: some threads of a task may sleep in one and some in the other. A knock before the thread is in
-//!   epoll waits there: the door is emptied only when a thread has come back, before it wakes the others
-//!   (`finish_sleep`). The kernel does not compare the mode there; the thread looks at it before, and a
-//!   waker that was killed between mode and knock costs one nap, as does one that cannot reach the door.
-//!   When the first socket comes, threads that are in the futex are woken to go to sleep in epoll.
+//!   whose name is in the inbox from before the first such sleep until the last thread is back. Whoever
+//!   wakes does both, futex and door: some threads of a task may sleep in one and some in the other. A
+//!   knock before the thread is in epoll waits there: the door is emptied only when a thread has come
+//!   back, before it wakes the others (`finish_sleep`). The kernel does not compare the mode there; the
+//!   thread looks at it before, and a waker that was killed between mode and knock costs one nap, as
+//!   does one that cannot reach the door.
+//!   When the first socket comes, or the last one goes, all threads are woken to go to sleep the other
+//!   way; none announces a sleep before all are back.
 //! - *The daemon.* It writes to the socket, then sets `control`, fence, reads the mode and wakes. The
 //!   task clears `control` before it reads the socket.
 //!
