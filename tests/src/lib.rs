@@ -1,5 +1,6 @@
 //! Whole-system tests: the real programs, each test with a virtual machine of its own.
 
+pub mod figures;
 pub mod footprint;
 pub mod site;
 

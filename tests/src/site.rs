@@ -46,10 +46,16 @@ impl Site {
     /// Makes the hosts, which have no daemons yet, one virtual machine.
     #[track_caller]
     pub fn become_one(&self) {
-        self.found();
+        self.become_one_with(&[]);
+    }
+
+    /// As [`Site::become_one`], with more arguments for every daemon.
+    #[track_caller]
+    pub fn become_one_with(&self, options: &[&str]) {
+        self.found_with(options);
         for host in self.hosts().skip(1) {
             self.give_secret(host);
-            self.join(host).well();
+            self.join_with(host, options).well();
         }
         for host in self.hosts() {
             self.see(host, self.hosts().count());
@@ -129,7 +135,12 @@ impl Site {
     /// Begins the virtual machine on the first host.
     #[track_caller]
     pub fn found(&self) {
-        self.pvmd(1, &[]).well();
+        self.found_with(&[]);
+    }
+
+    #[track_caller]
+    fn found_with(&self, options: &[&str]) {
+        self.pvmd(1, options).well();
         let up = self.pvm(1, &["up"]);
         assert_eq!((up.code, up.err.as_str()), (0, ""));
     }
@@ -142,7 +153,13 @@ impl Site {
     /// Lets a host join by the first one's name.
     #[track_caller]
     pub fn join(&self, host: usize) -> Finished {
-        self.pvmd(host, &["join", &format!("host1:{PORT}")])
+        self.join_with(host, &[])
+    }
+
+    #[track_caller]
+    fn join_with(&self, host: usize, options: &[&str]) -> Finished {
+        let first = format!("host1:{PORT}");
+        self.pvmd(host, &[&["join", &first], options].concat())
     }
 
     /// A real ssh server on a host; who comes in by it finds the host's own files. None, with a

@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 
-use crate::shell::{self, Profile};
+use crate::shell;
 
 /// What is measured.
 #[derive(Args)]
@@ -20,20 +20,30 @@ enum What {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Latency and bandwidth between two hosts made of network namespaces, beside raw TCP; needs root
+    Net {
+        /// Which of plain, tls and relayed; default: all
+        ways: Vec<String>,
+    },
 }
 
 /// Builds the release and runs the benchmark.
 pub fn run(options: &Options) -> Result<()> {
-    let What::Micro { arguments } = &options.what;
-    if !shell::root().join("examples/rust/bench_micro.rs").exists() {
-        bail!("there is no examples/rust/bench_micro.rs: nothing to measure with");
+    match &options.what {
+        What::Micro { arguments } => bench("micro", arguments),
+        What::Net { ways } if shell::is_root() => bench("net", ways),
+        What::Net { .. } => bail!("network namespaces need root: run it with sudo"),
     }
-    shell::run(shell::cargo().args(["build", "--release"]).args([
+}
+
+fn bench(name: &str, arguments: &[String]) -> Result<()> {
+    shell::run(shell::cargo().args([
+        "build",
+        "--release",
         "--package=pvm-daemon",
-        "--package=pvm-examples",
         "--bin=pvm",
         "--bin=pvmd",
-        "--bin=bench_micro",
     ]))?;
-    shell::run(shell::command(Profile::Release.directory().join("bench_micro")).args(arguments))
+    let bench = ["bench", "--package=pvm-tests", "--bench", name, "--"];
+    shell::run(shell::cargo().args(bench).args(arguments))
 }

@@ -7,18 +7,17 @@ use anyhow::{Context as _, bail};
 use pvm::sync::atomic::{AtomicU64, Ordering};
 use pvm::testing::LocalVm;
 use pvm::{Communicator, Options, Threads, Vm};
+use pvm_tests::figures::{self, ROUNDS, best, heading, median, most, pin, row};
 use std::hint::black_box;
 use std::process::{Command, ExitCode};
-use std::sync::{OnceLock, mpsc};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Rounds of every measurement; the best and the median are shown.
-const ROUNDS: usize = 9;
 const TAG: i32 = 1;
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1);
+    let mut arguments = figures::arguments();
     let done = match arguments.next().as_deref() {
         None => drive(),
         Some("--bare") => {
@@ -33,7 +32,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("bench_micro: {error:#}");
+            eprintln!("bench micro: {error:#}");
             ExitCode::FAILURE
         }
     }
@@ -43,7 +42,7 @@ fn main() -> ExitCode {
 fn drive() -> anyhow::Result<()> {
     let vm = LocalVm::start().context("cannot start a private virtual machine")?;
     let me = std::env::current_exe()?.to_string_lossy().into_owned();
-    println!("{:<34} {:>12} {:>12} {:>9}", "", "ours", "limit", "ratio");
+    heading("", "limit");
     for (tasks, part) in [
         (2, "latency"),
         (2, "bandwidth"),
@@ -78,20 +77,6 @@ fn task(part: &str) -> anyhow::Result<()> {
         "idle" => idle(&vm, &world),
         other => bail!("no part '{other}'"),
     }
-}
-
-/// Binds the calling thread to one of the processors that this process could use at its start.
-fn pin(index: usize) -> anyhow::Result<()> {
-    static USABLE: OnceLock<Vec<usize>> = OnceLock::new();
-    if USABLE.get().is_none() {
-        let set = rustix::thread::sched_getaffinity(None)?;
-        let usable = (0..rustix::thread::CpuSet::MAX_CPU).filter(|&cpu| set.is_set(cpu));
-        let _ = USABLE.set(usable.collect());
-    }
-    let usable = USABLE.get().context("no processors")?;
-    let mut one = rustix::thread::CpuSet::new();
-    one.set(usable[index % usable.len()]);
-    Ok(rustix::thread::sched_setaffinity(None, &one)?)
 }
 
 /// A word alone on its cache lines.
@@ -368,31 +353,4 @@ fn start_up(vm: &LocalVm) -> anyhow::Result<()> {
     }
     row("run -n 64 true, best", best(&ours), best(&bare), "ms");
     Ok(())
-}
-
-fn row(name: &str, ours: f64, limit: f64, unit: &str) {
-    let ours_text = format!("{ours:.2} {unit}");
-    if limit.is_nan() {
-        println!("{name:<34} {ours_text:>12}");
-    } else {
-        let limit_text = format!("{limit:.2} {unit}");
-        println!(
-            "{name:<34} {ours_text:>12} {limit_text:>12} {:>9.2}",
-            ours / limit
-        );
-    }
-}
-
-fn best(values: &[f64]) -> f64 {
-    values.iter().copied().fold(f64::INFINITY, f64::min)
-}
-
-fn most(values: &[f64]) -> f64 {
-    values.iter().copied().fold(0.0, f64::max)
-}
-
-fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
 }

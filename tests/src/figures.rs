@@ -1,0 +1,62 @@
+//! What the benchmarks have in common: rounds, processors, and rows of a table.
+
+use anyhow::Context as _;
+use std::sync::OnceLock;
+
+/// Rounds of every measurement; the best and the median are shown.
+pub const ROUNDS: usize = 9;
+
+/// What was typed, without what cargo adds for every benchmark.
+pub fn arguments() -> impl Iterator<Item = String> {
+    std::env::args().skip(1).filter(|word| word != "--bench")
+}
+
+/// Binds the calling thread to one of the processors that this process could use at its start.
+pub fn pin(index: usize) -> anyhow::Result<()> {
+    static USABLE: OnceLock<Vec<usize>> = OnceLock::new();
+    if USABLE.get().is_none() {
+        let set = rustix::thread::sched_getaffinity(None)?;
+        let usable = (0..rustix::thread::CpuSet::MAX_CPU).filter(|&cpu| set.is_set(cpu));
+        let _ = USABLE.set(usable.collect());
+    }
+    let usable = USABLE.get().context("no processors")?;
+    let mut one = rustix::thread::CpuSet::new();
+    one.set(usable[index % usable.len()]);
+    Ok(rustix::thread::sched_setaffinity(None, &one)?)
+}
+
+/// The heading of rows whose last columns are `limit` and the ratio to it.
+pub fn heading(title: &str, limit: &str) {
+    println!("{title:<34} {:>12} {limit:>12} {:>9}", "ours", "ratio");
+}
+
+/// One measurement; a `limit` that is not a number is none.
+pub fn row(name: &str, ours: f64, limit: f64, unit: &str) {
+    let ours_text = format!("{ours:.2} {unit}");
+    if limit.is_nan() {
+        println!("{name:<34} {ours_text:>12}");
+    } else {
+        let limit_text = format!("{limit:.2} {unit}");
+        println!(
+            "{name:<34} {ours_text:>12} {limit_text:>12} {:>9.2}",
+            ours / limit
+        );
+    }
+}
+
+/// The shortest time.
+pub fn best(values: &[f64]) -> f64 {
+    values.iter().copied().fold(f64::INFINITY, f64::min)
+}
+
+/// The highest rate.
+pub fn most(values: &[f64]) -> f64 {
+    values.iter().copied().fold(0.0, f64::max)
+}
+
+/// The one in the middle.
+pub fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
+}
