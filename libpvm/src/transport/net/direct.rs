@@ -17,13 +17,13 @@ use rustix::net::sockopt::{
     set_tcp_user_timeout,
 };
 use rustls::Connection;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-/// Bytes that are read at once.
-const READ_MAX: usize = 64 << 10;
+/// Room for what is read next: what has come is moved to make it.
+const READ_MIN: usize = DIRECT_BUFFER / 4;
 
 /// What a task was told of a connection.
 #[derive(Clone)]
@@ -68,10 +68,10 @@ pub struct Direct {
     /// To go out; what has gone is before `sent`.
     out: Vec<u8>,
     sent: usize,
-    /// Has come; what was taken is before `taken`.
-    came: Vec<u8>,
+    /// Up to `end` has come; what was taken is before `taken`.
+    came: Box<[u8]>,
+    end: usize,
     taken: usize,
-    room: Box<[u8]>,
 }
 
 impl Direct {
@@ -100,9 +100,9 @@ impl Direct {
             greeting,
             out,
             sent: 0,
-            came: Vec::new(),
+            came: vec![0; DIRECT_BUFFER].into_boxed_slice(),
+            end: 0,
             taken: 0,
-            room: vec![0; READ_MAX].into_boxed_slice(),
         })
     }
 
@@ -113,21 +113,24 @@ impl Direct {
     pub fn work(&mut self) -> Result<bool, DirectError> {
         let read = self.read();
         let greeted = self.greet()?;
-        let written = self.write()?;
+        let (written, _) = self.write(&[])?;
         Ok(read? | greeted | written)
     }
 
-    /// Sends as far as the socket takes it.
+    /// Sends what is to go out, and these frames behind it, as far as the socket takes them; the rest is
+    /// kept. Only when [`Direct::is_open`], and while [`Direct::wants_frames`].
     ///
     /// # Errors
     /// The connection is over.
-    pub fn send(&mut self) -> Result<(), DirectError> {
-        self.write().map(drop)
+    pub fn send(&mut self, frames: &[u8]) -> Result<(), DirectError> {
+        let (_, taken) = self.write(frames)?;
+        self.out.extend_from_slice(&frames[taken..]);
+        Ok(())
     }
 
     /// Whether so much has come that the rest was left for the next [`Direct::work`].
     pub fn is_full(&self) -> bool {
-        self.came.len() >= DIRECT_BUFFER
+        self.end == self.came.len()
     }
 
     /// Where frames to go out are appended; only when [`Direct::is_open`], and while
@@ -148,9 +151,9 @@ impl Direct {
         if !self.is_open() {
             return Ok(None);
         }
-        let mut rest = &self.came[self.taken..];
+        let mut rest = &self.came[self.taken..self.end];
         let frame = frame::split(&mut rest)?;
-        self.taken = self.came.len() - rest.len();
+        self.taken = self.end - rest.len();
         Ok(frame)
     }
 
@@ -188,21 +191,22 @@ impl Direct {
 
     /// Reads until nothing is there or enough has come.
     fn read(&mut self) -> Result<bool, DirectError> {
-        self.came.drain(..self.taken);
-        self.taken = 0;
+        self.make_room();
         let mut any = false;
-        while self.came.len() < DIRECT_BUFFER {
+        while self.end < self.came.len() {
+            let room = &mut self.came[self.end..];
+            let size = room.len();
             let count = match &mut self.layer {
-                Layer::Plain => ready(self.socket.read(&mut self.room))?,
-                Layer::Tls(tls) => read_tls(tls, &mut self.socket, &mut self.room)?,
+                Layer::Plain => ready(self.socket.read(room))?,
+                Layer::Tls(tls) => read_tls(tls, &mut self.socket, room)?,
             };
             match count {
                 None => break,
                 Some(0) => return Err(DirectError::Closed),
-                Some(count) => self.came.extend_from_slice(&self.room[..count]),
+                Some(count) => self.end += count,
             }
             any = true;
-            if matches!(self.layer, Layer::Plain) && count != Some(READ_MAX) {
+            if matches!(self.layer, Layer::Plain) && count != Some(size) {
                 // The kernel had no more.
                 break;
             }
@@ -210,12 +214,21 @@ impl Direct {
         Ok(any)
     }
 
+    /// Moves what has not been taken to the front, when little room is left behind it.
+    fn make_room(&mut self) {
+        if self.taken == self.end || self.came.len() - self.end < READ_MIN {
+            self.came.copy_within(self.taken..self.end, 0);
+            self.end -= self.taken;
+            self.taken = 0;
+        }
+    }
+
     fn greet(&mut self) -> Result<bool, DirectError> {
         let before = self.taken;
         loop {
             match self
                 .greeting
-                .take(&self.came[self.taken..], &mut self.out)?
+                .take(&self.came[self.taken..self.end], &mut self.out)?
             {
                 0 => return Ok(self.taken != before),
                 count => self.taken += count,
@@ -223,31 +236,38 @@ impl Direct {
         }
     }
 
-    /// Writes until the socket takes no more.
-    fn write(&mut self) -> Result<bool, DirectError> {
-        let mut any = false;
+    /// Writes what is to go out, then `frames`, until the socket takes no more. Returns whether it took
+    /// any, and how much of `frames` has gone.
+    fn write(&mut self, frames: &[u8]) -> Result<(bool, usize), DirectError> {
+        let (mut any, mut taken) = (false, 0);
         loop {
-            let left = &self.out[self.sent..];
-            let count = match &mut self.layer {
-                Layer::Plain if left.is_empty() => None,
-                Layer::Plain => ready(self.socket.write(left))?,
+            let (first, then) = (&self.out[self.sent..], &frames[taken..]);
+            let (gone, moved) = match &mut self.layer {
+                Layer::Plain if first.is_empty() && then.is_empty() => (0, false),
+                Layer::Plain => {
+                    let both = [IoSlice::new(first), IoSlice::new(then)];
+                    let count = ready(self.socket.write_vectored(&both))?;
+                    (count.unwrap_or(0), count.is_some())
+                }
                 Layer::Tls(tls) => {
-                    self.sent += tls.writer().write(left)?;
-                    match tls.wants_write() {
+                    let next = if first.is_empty() { then } else { first };
+                    let gone = tls.writer().write(next)?;
+                    let written = match tls.wants_write() {
                         true => ready(tls.write_tls(&mut self.socket))?,
                         false => None,
-                    }
+                    };
+                    (gone, written.is_some())
                 }
             };
+            let ours = gone.min(first.len());
+            taken += gone - ours;
+            self.sent += ours;
             if self.sent == self.out.len() {
                 self.out.clear();
                 self.sent = 0;
             }
-            let Some(count) = count else {
-                return Ok(any);
-            };
-            if matches!(self.layer, Layer::Plain) {
-                self.sent += count;
+            if !moved {
+                return Ok((any, taken));
             }
             any = true;
         }

@@ -63,8 +63,8 @@ impl Kept {
         self.next = self.first;
     }
 
-    /// Appends frames that have not gone out, as many as fit `limit` and at least one.
-    pub fn take(&mut self, generation: u32, limit: usize, out: &mut Vec<u8>) {
+    /// Frames that have not gone out, as many as fit `limit` and at least one.
+    pub fn take(&mut self, generation: u32, limit: usize) -> &[u8] {
         let start = self.next.0;
         while self.has_next() {
             let len = frame::len_of_first(&self.bytes[self.next.0..]);
@@ -76,7 +76,7 @@ impl Kept {
             self.next.1 += 1;
         }
         self.fresh = self.fresh.max(self.next.1);
-        out.extend_from_slice(&self.bytes[start..self.next.0]);
+        &self.bytes[start..self.next.0]
     }
 
     /// Whether something has not gone out on this carrier.

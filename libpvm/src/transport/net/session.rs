@@ -171,8 +171,15 @@ impl Session {
     /// Appends the frames that are to go out now: about `limit` bytes. They are the carrier's then:
     /// either it moves them in order or it breaks.
     pub fn next_frames(&mut self, now: Instant, limit: usize, out: &mut Vec<u8>) {
+        let packets = self.frames_behind(now, limit, out);
+        out.extend_from_slice(packets);
+    }
+
+    /// As [`Session::next_frames`], for a carrier that spares copies: the frames of packets, which are
+    /// most of the bytes, are lent. They go out behind what was appended.
+    pub fn frames_behind(&mut self, now: Instant, limit: usize, out: &mut Vec<u8>) -> &[u8] {
         if !self.is_up {
-            return;
+            return &[];
         }
         let sends = self.sends_packets();
         if std::mem::take(&mut self.owes_resume) {
@@ -186,8 +193,9 @@ impl Session {
         if std::mem::take(&mut self.owes_bye) {
             frame::put_bye(self.generation, out);
         }
-        if sends {
-            self.kept.take(self.generation, limit, out);
+        match sends {
+            true => self.kept.take(self.generation, limit),
+            false => &[],
         }
     }
 

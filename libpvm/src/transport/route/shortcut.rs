@@ -205,8 +205,8 @@ impl Shortcut {
             return Ok(());
         };
         while direct.wants_frames() && session.has_frames(now) {
-            session.next_frames(now, NET_BATCH, direct.outgoing());
-            direct.send()?;
+            let packets = session.frames_behind(now, NET_BATCH, direct.outgoing());
+            direct.send(packets)?;
         }
         Ok(())
     }
