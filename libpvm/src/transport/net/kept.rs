@@ -7,8 +7,11 @@ use super::frame;
 use crate::limits::NET_WINDOW;
 use crate::transport::{Args, Body, Head};
 
-/// Room that a session without traffic may keep.
+/// Room that is kept whatever the traffic.
 const IDLE_ROOM: usize = 64 << 10;
+/// By this part less room is kept each time that nothing needed it: a stream that is confirmed now and
+/// then does not give its memory back each time, and the next small messages do not keep it for long.
+const DECAY: usize = 16;
 
 /// Outgoing frames, oldest first.
 #[derive(Default)]
@@ -22,6 +25,8 @@ pub(super) struct Kept {
     fresh: u64,
     /// Number that the next new packet gets.
     end: u64,
+    /// Bytes that were needed lately between two times that nothing was kept.
+    needed: usize,
 }
 
 impl Kept {
@@ -50,10 +55,7 @@ impl Kept {
             self.next = self.first;
         }
         if self.first.0 == self.bytes.len() {
-            self.bytes.clear();
-            self.bytes.shrink_to(IDLE_ROOM);
-            self.first.0 = 0;
-            self.next.0 = 0;
+            self.rest();
         }
         true
     }
@@ -94,6 +96,17 @@ impl Kept {
         (self.end - self.first.1, self.end - self.next.1)
     }
 
+    /// Nothing is kept: begins at the front again, and gives back memory that was not needed lately.
+    fn rest(&mut self) {
+        self.needed = (self.needed - self.needed / DECAY).max(self.bytes.len());
+        self.bytes.clear();
+        if self.bytes.capacity() > 2 * self.needed {
+            self.bytes.shrink_to(self.needed.max(IDLE_ROOM));
+        }
+        self.first.0 = 0;
+        self.next.0 = 0;
+    }
+
     /// Moves what is kept to the front, when that is no more than what has been confirmed: each
     /// byte is moved once at most, and the memory is never more than twice the window.
     fn forget_confirmed(&mut self) {
@@ -102,5 +115,48 @@ impl Kept {
             self.next.0 -= self.first.0;
             self.first.0 = 0;
         }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::datatype::Source;
+    use crate::transport::Kind;
+
+    /// Keeps packets with bodies of this many bytes, has them go out and confirmed.
+    fn pass(kept: &mut Kept, bodies: &[usize]) {
+        let head = Head {
+            kind: Kind::Data,
+            flags: 0,
+            context: 0,
+            tag: 0,
+            check: 0,
+        };
+        for &len in bodies {
+            let source = Source::from_vec(vec![0; len]);
+            assert!(kept.push(&head, None, Some(Body::whole(&source))));
+        }
+        while kept.has_next() {
+            kept.take(1, usize::MAX);
+        }
+        assert!(kept.confirm(kept.end) && kept.counts() == (0, 0));
+    }
+
+    #[test]
+    fn a_stream_keeps_its_memory_and_small_messages_give_it_back() {
+        let mut kept = Kept::default();
+        let large = [60_000; 4];
+        pass(&mut kept, &large);
+        let room = kept.bytes.capacity();
+        for _ in 0..10 {
+            pass(&mut kept, &large);
+            pass(&mut kept, &[8]);
+            assert_eq!(kept.bytes.capacity(), room, "taken and given back");
+        }
+        for _ in 0..10 * DECAY {
+            pass(&mut kept, &[8]);
+        }
+        assert!(kept.bytes.capacity() <= IDLE_ROOM);
     }
 }
