@@ -190,7 +190,8 @@ impl Sessions {
         let remotes = &self.remotes;
         let live = |peer: Peer| remotes.get(peer.index()).and_then(Remote::live);
         let is_due = |peer| live(peer).is_some_and(|live| live.is_due(now));
-        let turn = self.wires.begin_turn(&sockets, is_due);
+        let is_cheap = |peer| live(peer).is_some_and(|live| live.shortcut.is_cheap());
+        let turn = self.wires.begin_turn(&sockets, is_due, is_cheap);
         let mut any = false;
         for &peer in &turn {
             any |= self.work(Peer(peer), &sockets, now, receiver);

@@ -16,6 +16,7 @@ use crate::transport::net::session::{CarrierError, Session};
 use crate::transport::net::tls::Certificates;
 use crate::transport::shm::{Sockets, Watched};
 use crate::wire::control::RouteOffer;
+use rustix::event::PollFlags;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -243,6 +244,14 @@ impl Shortcut {
     pub fn has_room(&self) -> bool {
         let open = self.open.as_ref();
         open.is_none_or(|open| open.direct.wants_frames())
+    }
+
+    /// Whether to see what has come costs no more than to ask the system whether there is anything: a
+    /// connection stands, takes all that it is given, and no other one is being made.
+    pub fn is_cheap(&self) -> bool {
+        let open = self.open.as_ref();
+        let is_calm = open.is_some_and(|open| open.direct.interest() == PollFlags::IN);
+        is_calm && self.attempt.is_none()
     }
 
     /// When [`Shortcut::meet`] is due although no socket is ready.

@@ -8,6 +8,8 @@ use std::sync::Arc;
 const HOT_POLLS: u32 = 256;
 /// After that, they are looked at in one poll of so many.
 const COLD_POLLS: u32 = 16;
+/// So many peers are looked at without asking the system which of them are ready.
+const FEW: usize = 2;
 
 /// The peers of a task that it has sockets with.
 #[derive(Default)]
@@ -37,12 +39,21 @@ impl Wires {
         self.ready.push(peer.0);
     }
 
-    /// Those whose turn it is, each once: who was noted, whose sockets are ready, and who `is_due`.
-    /// Given back with [`Wires::end_turn`].
-    pub fn begin_turn(&mut self, sockets: &Sockets, is_due: impl Fn(Peer) -> bool) -> Vec<u32> {
+    /// Those whose turn it is, each once: who was noted, whose sockets are ready, and who `is_due`. A
+    /// few that are all `is_cheap` to look at are not asked for first. Given back with
+    /// [`Wires::end_turn`].
+    pub fn begin_turn(
+        &mut self,
+        sockets: &Sockets,
+        is_due: impl Fn(Peer) -> bool,
+        is_cheap: impl Fn(Peer) -> bool,
+    ) -> Vec<u32> {
         let mut turn = std::mem::take(&mut self.ready);
-        sockets.ready(&mut turn);
-        let due = self.peers.iter().filter(|&&peer| is_due(peer));
+        let all_now = self.peers.len() <= FEW && self.peers.iter().all(|&peer| is_cheap(peer));
+        if !all_now {
+            sockets.ready(&mut turn);
+        }
+        let due = self.peers.iter().filter(|&&peer| all_now || is_due(peer));
         turn.extend(due.map(|peer| peer.0));
         turn.sort_unstable();
         turn.dedup();
@@ -109,18 +120,34 @@ mod tests {
             wires.add(peer, sockets.clone());
         }
         let is_due = |peer| peer == Peer(1);
-        let turn = wires.begin_turn(&sockets, is_due);
+        let turn = wires.begin_turn(&sockets, is_due, |_| false);
         assert_eq!(turn, [1, 2]);
         for peer in [1, 2, 2] {
             wires.note(Peer(peer));
         }
         wires.end_turn(turn, |peer| peer == Peer(1));
         assert!(wires.has_ready() && wires.is_turn());
-        let turn = wires.begin_turn(&sockets, |_| false);
+        let turn = wires.begin_turn(&sockets, |_| false, |_| false);
         assert_eq!(turn, [1]);
         wires.note(Peer(1));
         wires.end_turn(turn, |_| false);
         assert!(wires.is_empty() && !wires.has_ready(), "a spin");
+    }
+
+    #[test]
+    fn a_few_that_are_cheap_have_a_turn_unasked() {
+        let shm = Hub::default().shm(TaskId::new(1, 1, 1).unwrap());
+        let sockets = shm.sockets().unwrap();
+        let mut wires = Wires::default();
+        for peer in 1..=FEW as u32 + 1 {
+            wires.add(Peer(peer), sockets.clone());
+            wires.ready.clear();
+            let all: Vec<u32> = (1..=peer).collect();
+            let turn = wires.begin_turn(&sockets, |_| false, |_| true);
+            assert_eq!(turn == all, all.len() <= FEW, "{turn:?}");
+            let turn = wires.begin_turn(&sockets, |_| false, |it| it != Peer(1));
+            assert_eq!(turn, [], "one is not cheap");
+        }
     }
 
     #[test]
