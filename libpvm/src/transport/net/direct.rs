@@ -24,6 +24,8 @@ use std::time::Duration;
 
 /// Room for what is read next: what has come is moved to make it.
 const READ_MIN: usize = DIRECT_BUFFER / 4;
+// Behind a part of the longest frame there is room for its rest.
+const _: () = assert!(frame::FRAME_MAX + READ_MIN <= DIRECT_BUFFER);
 
 /// What a task was told of a connection.
 #[derive(Clone)]

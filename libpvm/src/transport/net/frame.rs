@@ -27,7 +27,7 @@ const GENERATION: usize = LENGTH + 1;
 /// Bytes of a data frame before its packet.
 const DATA_HEAD: usize = LENGTH + 1 + 4 + 8;
 /// Longest frame, without its length.
-const FRAME_MAX: usize = DATA_HEAD - LENGTH + HEAD_LEN + ARGS_LEN + NET_BODY_MAX;
+pub(super) const FRAME_MAX: usize = DATA_HEAD - LENGTH + HEAD_LEN + ARGS_LEN + NET_BODY_MAX;
 
 /// Why bytes are not frames: their sender is to blame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
