@@ -93,8 +93,16 @@ impl Communicator {
         })?;
         let ranks = ranks_by_peer(&members);
         let collective_members = members.iter().map(Member::for_collectives).collect();
-        let crowded = members.len() > shared.cpus;
-        let topology = Topology::one_host(members.len(), crowded);
+        let hosts: Vec<u32> = group
+            .tasks()
+            .iter()
+            .map(|task| task.host().into())
+            .collect();
+        let mut topology = Topology::new(&hosts, false);
+        if topology.is_one_host() {
+            // What processors other hosts have is not known to all ranks, who must choose alike.
+            topology = Topology::one_host(members.len(), members.len() > shared.cpus);
+        }
         let shape = Shape {
             shared: Arc::clone(shared),
             group,

@@ -15,12 +15,14 @@ mod run;
 mod schedule;
 mod select;
 mod team;
+mod topology;
 
 pub use op::{Builtin, Kind, Op, UserFunction};
 pub use run::{Delivery, Finished, Member, Run, Scratch, Setup, Tags};
 pub use schedule::{Buffer, Schedule, Span, Step};
-pub use select::{Call, CallError, Place, Topology, Vector, plan};
+pub use select::{Call, CallError, Place, Vector, plan};
 pub use team::{Blocks, Team};
+pub use topology::Topology;
 
 #[cfg(test)]
 mod interpreter;

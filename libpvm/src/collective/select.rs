@@ -10,6 +10,7 @@ use super::algorithm::{
 };
 use super::schedule::{Buffer, Schedule, Span};
 use super::team::{Blocks, Team};
+use super::topology::{ByHost, Topology};
 use crate::ids::Rank;
 
 /// Longest message of a broadcast by a tree when the others could pass segments on meanwhile.
@@ -34,50 +35,6 @@ const REDUCE_SCATTER_TREE_MAX: usize = 4 << 10;
 const MANY: usize = 8;
 /// From how many ranks on neighbours only talk with neighbours.
 const CROWD: usize = 32;
-
-/// Where the ranks of a communicator are: the same value in all of them.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Topology {
-    /// The host of every rank, numbered as the communicator likes.
-    hosts: Box<[u32]>,
-    /// Some host has more ranks than processors.
-    crowded: bool,
-}
-
-impl Topology {
-    /// Ranks on these hosts; `crowded` says that some host has more of them than processors.
-    pub fn new(hosts: impl Into<Box<[u32]>>, crowded: bool) -> Self {
-        Self {
-            hosts: hosts.into(),
-            crowded,
-        }
-    }
-
-    /// All ranks on one host.
-    pub fn one_host(size: usize, crowded: bool) -> Self {
-        Self::new(vec![0; size], crowded)
-    }
-
-    /// Number of ranks.
-    pub fn size(&self) -> usize {
-        self.hosts.len()
-    }
-
-    /// The host of every rank.
-    pub fn hosts(&self) -> &[u32] {
-        &self.hosts
-    }
-
-    /// Whether all ranks share memory.
-    pub fn is_one_host(&self) -> bool {
-        self.hosts.windows(2).all(|pair| pair[0] == pair[1])
-    }
-
-    /// Whether some host has more ranks than processors.
-    pub fn is_crowded(&self) -> bool {
-        self.crowded
-    }
-}
 
 /// A vector to be combined.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -225,7 +182,7 @@ pub fn plan(plan: &mut Schedule, call: &Call<'_>, place: &Place<'_>) -> Result<(
         Call::Alltoall { len } => builder.alltoall(plan, len),
         Call::Alltoallv { input, output } => builder.alltoallv(plan, &input, &output),
         Call::Barrier => {
-            barrier::dissemination(plan, &builder.all());
+            builder.barrier(plan);
             Ok(())
         }
         Call::Broadcast { root, len } => builder.broadcast(plan, root, len),
@@ -278,22 +235,32 @@ impl Builder<'_> {
         Ok(())
     }
 
+    fn barrier(&self, plan: &mut Schedule) {
+        let Some(ByHost { local, speakers }) = self.topology.by_host(self.rank, 0) else {
+            return barrier::dissemination(plan, &self.all());
+        };
+        barrier::fan_in(plan, &local);
+        if let Some(speakers) = speakers {
+            barrier::dissemination(plan, &speakers);
+        }
+        barrier::fan_out(plan, &local);
+    }
+
     fn allreduce(&self, plan: &mut Schedule, vector: Vector) -> Planned {
         let (input, output) = self.vectors(vector)?;
-        let team = self.all();
-        let blocks = self.cut(vector);
         if input.len == 0 {
             return Ok(());
         }
-        if self.size == 1 {
-            plan.copy(input, output);
-        } else if input.len <= ALLREDUCE_DOUBLING_MAX || vector.count < self.size {
-            allreduce::recursive_doubling(plan, &team, input, output, vector.commutative);
-        } else if vector.commutative && self.size > CROWD {
-            allreduce::ring(plan, &team, input, output, &blocks);
-        } else {
-            allreduce::direct(plan, &team, input, output, &blocks, how(vector));
+        let Some(ByHost { local, speakers }) = self.by_host(vector, 0) else {
+            combine_for_all(plan, &self.all(), input, output, vector);
+            return Ok(());
+        };
+        let sum = room(plan, speakers.is_some(), output);
+        combine(plan, &local, input, sum, vector);
+        if let Some(speakers) = speakers {
+            combine_for_all(plan, &speakers, sum, output, vector);
         }
+        broadcast::binomial(plan, &local, output);
         Ok(())
     }
 
@@ -352,16 +319,28 @@ impl Builder<'_> {
         if len == 0 || self.size == 1 {
             return Ok(());
         }
-        if len <= BROADCAST_TREE_MAX || self.size == 2 {
-            broadcast::binomial(plan, &team, data);
-        } else if !self.topology.is_one_host() && self.size >= MANY {
-            broadcast::scatter_allgather(plan, &team, data);
-        } else if self.topology.is_crowded() {
-            broadcast::binomial(plan, &team, data);
+        if let Some(ByHost { local, speakers }) = self.topology.by_host(self.rank, root) {
+            if let Some(speakers) = speakers {
+                self.pass_on(plan, &speakers, data);
+            }
+            broadcast::binomial(plan, &local, data);
         } else {
-            broadcast::chain(plan, &team, data, CHAIN_SEGMENT);
+            self.pass_on(plan, &team, data);
         }
         Ok(())
+    }
+
+    /// From member 0 to all others, who share memory or not.
+    fn pass_on(&self, plan: &mut Schedule, team: &Team<'_>, data: Span) {
+        if data.len <= BROADCAST_TREE_MAX || team.size <= 2 {
+            broadcast::binomial(plan, team, data);
+        } else if !self.topology.is_one_host() && team.size >= MANY {
+            broadcast::scatter_allgather(plan, team, data);
+        } else if self.topology.is_crowded() {
+            broadcast::binomial(plan, team, data);
+        } else {
+            broadcast::chain(plan, team, data, CHAIN_SEGMENT);
+        }
     }
 
     fn gather(&self, plan: &mut Schedule, root: Rank, len: usize) -> Planned {
@@ -397,8 +376,14 @@ impl Builder<'_> {
         if input.len == 0 {
             return Ok(());
         }
-        if self.size > 1 && input.len > REDUCE_TREE_MAX && vector.count >= self.size {
-            let (all, blocks) = (self.all(), self.cut(vector));
+        if let Some(ByHost { local, speakers }) = self.by_host(vector, root) {
+            let sum = room(plan, speakers.is_some(), output);
+            combine(plan, &local, input, sum, vector);
+            if let Some(speakers) = speakers {
+                combine(plan, &speakers, sum, output, vector);
+            }
+        } else if is_long(input, vector, self.size) {
+            let (all, blocks) = (self.all(), cut(vector, self.size));
             let vectors = (input, output);
             reduce::scattered(plan, &all, &root_team, vectors, &blocks, how(vector));
         } else if vector.commutative || root == 0 {
@@ -508,12 +493,10 @@ impl Builder<'_> {
         Ok((Span::of(self.input(), len), Span::of(Buffer::Output, len)))
     }
 
-    fn cut(&self, vector: Vector) -> Blocks<'static> {
-        Blocks::Cut {
-            count: vector.count,
-            element: vector.element,
-            parts: self.size,
-        }
+    /// Host by host, when that keeps the order of the operands or it does not matter.
+    fn by_host(&self, vector: Vector, root: Rank) -> Option<ByHost<'_>> {
+        let teams = self.topology.by_host(self.rank, root);
+        teams.filter(|_| vector.commutative)
     }
 
     /// This rank's block of an allgather.
@@ -554,6 +537,57 @@ impl Builder<'_> {
 
     fn check_blocks(&self, blocks: &Blocks<'_>) -> Result<usize, CallError> {
         blocks.end(self.size).ok_or(CallError::BadBlocks)
+    }
+}
+
+/// Combines at member 0; the operation is commutative.
+fn combine(plan: &mut Schedule, team: &Team<'_>, input: Span, output: Span, vector: Vector) {
+    if is_long(input, vector, team.size) {
+        let blocks = cut(vector, team.size);
+        reduce::scattered(plan, team, team, (input, output), &blocks, how(vector));
+    } else {
+        reduce::binomial(plan, team, input, output);
+    }
+}
+
+/// Combines for all members.
+fn combine_for_all(
+    plan: &mut Schedule,
+    team: &Team<'_>,
+    input: Span,
+    output: Span,
+    vector: Vector,
+) {
+    let blocks = cut(vector, team.size);
+    if team.size == 1 {
+        plan.copy(input, output);
+    } else if input.len <= ALLREDUCE_DOUBLING_MAX || vector.count < team.size {
+        allreduce::recursive_doubling(plan, team, input, output, vector.commutative);
+    } else if vector.commutative && team.size > CROWD {
+        allreduce::ring(plan, team, input, output, &blocks);
+    } else {
+        allreduce::direct(plan, team, input, output, &blocks, how(vector));
+    }
+}
+
+/// Where who speaks for a host has the sum of it; the others have none.
+fn room(plan: &mut Schedule, speaks: bool, output: Span) -> Span {
+    match speaks {
+        true => plan.temporary(output.len),
+        false => output,
+    }
+}
+
+/// Whether every member had better combine a part of it.
+fn is_long(input: Span, vector: Vector, members: usize) -> bool {
+    members > 1 && input.len > REDUCE_TREE_MAX && vector.count >= members
+}
+
+fn cut(vector: Vector, parts: usize) -> Blocks<'static> {
+    Blocks::Cut {
+        count: vector.count,
+        element: vector.element,
+        parts,
     }
 }
 

@@ -17,7 +17,12 @@ pub struct Team<'a> {
 enum Names<'a> {
     /// Member `i` is rank `(i + root) % size`.
     From(Rank),
-    Listed(&'a [Rank]),
+    /// Member `i` is `ranks[(i + first) % size]`, and two of the ranks have changed places.
+    Listed {
+        ranks: &'a [Rank],
+        first: usize,
+        exchanged: (Rank, Rank),
+    },
 }
 
 impl<'a> Team<'a> {
@@ -39,12 +44,24 @@ impl<'a> Team<'a> {
         }
     }
 
-    /// The ranks of a list; `None` if `rank` is not one of them.
-    pub fn listed(rank: Rank, ranks: &'a [Rank]) -> Option<Self> {
+    /// The ranks of a list, counted from its place `first` on, with two ranks exchanged, also if one of
+    /// them is not in the list; `None` if `rank` is then not one of them.
+    pub fn listed(
+        rank: Rank,
+        ranks: &'a [Rank],
+        first: usize,
+        exchanged: (Rank, Rank),
+    ) -> Option<Self> {
+        let rank = exchange(rank, exchanged);
+        let at = ranks.iter().position(|&other| other == rank)?;
         Some(Self {
-            me: ranks.iter().position(|&other| other == rank)?,
+            me: (at + ranks.len() - first) % ranks.len(),
             size: ranks.len(),
-            names: Names::Listed(ranks),
+            names: Names::Listed {
+                ranks,
+                first,
+                exchanged,
+            },
         })
     }
 
@@ -53,15 +70,19 @@ impl<'a> Team<'a> {
         match self.names {
             Names::From(root) if member + root < self.size => member + root,
             Names::From(root) => member + root - self.size,
-            Names::Listed(ranks) => ranks[member],
+            Names::Listed {
+                ranks,
+                first,
+                exchanged,
+            } => exchange(ranks[(member + first) % self.size], exchanged),
         }
     }
 
-    /// Which block is a member's: blocks are in the order of the ranks, or of the list.
+    /// Which block is a member's: blocks are in the order of the ranks, or of the members of a list.
     pub fn block(&self, member: usize) -> usize {
         match self.names {
             Names::From(_) => self.rank(member),
-            Names::Listed(_) => member,
+            Names::Listed { .. } => member,
         }
     }
 
@@ -73,6 +94,15 @@ impl<'a> Team<'a> {
     /// The member `distance` before this one, going round.
     pub fn before(&self, distance: usize) -> usize {
         (self.me + self.size - distance % self.size) % self.size
+    }
+}
+
+/// The rank in whose place this one is when two have changed places.
+fn exchange(rank: Rank, (one, other): (Rank, Rank)) -> Rank {
+    match rank {
+        rank if rank == one => other,
+        rank if rank == other => one,
+        rank => rank,
     }
 }
 

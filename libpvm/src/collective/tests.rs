@@ -470,9 +470,44 @@ fn broadcasts_agree_on_every_topology() {
             };
             model.check(&Topology::one_host(size, false));
             model.check(&Topology::one_host(size, true));
-            let hosts: Vec<u32> = (0..size as u32).map(|rank| rank / 3).collect();
-            model.check(&Topology::new(hosts, false));
+            for topology in several_hosts(size) {
+                model.check(&topology);
+            }
         }
+    }
+}
+
+/// Three ranks to a host one after the other, two hosts in turn, one with almost all, each its own.
+fn several_hosts(size: usize) -> Vec<Topology> {
+    let ranks = 0..size as u32;
+    let hosts: [Vec<u32>; 4] = [
+        ranks.clone().map(|rank| rank / 3).collect(),
+        ranks.clone().map(|rank| rank % 2).collect(),
+        ranks.clone().map(|rank| u32::from(rank == 1)).collect(),
+        ranks.collect(),
+    ];
+    hosts
+        .iter()
+        .map(|hosts| Topology::new(hosts, false))
+        .collect()
+}
+
+#[test]
+fn calls_over_hosts_agree_with_loops() {
+    for size in [2, 4, 9] {
+        check_all(size, &several_hosts(size), &|commutative| {
+            let mut calls = vec![Call::Barrier, Call::Allgather { len: 3 }];
+            for count in [0, size + 1, 8_500] {
+                let vector = vector(count, commutative);
+                calls.push(Call::Allreduce(vector));
+                let roots = [0, size - 1];
+                calls.extend(roots.map(|root| Call::Reduce { root, vector }));
+            }
+            for len in [1, 150_001] {
+                calls.push(Call::Broadcast { root: 1, len });
+            }
+            calls
+        });
     }
 }
 

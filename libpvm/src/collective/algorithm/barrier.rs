@@ -1,6 +1,6 @@
 //! Barrier.
 
-use super::powers_below;
+use super::{parent, powers_below, subtree};
 use crate::collective::schedule::{Buffer, Schedule, Span};
 use crate::collective::team::Team;
 
@@ -12,5 +12,29 @@ pub fn dissemination(plan: &mut Schedule, team: &Team<'_>) {
         plan.send(team, team.after(distance), nothing);
         plan.receive(team, team.before(distance), nothing);
         plan.fence();
+    }
+}
+
+/// Member 0 knows that all have come.
+pub fn fan_in(plan: &mut Schedule, team: &Team<'_>) {
+    let nothing = Span::of(Buffer::Temporary, 0);
+    for distance in powers_below(subtree(team.me, team.size)) {
+        plan.receive(team, team.me + distance, nothing);
+    }
+    plan.fence();
+    if team.me > 0 {
+        plan.send(team, parent(team.me), nothing);
+    }
+}
+
+/// All know what member 0 knows.
+pub fn fan_out(plan: &mut Schedule, team: &Team<'_>) {
+    let nothing = Span::of(Buffer::Temporary, 0);
+    if team.me > 0 {
+        plan.receive(team, parent(team.me), nothing);
+        plan.fence();
+    }
+    for distance in powers_below(subtree(team.me, team.size)).rev() {
+        plan.send(team, team.me + distance, nothing);
     }
 }
