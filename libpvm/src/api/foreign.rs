@@ -7,7 +7,7 @@ use super::error::{Error, Result};
 use super::plain::{Plain, plain_hash, sent_word};
 use super::port::{mismatch, not_whole};
 use crate::datatype::{Change, Word};
-use crate::engine::{EngineError, Envelope};
+use crate::engine::Envelope;
 
 /// Bytes of memory for a message: before it is changed, and after.
 ///
@@ -46,10 +46,7 @@ pub(super) fn open<T: Plain>(envelope: Envelope, data: &mut [T]) -> Result<Envel
 
 /// Makes the beginning of a message ours that was too large for `data`, as far as that can be.
 #[cold]
-pub(super) fn open_beginning<T: Plain>(error: &EngineError, data: &mut [T]) {
-    let EngineError::Truncated { envelope, .. } = error else {
-        return;
-    };
+pub(super) fn open_beginning<T: Plain>(envelope: &Envelope, data: &mut [T]) {
     let room: &mut [u8] = bytemuck::cast_slice_mut(data);
     let len = room.len();
     if envelope.form.is_foreign()

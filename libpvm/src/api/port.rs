@@ -93,10 +93,11 @@ impl Shared {
 
     /// Receives into a slice; the rest of it stays as it is.
     pub fn receive_into<T: Plain>(&self, from: Selector, data: &mut [T]) -> Result<Envelope> {
+        let mut cut_off = None;
         let received = lend_mut(bytemuck::cast_slice_mut(data), |sink| {
-            self.run_for_envelope(|engine| engine.receive(from, sink))
-        })?;
-        settle(received, data)
+            self.run_for_envelope(&mut cut_off, |engine| engine.receive(from, sink))
+        });
+        settle(received, cut_off, data)
     }
 
     /// Receives a message of any size.
@@ -163,10 +164,12 @@ impl Shared {
         claimed: Claimed,
         data: &mut [T],
     ) -> Result<Envelope> {
+        let mut cut_off = None;
         let received = lend_mut(bytemuck::cast_slice_mut(data), |sink| {
-            self.run_for_envelope(|engine| engine.receive_claimed(claimed.claim, sink))
-        })?;
-        settle(received, data)
+            let claim = claimed.claim;
+            self.run_for_envelope(&mut cut_off, |engine| engine.receive_claimed(claim, sink))
+        });
+        settle(received, cut_off, data)
     }
 
     pub fn receive_claimed_value<T: DeserializeOwned>(
@@ -233,7 +236,8 @@ impl Shared {
             })
         })?;
         sent?;
-        settle(received, room)
+        let cut_off = received.as_ref().err().and_then(EngineError::cut_off);
+        settle(received.map_err(Error::from), cut_off, room)
     }
 
     fn open_value<T: DeserializeOwned>(&self, outcome: Outcome) -> Result<(T, Envelope)> {
@@ -256,24 +260,28 @@ fn open_plain<T: Plain>(outcome: Outcome) -> Result<(Vec<T>, Envelope)> {
         .and_then(Sink::into_boxed)
         .and_then(unbox)
         .unwrap_or_default();
-    let envelope = settle(outcome.result, &mut data)?;
+    let cut_off = outcome.result.as_ref().err().and_then(EngineError::cut_off);
+    let envelope = settle(outcome.result.map_err(Error::from), cut_off, &mut data)?;
     data.truncate((envelope.len / size_of::<T>() as u64) as usize);
     Ok((data, envelope))
 }
 
-/// Checks that `data` has got what was asked for, and makes it ours if it is not. The envelope tells
-/// the length as it is here.
+/// Checks that `data` has got what was asked for, or the beginning of a message that is `cut_off`, and
+/// makes it ours if it is not. The envelope tells the length as it is here.
 #[inline]
 fn settle<T: Plain>(
-    received: std::result::Result<Envelope, EngineError>,
+    received: Result<Envelope>,
+    cut_off: Option<Envelope>,
     data: &mut [T],
 ) -> Result<Envelope> {
     match received {
         Ok(envelope) if envelope.form.is_foreign() => foreign::open(envelope, data),
         Ok(envelope) => check_plain::<T>(&envelope).map(|()| envelope),
         Err(error) => {
-            foreign::open_beginning(&error, data);
-            Err(error.into())
+            if let Some(envelope) = cut_off {
+                foreign::open_beginning(&envelope, data);
+            }
+            Err(error)
         }
     }
 }

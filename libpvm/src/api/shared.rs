@@ -2,7 +2,7 @@
 
 use super::error::{Error, Result};
 use super::notify::{Exit, ExitStatus};
-use crate::engine::{Core, Engine, EngineError, Envelope, Outcome, RequestId};
+use crate::engine::{Core, Engine, Envelope, Outcome, RequestId};
 use crate::group::Group;
 use crate::ids::{JobId, Rank, TaskId};
 use crate::limits::LEAVE_CONFIRM_MS;
@@ -92,16 +92,21 @@ impl Shared {
     #[inline]
     pub fn run_for_envelope(
         &self,
+        cut_off: &mut Option<Envelope>,
         start: impl FnOnce(&mut TaskEngine) -> RequestId,
-    ) -> Result<std::result::Result<Envelope, EngineError>> {
+    ) -> Result<Envelope> {
         let mut start = Some(start);
         let mut request = None;
         // The ends of the message, lent memory, are dropped in the engine.
-        self.wait(|engine| {
+        let ended = self.wait(|engine| {
             if let Some(start) = start.take() {
                 request = Some(start(engine));
             }
             engine.finish_envelope(request?)
+        })?;
+        ended.map_err(|error| {
+            *cut_off = error.cut_off();
+            error.into()
         })
     }
 

@@ -74,6 +74,17 @@ pub enum EngineError {
     Operation(&'static str),
 }
 
+impl EngineError {
+    /// The envelope of a message of which only the beginning is there.
+    #[cold]
+    pub fn cut_off(&self) -> Option<Envelope> {
+        match self {
+            EngineError::Truncated { envelope, .. } => Some(*envelope),
+            _ => None,
+        }
+    }
+}
+
 /// How a request ended. The ends of the message come back with it.
 pub struct Outcome {
     /// The message's envelope, or why there is none.
