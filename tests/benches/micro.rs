@@ -113,26 +113,15 @@ fn raw_ping_pong(trips: u64) -> anyhow::Result<f64> {
 }
 
 fn latency(world: &Communicator) -> anyhow::Result<()> {
-    const TRIPS: u64 = 20_000;
+    const TRIPS: u32 = 20_000;
     let (mut ours, mut raw) = (Vec::new(), Vec::new());
-    let mut word = [0u64];
     for _ in 0..ROUNDS {
         if world.rank() == 0 {
-            raw.push(raw_ping_pong(TRIPS)?);
+            raw.push(raw_ping_pong(TRIPS.into())?);
         }
         pin(world.rank())?;
         world.barrier()?;
-        let start = Instant::now();
-        for _ in 0..TRIPS {
-            if world.rank() == 0 {
-                world.send(1, TAG, &word)?;
-                world.recv_into(1, TAG, &mut word)?;
-            } else {
-                world.recv_into(0, TAG, &mut word)?;
-                world.send(0, TAG, &word)?;
-            }
-        }
-        ours.push(start.elapsed().as_nanos() as f64 / TRIPS as f64 / 2.0);
+        ours.push(figures::one_way(world, TAG, TRIPS)?);
     }
     if world.rank() == 0 {
         row("8 B one way, best", best(&ours), best(&raw), "ns");

@@ -274,16 +274,24 @@ fn settle<T: Plain>(
     cut_off: Option<Envelope>,
     data: &mut [T],
 ) -> Result<Envelope> {
-    match received {
-        Ok(envelope) if envelope.form.is_foreign() => foreign::open(envelope, data),
-        Ok(envelope) => check_plain::<T>(&envelope).map(|()| envelope),
-        Err(error) => {
-            if let Some(envelope) = cut_off {
-                foreign::open_beginning(&envelope, data);
-            }
-            Err(error)
-        }
+    let envelope = match received {
+        Ok(envelope) => envelope,
+        Err(error) => return Err(open_cut_off(error, cut_off, data)),
+    };
+    if envelope.form.is_foreign() {
+        return foreign::open(envelope, data);
     }
+    check_plain::<T>(&envelope)?;
+    Ok(envelope)
+}
+
+/// Of a message that is too long the beginning is there.
+#[cold]
+fn open_cut_off<T: Plain>(error: Error, cut_off: Option<Envelope>, data: &mut [T]) -> Error {
+    if let Some(envelope) = cut_off {
+        foreign::open_beginning(&envelope, data);
+    }
+    error
 }
 
 fn check_plain<T: Plain>(envelope: &Envelope) -> Result<()> {

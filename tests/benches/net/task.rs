@@ -3,7 +3,7 @@
 use super::raw::Raw;
 use anyhow::{Context as _, ensure};
 use pvm::{Communicator, Min, Options, Request, Threads, Vm};
-use pvm_tests::figures::{best, median, most, pin, row};
+use pvm_tests::figures::{self, best, median, most, pin, row};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -62,25 +62,13 @@ fn is_direct(vm: &Vm, world: &Communicator) -> anyhow::Result<bool> {
 
 fn latency(world: &Communicator, raw: &mut Raw) -> anyhow::Result<()> {
     let (mut ours, mut limit) = (Vec::new(), Vec::new());
-    let one_way = |start: Instant| start.elapsed().as_secs_f64() * 1e6 / f64::from(TRIPS) / 2.0;
-    let mut word = [0u64];
     for _ in 0..ROUNDS {
         world.barrier()?;
         let start = Instant::now();
         raw.ping_pong(TRIPS)?;
-        limit.push(one_way(start));
+        limit.push(start.elapsed().as_secs_f64() * 1e6 / f64::from(TRIPS) / 2.0);
         world.barrier()?;
-        let start = Instant::now();
-        for _ in 0..TRIPS {
-            if world.rank() == 0 {
-                world.send(1, TAG, &word)?;
-                world.recv_into(1, TAG, &mut word)?;
-            } else {
-                world.recv_into(0, TAG, &mut word)?;
-                world.send(0, TAG, &word)?;
-            }
-        }
-        ours.push(one_way(start));
+        ours.push(figures::one_way(world, TAG, TRIPS)? / 1e3);
     }
     if world.rank() == 0 {
         row("8 B one way, best", best(&ours), best(&limit), "us");
