@@ -59,7 +59,7 @@ async fn look_around(node: &Node, detours: &mut Detours, turn: usize) {
         return;
     };
     match node.links.call(host, Body::Members, GRACE).await {
-        Ok(Answer::Members(members)) => node.hear_of(&members),
+        Ok(Answer::Members(members)) => node.hear_of(&members).await,
         _ => detours.avoid(host),
     }
 }

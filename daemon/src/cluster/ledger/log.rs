@@ -46,16 +46,17 @@ impl Log {
 
     /// This log, for a node that has meanwhile been told what is decided up to `applied`: what the leader
     /// believes to be here is here still, but for what was decided otherwise.
-    pub(super) fn resume(&self, applied: LogId) -> Log {
+    pub(super) fn resume(&self, applied: Option<LogId>) -> Log {
         let old = self.lock();
         let mut resumed = Stored {
             vote: old.vote,
-            purged: Some(applied),
+            purged: applied,
             ..Stored::default()
         };
-        let same = old.entries.get(&applied.index).map(|entry| entry.log_id);
-        if same.or(old.purged) == Some(applied) {
-            let rest = old.entries.range(applied.index + 1..);
+        let first = applied.map_or(0, |applied| applied.index + 1);
+        let here = applied.and_then(|applied| old.entries.get(&applied.index));
+        if here.map(|entry| entry.log_id).or(old.purged) == applied {
+            let rest = old.entries.range(first..);
             rest.for_each(|(_, entry)| resumed.insert(entry.clone()));
         }
         Log {

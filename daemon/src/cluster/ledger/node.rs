@@ -116,7 +116,7 @@ impl Node {
     pub(super) async fn initialize(&self) -> Result<(), LedgerError> {
         let alone = [(self.me().node(), EmptyNode {})];
         let nodes = BTreeMap::from(alone);
-        self.store.feed_by(Feeder::Consensus);
+        self.store.begin();
         self.raft().initialize(nodes).await.map_err(broken)
     }
 
@@ -151,13 +151,10 @@ impl Node {
     pub(super) async fn join_consensus(&self) -> Result<Raft, LedgerError> {
         let _changing = self.changing.lock().await;
         self.links.note_append();
-        let was = self.store.feeder();
-        let applied = self.store.feed_by(Feeder::Consensus);
-        // Without an entry here the consensus that runs begins at the same place.
-        if let (Feeder::Tree, Some(applied)) = (was, applied) {
+        if self.store.feeder() == Feeder::Tree {
             let (raft, log) = self.parts();
             let _ = raft.shutdown().await;
-            let machine = self.store.adopt();
+            let (machine, applied) = self.store.adopt();
             self.run(log.resume(applied), machine).await?;
         }
         Ok(self.raft())
@@ -169,12 +166,15 @@ impl Node {
         let Ok(_changing) = self.changing.try_lock() else {
             return;
         };
+        if self.store.feeder() == Feeder::Tree {
+            return;
+        }
         let metrics = self.metrics();
         let node = self.me().node();
         let votes = metrics.membership_config.voter_ids().any(|n| n == node);
         let is_idle = !votes && metrics.state == ServerState::Learner;
         if is_idle && !self.links.is_appended_to(APPEND_AGE) {
-            self.store.feed_by(Feeder::Tree);
+            self.store.leave();
         }
     }
 
@@ -186,12 +186,13 @@ impl Node {
 
     /// Others say who the members are. When this node is none by a later decision than it knows of, it
     /// was removed while it was cut off: nobody tells it anything but the tree.
-    pub(super) fn hear_of(&self, members: &StoredMembership) {
+    pub(super) async fn hear_of(&self, members: &StoredMembership) {
+        let _changing = self.changing.lock().await;
         let metrics = self.metrics();
         let is_later = members.log_id() > metrics.membership_config.log_id();
         let node = self.me().node();
         if is_later && members.membership().get_node(&node).is_none() {
-            self.store.feed_by(Feeder::Tree);
+            self.store.leave();
         }
     }
 

@@ -125,29 +125,37 @@ impl Store {
             state.membership = StoredMembership::new(state.applied, membership);
             state.version += 1;
         }
-        self.adopt()
+        self.adopt().0
     }
 
-    /// For a new consensus that goes on from what has been applied.
-    pub(super) fn adopt(self: &Arc<Self>) -> Machine {
-        {
+    /// For a new consensus that goes on from what has been applied, up to this entry.
+    pub(super) fn adopt(self: &Arc<Self>) -> (Machine, Option<LogId>) {
+        let applied = {
             let mut state = self.lock();
             state.feeder = Feeder::Consensus;
             state.snapshot = None;
+            state.applied
+        };
+        (self.machine(), applied)
+    }
+
+    /// Entries are the consensus' from now on, the one that was given its state machine first.
+    pub(super) fn begin(&self) {
+        self.lock().feeder = Feeder::Consensus;
+    }
+
+    /// Entries are the tree's from now on. A consensus that may still be about to apply some has no
+    /// effect any longer: none is applied twice.
+    pub(super) fn leave(&self) {
+        let mut state = self.lock();
+        if std::mem::replace(&mut state.feeder, Feeder::Tree) == Feeder::Consensus {
+            state.reign += 1;
         }
-        self.machine()
     }
 
     /// From where entries are taken now.
     pub(super) fn feeder(&self) -> Feeder {
         self.lock().feeder
-    }
-
-    /// Takes entries from there only, from now on; returns the last one that has been applied.
-    pub(super) fn feed_by(&self, feeder: Feeder) -> Option<LogId> {
-        let mut state = self.lock();
-        state.feeder = feeder;
-        state.applied
     }
 
     /// What has come from the host above. It has no effect when a consensus feeds this node by now.

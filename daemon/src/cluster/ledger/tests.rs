@@ -1,6 +1,6 @@
 use super::log::Log;
 use super::machine::Machine;
-use super::store::{Feeder, Store};
+use super::store::Store;
 use super::types::{Entry, LogId, Membership, StorageError, Types, Vote};
 use crate::cluster::registry::{Batch, Command, HostId};
 use openraft::storage::{RaftLogStorage, RaftLogStorageExt};
@@ -15,7 +15,7 @@ impl StoreBuilder<Types, Log, Machine> for Builder {
         let (news, _) = mpsc::unbounded_channel();
         Ok(((), Log::default(), {
             let store = Store::new(100, news);
-            store.feed_by(Feeder::Consensus);
+            store.begin();
             store.machine()
         }))
     }
@@ -75,19 +75,20 @@ async fn a_log_that_is_resumed_forgets_only_what_was_decided_otherwise() {
     log.save_vote(&Vote::new(3, 2)).await.unwrap();
     let id = |term, index| blank_ent::<Types>(term, 1, index).log_id;
     for (applied, left) in [
-        (id(1, 3), vec![normal(4, 1), normal(5, 1)]),
-        (id(2, 3), vec![]),
-        (id(1, 5), vec![]),
-        (id(1, 9), vec![]),
+        (Some(id(1, 3)), vec![normal(4, 1), normal(5, 1)]),
+        (Some(id(2, 3)), vec![]),
+        (Some(id(1, 5)), vec![]),
+        (Some(id(1, 9)), vec![]),
+        (None, (1..=5).map(|index| normal(index, 1)).collect()),
     ] {
         let mut resumed = log.resume(applied);
         let state: LogState<Types> = resumed.get_log_state().await.unwrap();
-        assert_eq!(state.last_purged_log_id, Some(applied));
+        assert_eq!(state.last_purged_log_id, applied);
         assert_eq!(resumed.read_vote().await.unwrap(), Some(Vote::new(3, 2)));
         assert_eq!(resumed.try_get_log_entries(..).await.unwrap(), left);
     }
     log.purge(id(1, 2)).await.unwrap();
-    let mut resumed = log.resume(id(1, 2));
+    let mut resumed = log.resume(Some(id(1, 2)));
     assert_eq!(resumed.try_get_log_entries(..).await.unwrap().len(), 3);
 }
 
