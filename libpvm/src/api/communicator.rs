@@ -98,11 +98,7 @@ impl Communicator {
             .iter()
             .map(|task| task.host().into())
             .collect();
-        let mut topology = Topology::new(&hosts, false);
-        if topology.is_one_host() {
-            // What processors other hosts have is not known to all ranks, who must choose alike.
-            topology = Topology::one_host(members.len(), members.len() > shared.cpus);
-        }
+        let topology = Topology::new(&hosts, shared.cpus);
         let shape = Shape {
             shared: Arc::clone(shared),
             group,

@@ -486,10 +486,7 @@ fn several_hosts(size: usize) -> Vec<Topology> {
         ranks.clone().map(|rank| u32::from(rank == 1)).collect(),
         ranks.collect(),
     ];
-    hosts
-        .iter()
-        .map(|hosts| Topology::new(hosts, false))
-        .collect()
+    hosts.iter().map(|hosts| Topology::new(hosts, 1)).collect()
 }
 
 #[test]

@@ -8,24 +8,27 @@ use std::collections::BTreeMap;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Topology {
     size: usize,
-    /// Some host has more ranks than processors.
+    /// All ranks are on one host, which has fewer processors.
     crowded: bool,
     layout: Option<Layout>,
 }
 
 impl Topology {
-    /// Ranks on these hosts, numbered as the communicator likes; `crowded` says that some host has more
-    /// of them than processors.
-    pub fn new(hosts: &[u32], crowded: bool) -> Self {
+    /// Ranks on these hosts, numbered as the communicator likes; this one has so many processors. What
+    /// other hosts have is not known to all ranks, who must choose alike: over several hosts none counts
+    /// as crowded.
+    pub fn new(hosts: &[u32], cpus: usize) -> Self {
+        let (size, layout) = (hosts.len(), Layout::new(hosts));
         Self {
-            size: hosts.len(),
-            crowded,
-            layout: Layout::new(hosts),
+            size,
+            crowded: layout.is_none() && size > cpus,
+            layout,
         }
     }
 
     /// All ranks on one host.
-    pub fn one_host(size: usize, crowded: bool) -> Self {
+    #[cfg(test)]
+    pub(super) fn one_host(size: usize, crowded: bool) -> Self {
         Self {
             size,
             crowded,
@@ -43,7 +46,7 @@ impl Topology {
         self.layout.is_none()
     }
 
-    /// Whether some host has more ranks than processors.
+    /// Whether all ranks are on one host that has fewer processors.
     pub fn is_crowded(&self) -> bool {
         self.crowded
     }
@@ -116,7 +119,7 @@ mod tests {
 
     #[test]
     fn the_root_speaks_for_its_host() {
-        let topology = Topology::new(&[7, 9, 7, 7, 9], false);
+        let topology = Topology::new(&[7, 9, 7, 7, 9], 1);
         let names = |team: &Team<'_>| -> Vec<Rank> {
             (0..team.size).map(|member| team.rank(member)).collect()
         };
@@ -145,9 +148,16 @@ mod tests {
 
     #[test]
     fn hosts_without_two_ranks_have_no_teams() {
-        assert!(Topology::new(&[1, 2, 3], false).by_host(0, 0).is_none());
-        assert!(!Topology::new(&[1, 2, 3], false).is_one_host());
-        assert!(Topology::new(&[4, 4], false).by_host(0, 0).is_none());
-        assert!(Topology::new(&[4, 4], false).is_one_host());
+        assert!(Topology::new(&[1, 2, 3], 1).by_host(0, 0).is_none());
+        assert!(!Topology::new(&[1, 2, 3], 1).is_one_host());
+        assert!(Topology::new(&[4, 4], 2).by_host(0, 0).is_none());
+        assert!(Topology::new(&[4, 4], 2).is_one_host());
+    }
+
+    #[test]
+    fn one_host_may_be_crowded() {
+        assert!(Topology::new(&[4, 4], 1).is_crowded());
+        assert!(!Topology::new(&[4, 4], 2).is_crowded());
+        assert!(!Topology::new(&[4, 5], 1).is_crowded());
     }
 }
