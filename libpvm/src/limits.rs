@@ -184,7 +184,8 @@ pub const LEDGER_PROPOSE_MS: u64 = 30_000;
 /// election that fails once.
 pub const LEDGER_QUORUM_LOST_MS: u64 = 8_000;
 
-/// A host that does not take entries of the ledger for so long is suspected.
+/// A voter that takes no entries of the ledger for so long is suspected, and a host that does not ask for
+/// news.
 pub const LEDGER_SILENCE_MS: u64 = 2_000;
 
 /// The last of two hosts goes on alone after so long.
@@ -193,7 +194,8 @@ pub const LEDGER_TAKE_OVER_MS: u64 = 2_000;
 /// Entries of the ledger after which a snapshot is made.
 pub const LEDGER_SNAPSHOT_ENTRIES: u64 = 2_048;
 
-/// Entries of the ledger that are kept behind a snapshot, for hosts that lag.
+/// Entries of the ledger that are kept behind a snapshot, for voters that lag, and of the last ones on every
+/// host, for those that ask it for news.
 pub const LEDGER_KEEP_ENTRIES: u64 = 512;
 
 /// Bytes of the ledger's last entries that a daemon keeps for those who ask it for news.

@@ -33,6 +33,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
+/// Longest time for the other hosts to agree that this one leaves.
+const LEAVING: Duration = Duration::from_secs(2);
 /// Of hosts whose end was missed.
 const MEANWHILE: &str = "it was lost while this host was cut off";
 
@@ -368,11 +370,16 @@ impl Fabric {
         self.mesh.local_addresses()
     }
 
-    /// Leaves the virtual machine in good order.
+    /// Takes leave of the other hosts.
     pub(super) async fn leave(&self) {
-        if let Err(error) = self.ledger.leave().await {
+        if let Err(error) = self.ledger.leave(LEAVING).await {
             tracing::warn!("the other hosts may think that this one was lost: {error}");
         }
+    }
+
+    /// Ends; to other hosts that are left this one is lost.
+    pub(super) async fn shutdown(&self) {
+        self.ledger.shutdown().await;
         self.mesh.shutdown().await;
     }
 }

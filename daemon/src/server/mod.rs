@@ -90,8 +90,6 @@ pub enum Join {
 
 /// Pause after a failed accept: the system has run out of something.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// Longest time for the other hosts to agree that this one leaves.
-const LEAVING: Duration = Duration::from_secs(2);
 /// Longest time for the last words to clients.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
@@ -300,8 +298,7 @@ impl Server<'_> {
         if let Some(fabric) = &fabric
             && !everywhere
         {
-            // The others go on without: who does not agree in time will find out.
-            let _ = tokio::time::timeout(LEAVING, fabric.leave()).await;
+            fabric.leave().await;
         }
         let outboxes = self.hub.borrow_mut().say_goodbye();
         let flush = async {
@@ -312,7 +309,7 @@ impl Server<'_> {
         // A client that does not read is not waited for.
         let _ = tokio::time::timeout(LAST_WORDS, flush).await;
         if let Some(fabric) = fabric {
-            fabric.mesh.shutdown().await;
+            fabric.shutdown().await;
         }
     }
 }

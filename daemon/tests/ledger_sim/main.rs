@@ -408,7 +408,7 @@ fn a_leader_that_leaves_hands_over() {
             let begun = Instant::now();
             machine.living[&leader]
                 .ledger
-                .leave()
+                .leave(Duration::from_secs(30))
                 .await
                 .expect("it may leave");
             machine.kill(leader).await;

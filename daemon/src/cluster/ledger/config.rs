@@ -32,7 +32,8 @@ pub struct Config {
     pub propose: Duration,
     /// Without a sign of a leader that reaches a majority for so long, the quorum is lost.
     pub quorum_lost: Duration,
-    /// A host that does not take entries for so long is suspected.
+    /// A voter that takes no entries for so long is suspected, and a host that does not ask the one above it
+    /// for news.
     pub silence: Duration,
     /// The last of two hosts goes on alone after so long.
     pub take_over: Duration,
@@ -42,7 +43,8 @@ pub struct Config {
     pub voters: usize,
     /// Entries after which a snapshot is made.
     pub snapshot_after: u64,
-    /// Entries that are kept behind a snapshot, for hosts that lag.
+    /// Entries that are kept behind a snapshot, for voters that lag, and of the last ones on every host, for
+    /// those below it.
     pub keep: u64,
 }
 

@@ -2,7 +2,7 @@
 //! answer, those above it, any voter, anybody. See [`super::tree`].
 
 use super::links::CallError;
-use super::message::{Answer, Body, Followed, NoAnswer};
+use super::message::{Answer, Body, Feed, Followed, NoAnswer};
 use super::node::Node;
 use super::store::Feeder;
 use crate::cluster::registry::HostId;
@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep};
 const GRACE: Duration = Duration::from_millis(1_500);
 /// How long a host that has not answered is gone round.
 const DETOUR: Duration = Duration::from_secs(10);
-/// Before another is asked, when one has refused.
+/// Before another is asked, when one has no news to give. It may have said so at once.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Asks, until the ledger stops, as long as no leader feeds this node.
@@ -35,21 +35,18 @@ pub(super) async fn run(node: Arc<Node>) {
             continue;
         };
         match ask(&node, host).await {
-            Ok(()) => {}
+            Ok(()) => continue,
             Err(Failed::Expelled) => {
                 node.store.expel();
                 sleep(DETOUR).await;
             }
             Err(Failed::Silent) => {
                 detours.avoid(host);
-                let why = "it passes no news on".to_owned();
-                tokio::spawn(super::keeper::suspect(node.clone(), host, why));
+                node.suspect(host, "it passes no news on");
             }
-            Err(Failed::Refused) => {
-                detours.avoid(host);
-                sleep(PAUSE).await;
-            }
+            Err(Failed::Refused) => detours.avoid(host),
         }
+        sleep(PAUSE).await;
     }
 }
 
@@ -79,12 +76,14 @@ async fn ask(node: &Node, host: HostId) -> Result<(), Failed> {
         hold_ms: LEDGER_HOLD_MS,
     };
     let deadline = Duration::from_millis(LEDGER_HOLD_MS) + GRACE;
+    let begun = Instant::now();
     let followed = match node.links.call(host, body, deadline).await {
         Ok(Answer::Followed(followed)) => followed,
         Err(CallError::Refused(NoAnswer::Gone)) => return Err(Failed::Expelled),
         Err(CallError::Wire(_)) => return Err(Failed::Silent),
         _ => return Err(Failed::Refused),
     };
+    let is_early = matches!(followed.feed, Feed::Nothing) && begun.elapsed() < PAUSE;
     if let Err(error) = node.store.take(followed.feed) {
         tracing::warn!(%host, %error, "what another host passes on cannot be used");
         return Err(Failed::Refused);
@@ -96,18 +95,26 @@ async fn ask(node: &Node, host: HostId) -> Result<(), Failed> {
         *told = followed.leader;
         changed
     });
-    Ok(())
+    match is_early {
+        true => Err(Failed::Refused),
+        false => Ok(()),
+    }
 }
 
 /// Answers who asks.
-pub(super) async fn serve(node: &Node, after: Option<u64>, hold: Duration) -> Followed {
+pub(super) async fn serve(
+    node: &Node,
+    after: Option<u64>,
+    hold: Duration,
+) -> Result<Answer, NoAnswer> {
     let feed = node.store.feed(after, hold).await;
     let age = node.links.quorum_age().as_millis();
-    Followed {
+    Ok(Answer::Followed(Followed {
         leader: node.leader(),
         quorum_age_ms: u64::try_from(age).unwrap_or(u64::MAX),
-        feed,
-    }
+        // What has no bytes cannot be sent; who asks finds another.
+        feed: feed.map_err(|_| NoAnswer::Busy)?,
+    }))
 }
 
 /// Hosts that are not asked for a while.

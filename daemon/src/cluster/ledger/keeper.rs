@@ -5,12 +5,13 @@ use super::config::TwoHosts;
 use super::links::CallError;
 use super::message::{Answer, Body, NoAnswer, Standing, Verdict};
 use super::node::Node;
+use super::once::Turn;
 use super::store::News;
 use crate::cluster::registry::{Command, HostId, HostRecord};
 use openraft::ServerState;
 use pvm::limits::REASON_MAX;
 use std::collections::BTreeSet;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -18,7 +19,8 @@ use tokio::time::{Instant, sleep, timeout};
 const PROBE: Duration = Duration::from_secs(5);
 /// Longest that the leader may take to judge.
 const JUDGE: Duration = Duration::from_secs(8);
-/// How long it counts that a host was not found: it may be there again.
+/// How long it counts that a host was not found: it may be there again. What is not in order by then
+/// is given up.
 const OPINION: Duration = Duration::from_secs(3);
 /// How long a suspicion is kept alive.
 const SUSPICION: Duration = Duration::from_secs(60);
@@ -52,7 +54,7 @@ pub(super) async fn run(node: Arc<Node>) {
             _ => {}
         }
         if is_lost && asked.0.elapsed() >= ASK {
-            tokio::spawn(ask_standing(node.clone(), asked.1));
+            node.spawn(ask_standing(node.clone(), asked.1));
             asked = (Instant::now(), asked.1 + 1);
         }
     }
@@ -68,8 +70,7 @@ fn lead(node: &Arc<Node>) {
         node.links.note_quorum(Duration::from_millis(age));
     }
     for host in node.links.take_silent(node.config.silence) {
-        let node = node.clone();
-        tokio::spawn(async move { judge(&node, host, "it takes no entries").await });
+        look_for(node, host, "it takes no entries");
     }
 }
 
@@ -80,11 +81,7 @@ fn watch_below(node: &Arc<Node>) {
     let least = node.config.silence;
     for host in node.links.take_mute(&place.below, since, least) {
         if node.links.quorum_age() < least {
-            tokio::spawn(suspect(
-                node.clone(),
-                host,
-                "it asks for no news".to_owned(),
-            ));
+            node.suspect(host, "it asks for no news");
         }
     }
 }
@@ -149,6 +146,14 @@ async fn is_alive(node: &Node, host: &HostRecord) -> bool {
     timeout(PROBE, probe).await.unwrap_or(false)
 }
 
+/// As the leader: looks for a host, beside.
+pub(super) fn look_for(node: &Arc<Node>, host: HostId, why: &'static str) {
+    let judging = node.clone();
+    node.spawn(async move {
+        judge(&judging, host, why).await;
+    });
+}
+
 /// As the leader: finds out whether a host lives, and says that it is lost when it does not. What was
 /// noted of it before is settled by that: of one that lives and is no member of the consensus, nobody
 /// else would find out that it answers again.
@@ -170,7 +175,7 @@ async fn find_out(node: &Arc<Node>, host: HostId, why: &str) -> Verdict {
     if host == node.me() {
         return Verdict::Alive;
     }
-    let Some(_judging) = Judging::begin(node.clone(), host) else {
+    let Some(_turn) = node.judge(host) else {
         return Verdict::Open;
     };
     if is_alive(node, &record).await {
@@ -200,36 +205,14 @@ fn may_lose(node: &Node, host: HostId) -> bool {
     })
 }
 
-/// That a host is being looked for; one search at a time.
-struct Judging {
-    node: Arc<Node>,
-    host: HostId,
-}
-
-impl Judging {
-    fn begin(node: Arc<Node>, host: HostId) -> Option<Self> {
-        let judging = node.judging.lock();
-        let new = judging.unwrap_or_else(PoisonError::into_inner).insert(host);
-        new.then_some(Judging { node, host })
-    }
-}
-
-impl Drop for Judging {
-    fn drop(&mut self) {
-        let judging = self.node.judging.lock();
-        judging
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&self.host);
-    }
-}
-
 /// Brings a suspicion to the leader, whoever that is, until it is judged.
-pub(super) async fn suspect(node: Arc<Node>, host: HostId, mut why: String) {
-    why.truncate(why.floor_char_boundary(REASON_MAX));
+pub(super) async fn suspect(node: &Arc<Node>, turn: Turn, why: &str) {
+    let host = turn.host();
+    let why = &why[..why.floor_char_boundary(REASON_MAX)];
     let begun = Instant::now();
     while begun.elapsed() < SUSPICION {
         let gone = node.store.read(|registry| registry.hosts().is_gone(host));
-        if gone || accuse(&node, host, &why).await != Verdict::Open {
+        if gone || accuse(node, host, why).await != Verdict::Open {
             return;
         }
         sleep(RETRY).await;
@@ -237,22 +220,21 @@ pub(super) async fn suspect(node: Arc<Node>, host: HostId, mut why: String) {
 }
 
 async fn accuse(node: &Arc<Node>, host: HostId, why: &str) -> Verdict {
-    let why = why.to_owned();
     match node.leader() {
         None => Verdict::Open,
-        Some(leader) if leader == node.me() => judge(node, host, &why).await,
+        Some(leader) if leader == node.me() => judge(node, host, why).await,
         // An election finds out; a leader that is well is not lost.
         Some(leader) if leader == host && node.links.quorum_age() < node.config.election.0 => {
             Verdict::Alive
         }
-        Some(leader) => match node
-            .links
-            .call(leader, Body::Suspect { host, why }, JUDGE)
-            .await
-        {
-            Ok(Answer::Verdict(verdict)) => verdict,
-            _ => Verdict::Open,
-        },
+        Some(leader) => {
+            let why = why.to_owned();
+            let judged = node.links.call(leader, Body::Suspect { host, why }, JUDGE);
+            match judged.await {
+                Ok(Answer::Verdict(verdict)) => verdict,
+                _ => Verdict::Open,
+            }
+        }
     }
 }
 

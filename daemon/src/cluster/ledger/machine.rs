@@ -99,8 +99,8 @@ impl RaftStateMachine<Types> for Machine {
     ) -> Result<(), StorageError> {
         let bytes = snapshot.into_inner();
         let mut state = self.state()?;
-        state.install(meta, &bytes).map_err(MachineError::Value)?;
-        state.snapshot = Some((meta.clone(), Arc::new(bytes)));
+        let bytes = state.install(meta, bytes).map_err(MachineError::Value)?;
+        state.snapshot = Some((meta.clone(), bytes));
         self.store.applied_more(state, true);
         Ok(())
     }

@@ -46,6 +46,7 @@ mod log;
 mod machine;
 mod message;
 mod node;
+mod once;
 mod queue;
 mod recent;
 mod serve;
@@ -69,6 +70,7 @@ use crate::cluster::registry::{
 use node::{Identity, Node};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 /// Why a ledger does not do what it is asked.
@@ -163,8 +165,9 @@ impl Ledger {
         Ok((ledger, news))
     }
 
-    /// Becomes part of a virtual machine that has admitted this daemon. The leader brings everything
-    /// that has happened, as soon as it reaches [`Ledger::handle`].
+    /// Becomes part of a virtual machine that has admitted this daemon. It asks who has admitted it for
+    /// everything that has happened, and from then on the hosts above it; a leader that wants it to vote
+    /// brings the rest through [`Ledger::handle`].
     ///
     /// # Errors
     /// When the consensus does not start.
@@ -190,12 +193,12 @@ impl Ledger {
         let (news, listener) = mpsc::unbounded_channel();
         let (stop, stopped) = watch::channel(false);
         let (queue, waiting) = queue::channel();
-        let node = Node::start(config, identity, world, (queue, news)).await?;
+        let node = Node::start(config, identity, world, (queue, news), stopped.clone()).await?;
         let node = Arc::new(node);
-        tokio::spawn(until(stopped.clone(), queue::run(node.clone(), waiting)));
-        tokio::spawn(until(stopped.clone(), keeper::run(node.clone())));
-        tokio::spawn(until(stopped.clone(), steward::run(node.clone())));
-        tokio::spawn(until(stopped.clone(), follow::run(node.clone())));
+        node.spawn(queue::run(node.clone(), waiting));
+        node.spawn(keeper::run(node.clone()));
+        node.spawn(steward::run(node.clone()));
+        node.spawn(follow::run(node.clone()));
         tokio::spawn(close(stopped, node.clone()));
         let life = Arc::new(Life(stop));
         Ok((Ledger { node, life }, listener))
@@ -233,23 +236,29 @@ impl Ledger {
 
     /// Says that a host seems to be gone. Returns at once; the leader will find out.
     pub fn suspect(&self, host: HostId, why: &str) {
-        let (node, why) = (self.node.clone(), why.to_owned());
-        let stopped = self.life.0.subscribe();
-        tokio::spawn(until(stopped, keeper::suspect(node, host, why)));
+        self.node.suspect(host, why);
     }
 
-    /// Leaves: the others go on without this host. Then the ledger is at its end.
+    /// Leaves: the others go on without this host. Then the ledger is at its end, as it is after `patience`
+    /// even if they have not agreed.
     ///
     /// # Errors
-    /// When the others have not agreed in time.
-    pub async fn leave(&self) -> Result<(), LedgerError> {
-        let host = self.node.me();
-        let left = self.propose(Command::LeaveHost { host }).await;
-        if left.is_ok() {
-            self.node.handed_over().await;
-        }
+    /// When they have not agreed in time: they will find out.
+    pub async fn leave(&self, patience: Duration) -> Result<(), LedgerError> {
+        let left = tokio::time::timeout(patience, self.take_leave()).await;
         self.shutdown().await;
-        left.map(|_| ())
+        left.unwrap_or(Err(LedgerError::Deadline))
+    }
+
+    async fn take_leave(&self) -> Result<(), LedgerError> {
+        // Nobody is left to take leave of.
+        if self.node.store.is_expelled() {
+            return Ok(());
+        }
+        let host = self.node.me();
+        self.propose(Command::LeaveHost { host }).await?;
+        self.node.handed_over().await;
+        Ok(())
     }
 
     /// Stops at once; to the others this host is silent.
@@ -309,12 +318,4 @@ impl Ledger {
 async fn close(mut stopped: watch::Receiver<bool>, node: Arc<Node>) {
     let _ = stopped.wait_for(|stop| *stop).await;
     node.shutdown().await;
-}
-
-/// Runs a task until the ledger stops.
-async fn until(mut stopped: watch::Receiver<bool>, task: impl Future<Output = ()>) {
-    tokio::select! {
-        _ = stopped.wait_for(|stop| *stop) => {}
-        () = task => {}
-    }
 }

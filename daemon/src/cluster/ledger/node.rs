@@ -5,18 +5,19 @@ use super::links::{Links, Network};
 use super::log::Log;
 use super::machine::Machine;
 use super::message::Body;
+use super::once::{Once, Turn};
 use super::queue::Queue;
 use super::store::{Feeder, News, Store};
 use super::tree::Place;
 use super::types::{Lineage, LogId, Membership, Raft, StoredMembership, Vote, host};
-use super::{LedgerError, World, voters};
+use super::{LedgerError, World, keeper, voters};
 use crate::cluster::registry::{Batch, HostId, Outcome};
 use openraft::error::{ClientWriteError, RaftError};
 use openraft::{EmptyNode, RaftMetrics, ServerState};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 /// Without entries of a leader for so long, a node that does not vote asks the tree for them.
@@ -42,7 +43,11 @@ pub(super) struct Node {
     pub(super) world: World,
     pub(super) queue: Queue,
     /// Hosts that are being looked for.
-    pub(super) judging: Mutex<BTreeSet<HostId>>,
+    judging: Arc<Once>,
+    /// Hosts of which a suspicion is being brought to the leader.
+    suspected: Arc<Once>,
+    /// Says when the ledger stops.
+    stopped: watch::Receiver<bool>,
     /// Who has admitted this host.
     pub(super) door: HostId,
     running: Mutex<Running>,
@@ -83,6 +88,7 @@ impl Node {
         identity: Identity,
         world: World,
         (queue, news): (Queue, mpsc::UnboundedSender<News>),
+        stopped: watch::Receiver<bool>,
     ) -> Result<Node, LedgerError> {
         let me = identity.me;
         let links = Links::new(me, identity.lineage, world.wire.clone());
@@ -98,7 +104,9 @@ impl Node {
             store,
             world,
             queue,
-            judging: Mutex::default(),
+            judging: Arc::default(),
+            suspected: Arc::default(),
+            stopped,
             door: identity.door,
             running: Mutex::new(Running { raft, log }),
             changing: tokio::sync::Mutex::default(),
@@ -112,17 +120,48 @@ impl Node {
         })
     }
 
-    /// Begins a consensus of this node alone.
+    /// Does something beside, until the ledger stops.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut stopped = self.stopped.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = stopped.wait_for(|stop| *stop) => {}
+                () = task => {}
+            }
+        });
+    }
+
+    /// Has a host looked for, which seems to be gone, until that is judged.
+    pub(super) fn suspect(self: &Arc<Self>, host: HostId, why: &str) {
+        if let Some(turn) = self.suspected.begin(host) {
+            let (node, why) = (self.clone(), why.to_owned());
+            self.spawn(async move { keeper::suspect(&node, turn, &why).await });
+        }
+    }
+
+    /// The turn to look for a host; `None` when it is looked for already.
+    pub(super) fn judge(&self, host: HostId) -> Option<Turn> {
+        self.judging.begin(host)
+    }
+
+    /// Begins a consensus of this node alone, which leads it then.
     pub(super) async fn initialize(&self) -> Result<(), LedgerError> {
+        // Until it leads, this node looks like one that no leader feeds.
+        let _changing = self.changing.lock().await;
         let alone = [(self.me().node(), EmptyNode {})];
-        let nodes = BTreeMap::from(alone);
+        let raft = self.raft();
         self.store.begin();
-        self.raft().initialize(nodes).await.map_err(broken)
+        let begun = raft.initialize(BTreeMap::from(alone)).await;
+        begun.map_err(broken)?;
+        let leads = raft.wait(Some(self.config.propose));
+        let leads = leads.state(ServerState::Leader, "alone").await;
+        leads.map(drop).map_err(broken)
     }
 
     /// Goes on alone with all that is here, as a history of its own.
     pub(super) async fn take_over(&self) -> Result<(), LedgerError> {
         let _changing = self.changing.lock().await;
+        self.check_running()?;
         let (raft, log) = self.parts();
         let _ = raft.shutdown().await;
         let term = raft.metrics().borrow().vote.leader_id().term;
@@ -132,6 +171,7 @@ impl Node {
         let Some(applied) = self.store.applied() else {
             return Err(LedgerError::Stopped);
         };
+        let log = log.resume(Some(applied));
         let log = log.inherit(applied, Vote::new(term, node));
         self.links.begin(Lineage {
             daemon: self.daemon,
@@ -150,6 +190,7 @@ impl Node {
     /// A leader feeds this node from now on: its consensus goes on from what the tree has brought.
     pub(super) async fn join_consensus(&self) -> Result<Raft, LedgerError> {
         let _changing = self.changing.lock().await;
+        self.check_running()?;
         self.links.note_append();
         if self.store.feeder() == Feeder::Tree {
             let (raft, log) = self.parts();
@@ -228,8 +269,17 @@ impl Node {
         (placed.place.clone(), placed.since)
     }
 
+    /// Ends the consensus, once the ledger has been told to stop: none begins after it.
     pub(super) async fn shutdown(&self) {
+        let _changing = self.changing.lock().await;
         let _ = self.raft().shutdown().await;
+    }
+
+    fn check_running(&self) -> Result<(), LedgerError> {
+        match *self.stopped.borrow() {
+            true => Err(LedgerError::Stopped),
+            false => Ok(()),
+        }
     }
 
     /// Waits until this node neither leads nor votes, for a while.
@@ -322,7 +372,7 @@ impl Node {
     fn membership(&self) -> Membership {
         match self.store.feeder() {
             Feeder::Consensus => self.metrics().membership_config.membership().clone(),
-            Feeder::Tree => self.store.membership(),
+            Feeder::Tree => self.store.membership().membership().clone(),
         }
     }
 

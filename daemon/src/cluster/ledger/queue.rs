@@ -17,6 +17,9 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 /// Longest that one attempt takes; then perhaps there is another leader.
 const ATTEMPT: Duration = Duration::from_secs(2);
+/// Proposals are of one batch when their deadlines are no further apart: with the last of them it is
+/// given up.
+const SPREAD: Duration = Duration::from_millis(500);
 /// Between two attempts when nobody knows a leader.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -101,20 +104,27 @@ pub(super) async fn run(node: Arc<Node>, mut waiting: Waiting) {
 fn gather(first: Proposal, waiting: &mut Waiting, next: &mut Option<Proposal>) -> Vec<Proposal> {
     let now = Instant::now();
     let mut bytes = 0;
-    let mut proposals = Vec::new();
+    let mut proposals: Vec<Proposal> = Vec::new();
     let mut following = Some(first);
-    while let Some(proposal) = following {
+    while let Some(proposal) = following.take() {
         if proposal.deadline > now {
+            let is_full = bytes > LEDGER_BATCH_BYTES_MAX || proposals.len() == LEDGER_BATCH_MAX;
+            let oldest = proposals.first();
+            if is_full || oldest.is_some_and(|oldest| is_apart(oldest.deadline, proposal.deadline))
+            {
+                *next = Some(proposal);
+                break;
+            }
             bytes += proposal.command.weight();
             proposals.push(proposal);
-        }
-        if bytes > LEDGER_BATCH_BYTES_MAX || proposals.len() == LEDGER_BATCH_MAX {
-            *next = waiting.0.try_recv().ok();
-            break;
         }
         following = waiting.0.try_recv().ok();
     }
     proposals
+}
+
+fn is_apart(one: Instant, other: Instant) -> bool {
+    one.max(other) - one.min(other) > SPREAD
 }
 
 async fn bring(node: &Node, number: u64, proposals: Vec<Proposal>) {
@@ -194,5 +204,58 @@ async fn attempt(node: &Node, to: HostId, batch: &Batch) -> Result<Vec<Outcome>,
         Ok(Answer::Proposed(outcomes)) if outcomes.len() == batch.commands.len() => Ok(outcomes),
         Err(CallError::Refused(NoAnswer::NotLeader(leader))) => Err(leader),
         _ => Err(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proposal(host: u16, patience: Duration) -> Proposal {
+        let host = HostId::new(host, 1);
+        Proposal {
+            command: Command::LeaveHost { host },
+            deadline: Instant::now() + patience,
+            answer: oneshot::channel().0,
+        }
+    }
+
+    /// What is given up after a short time must not be put in order because of what is insisted on.
+    #[tokio::test(start_paused = true)]
+    async fn the_impatient_and_the_patient_are_in_batches_of_their_own() {
+        let (long, short) = (Duration::from_secs(30), Duration::from_secs(3));
+        let (queue, mut waiting) = channel();
+        for (host, patience) in [
+            (1, long),
+            (2, long),
+            (3, short),
+            (4, Duration::ZERO),
+            (5, short),
+            (6, long),
+        ] {
+            assert!(queue.0.try_send(proposal(host, patience)).is_ok());
+        }
+        let mut next = waiting.0.try_recv().ok();
+        let mut batches = Vec::new();
+        while let Some(first) = next.take() {
+            let batch = gather(first, &mut waiting, &mut next);
+            batches.push(
+                batch
+                    .iter()
+                    .map(|it| it.command.clone())
+                    .collect::<Vec<_>>(),
+            );
+        }
+        let leave = |host| Command::LeaveHost {
+            host: HostId::new(host, 1),
+        };
+        assert_eq!(
+            batches,
+            [
+                vec![leave(1), leave(2)],
+                vec![leave(3), leave(5)],
+                vec![leave(6)]
+            ]
+        );
     }
 }

@@ -53,11 +53,12 @@ async fn answer(node: &Arc<Node>, request: Request) -> Result<Answer, NoAnswer> 
         Body::Follow { after, hold_ms } => {
             node.links.note_asked(request.from);
             let hold = Duration::from_millis(hold_ms.min(LEDGER_HOLD_MS));
-            Ok(Answer::Followed(follow::serve(node, after, hold).await))
+            follow::serve(node, after, hold).await
         }
         Body::Succeed => succeed(node, request.from).await,
-        Body::Members => Ok(Answer::Members(node.store.stored_membership())),
+        Body::Members => Ok(Answer::Members(node.store.membership())),
         Body::Propose(batch) => propose(node, batch).await,
+        Body::Suspect { .. } if is_gone(node, request.from) => Err(NoAnswer::Gone),
         Body::Suspect { host, why } if why.len() <= REASON_MAX => {
             if !node.is_leader() {
                 return Err(NoAnswer::NotLeader(node.leader()));

@@ -1,11 +1,10 @@
-//! What the leader does: it keeps the members of the consensus as the registry has the hosts, the
-//! voters as they should be, and the log small.
+//! What the leader does: it keeps as many voters as there should be, has nobody else in the consensus but
+//! those that are about to vote, and keeps the log small. See [`super::voters`].
 
 use super::keeper;
 use super::node::{Node, index};
 use super::types::host;
 use super::voters::{Step, View, next_step};
-use crate::cluster::registry::HostId;
 use openraft::{ChangeMembers, EmptyNode, ServerState};
 use pvm::limits::LEDGER_LOG_BYTES_MAX;
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,7 +27,10 @@ pub(super) async fn run(node: Arc<Node>) {
         keep_log_small(&node).await;
         let leader = node.leader();
         if node.is_leader() {
-            look_for(&node, former.filter(|former| *former != node.me()));
+            // A new leader has the old one looked for.
+            if let Some(former) = former.filter(|former| *former != node.me()) {
+                keeper::look_for(&node, former, "another leads in its place");
+            }
             former = leader;
             while let Some(step) = next_step(&view(&node)) {
                 if !change(&node, step).await {
@@ -39,15 +41,6 @@ pub(super) async fn run(node: Arc<Node>) {
             former = leader.or(former);
         }
     }
-}
-
-/// A new leader has the old one looked for.
-fn look_for(node: &Arc<Node>, former: Option<HostId>) {
-    let Some(former) = former else {
-        return;
-    };
-    let node = node.clone();
-    tokio::spawn(async move { keeper::judge(&node, former, "another leads in its place").await });
 }
 
 /// Takes a step; says whether it is done, so that the next can follow.

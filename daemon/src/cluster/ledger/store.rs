@@ -62,8 +62,8 @@ pub(super) enum Feeder {
 pub(super) struct State {
     feeder: Feeder,
     recent: Recent,
-    /// The registry as bytes, as it was after this entry.
-    whole: Option<(Option<LogId>, Vec<u8>)>,
+    /// The registry as bytes, as long as nothing has changed: many hosts ask for it at once.
+    whole: Option<Arc<Vec<u8>>>,
     /// Counts changes of the hosts and of the members of the consensus.
     pub(super) version: u64,
     registry: Registry,
@@ -80,7 +80,7 @@ pub(super) struct State {
 #[derive(Debug)]
 pub(super) struct Store {
     state: Mutex<State>,
-    /// Rung when hosts come or go.
+    /// Rung when hosts come or go, and when the members of the consensus have changed.
     pub(super) hosts_changed: Notify,
     /// The entry after the last one that was applied.
     next: watch::Sender<u64>,
@@ -165,36 +165,48 @@ impl Store {
     pub(super) fn take(&self, feed: Feed) -> Result<(), BadFeed> {
         let mut state = self.lock();
         let version = state.version;
-        if state.feeder == Feeder::Tree {
-            match feed {
-                Feed::Nothing => {}
-                Feed::Entries(entries) => state.take_entries(entries)?,
+        let taken = match state.feeder {
+            Feeder::Consensus => Ok(()),
+            Feeder::Tree => match feed {
+                Feed::Nothing => Ok(()),
+                Feed::Entries(entries) => state.take_entries(entries),
                 Feed::Snapshot { meta, bytes } if meta.last_log_id > state.applied => {
-                    state.install(&meta, &bytes)?;
+                    let installed = state.install(&meta, bytes);
+                    installed.map(drop).map_err(BadFeed::from)
                 }
                 // It is older than what is here.
-                Feed::Snapshot { .. } => {}
-            }
-        }
+                Feed::Snapshot { .. } => Ok(()),
+            },
+        };
+        // What came before a gap has been applied.
         let changed = state.version != version;
         self.applied_more(state, changed);
-        Ok(())
+        taken
     }
 
     /// What is new after this entry, as soon as something is; nothing when it takes longer than that.
-    pub(super) async fn feed(&self, after: Option<u64>, hold: Duration) -> Feed {
+    ///
+    /// # Errors
+    /// When the registry has no bytes.
+    pub(super) async fn feed(
+        &self,
+        after: Option<u64>,
+        hold: Duration,
+    ) -> Result<Feed, value::ValueError> {
         let wanted = after.map_or(0, |after| after.saturating_add(1));
         let mut next = self.next.subscribe();
         // This store outlives the wait.
         let _ = timeout(hold, next.wait_for(|next| *next > wanted)).await;
         let mut state = self.lock();
         if *next.borrow() <= wanted {
-            return Feed::Nothing;
+            return Ok(Feed::Nothing);
         }
         match state.recent.from(wanted) {
-            Some(entries) => Feed::Entries(entries),
-            // What has no bytes cannot be sent; who asks finds another.
-            None => state.whole().unwrap_or(Feed::Nothing),
+            Some(entries) => Ok(Feed::Entries(entries)),
+            None => Ok(Feed::Snapshot {
+                bytes: state.whole()?.as_ref().clone(),
+                meta: state.meta(String::new()),
+            }),
         }
     }
 
@@ -217,13 +229,8 @@ impl Store {
         self.lock().version
     }
 
-    /// The members of the consensus, as far as is decided.
-    pub(super) fn membership(&self) -> Membership {
-        self.lock().membership.membership().clone()
-    }
-
-    /// The same with the entry that decided it.
-    pub(super) fn stored_membership(&self) -> StoredMembership {
+    /// The members of the consensus, as far as is decided, with the entry that decided it.
+    pub(super) fn membership(&self) -> StoredMembership {
         self.lock().membership.clone()
     }
 
@@ -249,6 +256,11 @@ impl Store {
     /// Nobody may listen any longer; that is fine.
     pub(super) fn tell(&self, news: News) {
         let _ = self.lock().news.send(news);
+    }
+
+    /// Whether the others regard this host as lost.
+    pub(super) fn is_expelled(&self) -> bool {
+        self.lock().expelled
     }
 
     /// The others regard this host as lost; that is told once.
@@ -305,9 +317,9 @@ impl State {
     pub(super) fn install(
         &mut self,
         meta: &SnapshotMeta,
-        bytes: &[u8],
-    ) -> Result<(), value::ValueError> {
-        let registry: Registry = value::decode(bytes)?;
+        bytes: Vec<u8>,
+    ) -> Result<Arc<Vec<u8>>, value::ValueError> {
+        let registry: Registry = value::decode(&bytes)?;
         self.registry = registry.clone();
         self.applied = meta.last_log_id;
         self.membership = meta.last_membership.clone();
@@ -317,37 +329,34 @@ impl State {
             index: meta.last_log_id.map_or(0, |id| id.index),
             registry: Box::new(registry),
         });
-        Ok(())
+        Ok(self.whole.insert(Arc::new(bytes)).clone())
     }
 
-    /// All that is so. It is kept: many hosts come at once.
-    fn whole(&mut self) -> Result<Feed, value::ValueError> {
-        let kept = self.whole.take().filter(|(at, _)| *at == self.applied);
-        let bytes = match kept {
-            Some((_, bytes)) => bytes,
-            None => value::encode(&self.registry)?,
+    /// The registry as bytes.
+    fn whole(&mut self) -> Result<Arc<Vec<u8>>, value::ValueError> {
+        let bytes = match self.whole.take() {
+            Some(bytes) => bytes,
+            None => Arc::new(value::encode(&self.registry)?),
         };
-        self.whole = Some((self.applied, bytes.clone()));
-        let meta = SnapshotMeta {
+        Ok(self.whole.insert(bytes).clone())
+    }
+
+    fn meta(&self, snapshot_id: String) -> SnapshotMeta {
+        SnapshotMeta {
             last_log_id: self.applied,
             last_membership: self.membership.clone(),
-            snapshot_id: String::new(),
-        };
-        Ok(Feed::Snapshot { meta, bytes })
+            snapshot_id,
+        }
     }
 
     /// A snapshot for the consensus, which is kept.
     pub(super) fn keep_snapshot(
         &mut self,
     ) -> Result<&(SnapshotMeta, Arc<Vec<u8>>), value::ValueError> {
-        let bytes = value::encode(&self.registry)?;
+        let bytes = self.whole()?;
         self.snapshots += 1;
-        let meta = SnapshotMeta {
-            last_log_id: self.applied,
-            last_membership: self.membership.clone(),
-            snapshot_id: format!("{}-{}", self.reign, self.snapshots),
-        };
-        Ok(self.snapshot.insert((meta, Arc::new(bytes))))
+        let meta = self.meta(format!("{}-{}", self.reign, self.snapshots));
+        Ok(self.snapshot.insert((meta, bytes)))
     }
 }
 

@@ -1,3 +1,5 @@
+mod lonely;
+
 use super::log::Log;
 use super::machine::Machine;
 use super::store::Store;
