@@ -91,15 +91,15 @@ impl Reader {
 }
 
 /// Writes what the outbox is given until it is closed; then ends the connection. `after_write`
-/// runs after each write.
+/// runs whenever the system has taken bytes: who reads only when that tells it to must hear of a part
+/// that fills the socket, or the rest waits for ever.
 pub async fn write(stream: Rc<UnixStream>, outbox: Outbox, after_write: impl Fn()) {
     while let Some(parcel) = outbox.next().await {
-        if write_parcel(&stream, &parcel).await.is_err() {
+        if write_parcel(&stream, &parcel, &after_write).await.is_err() {
             outbox.break_off();
             break;
         }
         outbox.written(&parcel);
-        after_write();
     }
     // Wakes our own reading half too.
     let _ = rustix::net::shutdown(&*stream, rustix::net::Shutdown::Both);
@@ -116,7 +116,11 @@ pub async fn finish(outbox: &Outbox) {
     }
 }
 
-async fn write_parcel(stream: &UnixStream, parcel: &Parcel) -> io::Result<()> {
+async fn write_parcel(
+    stream: &UnixStream,
+    parcel: &Parcel,
+    after_write: &impl Fn(),
+) -> io::Result<()> {
     let mut rest = &parcel.bytes[..];
     let mut fds: Vec<_> = parcel.fds.iter().map(|fd| fd.as_fd()).collect();
     while !rest.is_empty() {
@@ -125,6 +129,50 @@ async fn write_parcel(stream: &UnixStream, parcel: &Parcel) -> io::Result<()> {
         });
         rest = &rest[sent.await?..];
         fds.clear();
+        after_write();
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pvm::wire::control::Relayed;
+    use tokio::sync::Notify;
+
+    /// As a task does that is rung for what its daemon has written.
+    async fn read_when_told(mut stream: UnixStream, told: &Notify) -> usize {
+        use tokio::io::AsyncReadExt;
+        let mut decoder = Decoder::default();
+        let mut bytes = vec![0; READ_BYTES];
+        loop {
+            told.notified().await;
+            while let Ok(result) =
+                tokio::time::timeout(Duration::ZERO, stream.read(&mut bytes)).await
+            {
+                decoder.extend(&bytes[..result.unwrap()]);
+                if let Some(message) = decoder.take::<Relayed>().unwrap() {
+                    return message.data.len();
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn who_reads_when_told_gets_more_than_the_socket_holds() {
+        const LARGE: usize = 8 << 20;
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let (outbox, told) = (Outbox::default(), Notify::new());
+        let relayed = Relayed {
+            peer: 1,
+            data: vec![7; LARGE],
+        };
+        outbox.push(&relayed, Vec::new());
+        let writing = write(Rc::new(ours), outbox, || told.notify_one());
+        let reading = tokio::time::timeout(Duration::from_secs(20), read_when_told(theirs, &told));
+        tokio::select! {
+            () = writing => panic!("it is not closed"),
+            read = reading => assert_eq!(read, Ok(LARGE)),
+        }
+    }
 }
