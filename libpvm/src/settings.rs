@@ -37,6 +37,7 @@ variables! {
         "command that starts daemons on other hosts, with arguments if need be; default 'ssh'";
     LOG = "PVM_LOG": "log filter of the daemon, e.g. 'debug'; default 'warn'";
     SEED = "PVM_SEED": "tests: the one seed for simulations, instead of those that they have";
+    ROUNDS = "PVM_ROUNDS": "tests: how often hosts are lost in the test that loses them again and again; default 4";
     IDLE = "PVM_IDLE": "seconds after which an auto-started daemon with nothing to do leaves; default 60";
     WAIT = "PVM_WAIT": "how tasks wait for messages: adaptive (default), spin, or block";
     NO_COLOR = "NO_COLOR": "set and not empty: pvm shows its tables without colours";
