@@ -32,6 +32,7 @@ variables! {
     ROUTE = "PVM_ROUTE": "when tasks of two hosts connect directly: auto (default, when they talk much), direct (at first contact), or relay (never)";
     DATA = "PVM_DATA": "how direct connections between tasks are protected: tls (default) or plain";
     TEST_HOSTS = "PVM_TEST_HOSTS": "hosts of the virtual machine that pvm::testing::tasks makes; default 1";
+    TEST_NETWORK = "PVM_TEST_NETWORK": "beginning of the names of network namespaces, one for each host of a pvm::testing::LocalVm: the number of the host follows; default: all are on the network of this machine";
     PVMD = "PVM_PVMD": "path of the pvmd program; default: beside pvm, beside the caller, then PATH";
     SSH = "PVM_SSH":
         "command that starts daemons on other hosts, with arguments if need be; default 'ssh'";

@@ -2,7 +2,10 @@
 
 mod c_support;
 
-use c_support::{Bench, assert_prints, has, root, shared_object, text};
+use c_support::{Bench, assert_prints, has, root, text};
+use pvm::limits::LEDGER_SNAPSHOT_ENTRIES;
+use pvm::settings;
+use pvm_tests::program;
 use std::collections::BTreeSet;
 use std::os::unix::fs::symlink;
 use std::process::Command;
@@ -128,7 +131,7 @@ fn written_exports() -> Vec<(String, String)> {
 fn exactly_the_written_symbols_are_exported() {
     let output = Command::new("nm")
         .args(["-D", "--defined-only"])
-        .arg(shared_object())
+        .arg(program("libpvmcore.so"))
         .output()
         .expect("nm runs");
     let listing = text(&output.stdout);
@@ -173,7 +176,11 @@ fn programs_built_for_other_implementations_run() {
         program
     };
     for name in ["libpvm3.so.3", "libgpvm3.so.3"] {
-        symlink(shared_object(), bench.path("lib").join(name)).expect("a new link");
+        symlink(
+            pvm_tests::program("libpvmcore.so"),
+            bench.path("lib").join(name),
+        )
+        .expect("a new link");
     }
     let expected = std::fs::read_to_string(root().join("examples/c/expected/matmul.txt"));
     let output = bench.run(3, &program, &[]);
@@ -196,4 +203,28 @@ fn make_stub(dir: &std::path::Path, library: &str) {
         .arg(&file)
         .status();
     assert!(status.expect("gcc runs").success());
+}
+
+/// Nobody keeps all events for ever: who comes after so many is told what is so, in one piece.
+#[test]
+fn a_host_that_comes_late_knows_all_others() {
+    let bench = Bench::new();
+    let program = bench.c("bindings-c/tests/c/busy.c", &[]);
+    let up = |hosts: &str| {
+        let up = bench.pvm("up").args(["--local-hosts", hosts]).output();
+        let up = up.expect("pvm runs");
+        assert!(up.status.success(), "{}", text(&up.stderr));
+    };
+    up("2");
+    // Two events each.
+    let turns = (LEDGER_SNAPSHOT_ENTRIES * 9 / 16).to_string();
+    assert_prints(&bench.run(1, &program, &[&turns]), "busy no more\n", "busy");
+    up("3");
+    for daemon in ["default", "default.2", "default.3"] {
+        let mut conf = bench.pvm("conf");
+        conf.arg("--json").env(settings::DAEMON, daemon);
+        let conf = text(&conf.output().expect("pvm runs").stdout);
+        let hosts: Vec<serde_json::Value> = serde_json::from_str(&conf).expect("JSON");
+        assert_eq!(hosts.len(), 3, "{daemon}: {conf}");
+    }
 }

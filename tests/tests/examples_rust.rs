@@ -1,6 +1,6 @@
 //! Every Rust example on 1 to 8 tasks, under the launcher, against its expected output.
 
-use pvm::testing::LocalVm;
+use pvm::testing::{LocalVm, host_count};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -42,7 +42,7 @@ fn examples() -> PathBuf {
 
 fn start() -> LocalVm {
     programs();
-    LocalVm::start().unwrap_or_else(|error| panic!("{error}"))
+    LocalVm::hosts(host_count()).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn run(vm: &LocalVm, tasks: usize, example: &str, arguments: &[&Path]) -> Output {

@@ -347,7 +347,9 @@ impl Fabric {
             }
         }
         for record in registry.hosts().living() {
-            match self.directory.knows(record.id) {
+            // Where a host is may be known since this one was admitted, before anything was told.
+            let is_drawn = self.carriers.borrow().contains_key(&record.id);
+            match is_drawn {
                 true => self.directory.learn(record),
                 false => self.host_added(hub, record),
             }

@@ -40,11 +40,6 @@ impl Directory {
         self.entries().remove(&host);
     }
 
-    /// Whether it is noted.
-    pub fn knows(&self, host: HostId) -> bool {
-        self.entries().contains_key(&host)
-    }
-
     /// Which daemon a host has, and where.
     pub fn find(&self, host: HostId) -> Option<(DaemonId, Vec<SocketAddr>)> {
         self.entries().get(&host).cloned()

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test program uses its part")]
 
 use pvm::settings;
+use pvm::testing::{LocalVm, host_count};
 use std::fs::DirBuilder;
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
@@ -54,6 +55,8 @@ pub fn has(compiler: &str) -> bool {
 /// A private directory with the libraries under the names that programs link with, the programs
 /// made in it, and a virtual machine of its own that ends with it.
 pub struct Bench {
+    /// When it has several hosts, see [`host_count`]; else a daemon begins with the first command.
+    vm: Option<LocalVm>,
     dir: TempDir,
 }
 
@@ -61,7 +64,7 @@ impl Bench {
     /// An empty one.
     pub fn new() -> Self {
         let dir = TempDir::new().expect("a temporary directory");
-        let bench = Self { dir };
+        let mut bench = Self { vm: None, dir };
         DirBuilder::new()
             .mode(0o700)
             .create(bench.path("run"))
@@ -75,6 +78,10 @@ impl Bench {
             "libpvmcore.so.0",
         ] {
             symlink(&object, bench.path("lib").join(name)).expect("a new link");
+        }
+        if host_count() > 1 {
+            let vm = LocalVm::hosts(host_count());
+            bench.vm = Some(vm.unwrap_or_else(|error| panic!("{error}")));
         }
         bench
     }
@@ -127,6 +134,9 @@ impl Bench {
     pub fn run(&self, tasks: usize, program: &Path, args: &[&str]) -> Output {
         let mut command = self.pvm("run");
         command.args(["--timeout", "120", "-n", &tasks.to_string()]);
+        if self.vm.is_some() {
+            command.args(["--map-by", "host"]);
+        }
         command.arg(program).args(args);
         command.output().expect("pvm runs")
     }
@@ -142,13 +152,18 @@ impl Bench {
             .env(settings::PVMD, built().join("pvmd"))
             .env(settings::IDLE, "20")
             .arg(what);
+        if let Some(vm) = &self.vm {
+            command.envs(vm.environment());
+        }
         command
     }
 }
 
 impl Drop for Bench {
     fn drop(&mut self) {
-        let _ = self.pvm("halt").arg("--force").output();
+        if self.vm.is_none() {
+            let _ = self.pvm("halt").arg("--force").output();
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! installed package. Runs to the end whatever fails, then tells all failures and the sum.
 
 mod count;
+mod hosts;
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
@@ -23,7 +24,7 @@ pub struct Options {
 
 /// One part of the run, for the summary.
 struct Part {
-    name: &'static str,
+    name: String,
     count: Count,
 }
 
@@ -36,7 +37,7 @@ pub fn run(options: &Options) -> Result<()> {
     let built = shell::run(shell::cargo().args(["build", "--workspace", "--bins", "--lib"]));
     if failures.take(built).is_some() {
         parts.push(cargo_tests(&missing, &mut failures));
-        parts.push(over_hosts(&mut failures));
+        parts.extend(hosts::run(&missing, &mut failures));
         parts.extend(models(&mut failures));
         parts.push(single("demonstration", &mut failures, demo_is_right));
         parts.push(single("installed package", &mut failures, || {
@@ -50,36 +51,22 @@ fn demo_is_right() -> Result<()> {
     demo::run(&demo::Options::quick(Profile::Dev))
 }
 
-/// `cargo test` for the whole workspace; tests of what this machine lacks are left out by name.
+/// `cargo test` for the whole workspace.
 fn cargo_tests(missing: &[&needs::Need], failures: &mut Failures) -> Part {
     let mut tests = shell::cargo();
-    tests.args(["test", "--workspace", "--no-fail-fast", "--"]);
-    for name in missing.iter().filter_map(|need| need.tests) {
-        tests.args(["--skip", name]);
-    }
+    tests.args(["test", "--workspace", "--no-fail-fast"]);
+    leave_out(&mut tests, missing);
     Part {
-        name: "cargo test",
+        name: "cargo test".to_owned(),
         count: counted(&mut tests, failures),
     }
 }
 
-/// Tests of the library whose tasks are made by `pvm::testing::tasks`: once more, with the tasks of
-/// each on three hosts.
-const OVER_HOSTS: [&str; 3] = ["messages", "collectives", "life"];
-
-/// The setting that gives their virtual machines several hosts; `tidy` checks that there is one.
-const TEST_HOSTS: &str = "PVM_TEST_HOSTS";
-
-fn over_hosts(failures: &mut Failures) -> Part {
-    let mut tests = shell::cargo();
-    tests.args(["test", "--package=libpvm", "--no-fail-fast"]);
-    for name in OVER_HOSTS {
-        tests.args(["--test", name]);
-    }
-    tests.env(TEST_HOSTS, "3");
-    Part {
-        name: "over three hosts",
-        count: counted(&mut tests, failures),
+/// Tests of what this machine lacks are left out by name.
+fn leave_out(tests: &mut Command, missing: &[&needs::Need]) {
+    tests.arg("--");
+    for name in missing.iter().filter_map(|need| need.tests) {
+        tests.args(["--skip", name]);
     }
 }
 
@@ -100,7 +87,7 @@ fn models(failures: &mut Failures) -> Option<Part> {
         // The models spend their time in loom, not in code that link-time optimisation improves.
         .env("CARGO_PROFILE_RELEASE_LTO", "off");
     Some(Part {
-        name: "loom models",
+        name: "loom models".to_owned(),
         count: counted(&mut tests, failures),
     })
 }
@@ -123,11 +110,11 @@ fn loom_tests() -> Vec<String> {
 }
 
 /// A check that is one test.
-fn single(name: &'static str, failures: &mut Failures, check: impl FnOnce() -> Result<()>) -> Part {
+fn single(name: &str, failures: &mut Failures, check: impl FnOnce() -> Result<()>) -> Part {
     let outcome = check().with_context(|| format!("the {name}"));
     let passed = failures.take(outcome).is_some();
     Part {
-        name,
+        name: name.to_owned(),
         count: Count::one(passed),
     }
 }

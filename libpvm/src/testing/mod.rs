@@ -16,6 +16,8 @@
 //! assert_eq!(sums, [6, 6, 6, 6]);
 //! ```
 
+mod network;
+
 use crate::api::{Error, Options, Threads, Vm};
 use crate::ids::TaskId;
 use crate::limits::TASKS_PER_LAUNCH_MAX;
@@ -24,6 +26,7 @@ use crate::session::{
 };
 use crate::settings;
 use crate::wire::control::{Adopt, AdoptedTask, Halt, OpenVm, Placement, from_daemon, to_daemon};
+use network::Network;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::ffi::OsStr;
@@ -71,6 +74,7 @@ pub struct LocalVm {
     others: Vec<Daemon>,
     daemon: Daemon,
     dir: PrivateDir,
+    network: Network,
 }
 
 impl LocalVm {
@@ -100,19 +104,21 @@ impl LocalVm {
             secret: Some(dir.0.join("vm.key")),
             join: Vec::new(),
         };
-        start_daemon(&options)?;
+        let network = Network::from_environment();
+        network.at(1, || start_daemon(&options))??;
         let daemon = Daemon::connect(socket_path(&dir.0, DAEMON))?;
         let mut vm = Self {
             others: Vec::new(),
             daemon,
             dir,
+            network,
         };
         if count > 1 {
             options.join = vm.daemon.open()?;
         }
         for number in 2..=count {
             options.name = format!("{DAEMON}.{number}");
-            start_daemon(&options)?;
+            vm.network.at(number, || start_daemon(&options))??;
             let socket = socket_path(&options.dir, &options.name);
             vm.others.push(Daemon::connect(socket)?);
         }
@@ -227,13 +233,18 @@ impl LocalVm {
         body: impl Fn(Vm) -> R + Sync,
     ) -> Result<Vec<R>, LocalVmError> {
         let identities = self.daemon.adopt(n)?;
-        let attach = |identity: AdoptedTask| -> Result<Vm, Error> {
+        let sockets = self.sockets();
+        let attach = |identity: AdoptedTask| -> Result<Vm, LocalVmError> {
             let task = TaskId::from_bits(identity.task).ok_or(Error::Stranger)?;
             let socket = PathBuf::from(identity.socket);
-            Vm::attach_with(options.clone().identity(socket, task, identity.capability))
+            let host = sockets.iter().position(|path| *path == socket);
+            self.network
+                .enter(1 + host.ok_or(LocalVmError::WrongAnswer)?)?;
+            let options = options.clone().identity(socket, task, identity.capability);
+            Ok(Vm::attach_with(options)?)
         };
-        let body = &body;
-        let results: Vec<Result<R, Error>> = std::thread::scope(|scope| {
+        let (attach, body) = (&attach, &body);
+        let results: Vec<Result<R, LocalVmError>> = std::thread::scope(|scope| {
             let spawn = |identity| scope.spawn(move || attach(identity).map(body));
             let threads: Vec<_> = identities.into_iter().map(spawn).collect();
             let join = |thread: std::thread::ScopedJoinHandle<'_, _>| match thread.join() {
@@ -242,7 +253,7 @@ impl LocalVm {
             };
             threads.into_iter().map(join).collect()
         });
-        Ok(results.into_iter().collect::<Result<_, _>>()?)
+        results.into_iter().collect()
     }
 }
 
