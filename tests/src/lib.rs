@@ -24,14 +24,18 @@ pub const DAEMON: &str = "pvmd --name";
 /// Between two looks at what gives no event.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// A program of ours, built beside the tests.
+/// A program or an example of ours, or the shared object, beside the tests.
 pub fn program(name: &str) -> PathBuf {
     static DIR: OnceLock<PathBuf> = OnceLock::new();
     DIR.get_or_init(build).join(name)
 }
 
-/// Builds the programs if they are missing (cargo builds only those of the tested package itself);
-/// `cargo xtask test` builds them first.
+/// What must be there.
+const PROGRAMS: [&str; 4] = ["pvm", "pvmd", "ring", "libpvmcore.so"];
+
+/// Builds the programs if some are missing (cargo builds only those of the tested package itself);
+/// `cargo xtask test` builds them first, in the same way: another would have other features of the same
+/// libraries, and take its time.
 fn build() -> PathBuf {
     let own = std::env::current_exe().expect("this test is a file");
     let dir = own
@@ -39,11 +43,14 @@ fn build() -> PathBuf {
         .nth(2)
         .expect("target/<profile>/deps/<test>")
         .to_owned();
-    if dir.join("pvm").is_file() && dir.join("pvmd").is_file() {
+    if PROGRAMS.iter().all(|name| dir.join(name).is_file()) {
         return dir;
     }
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--package", "pvm-daemon", "--bins"]);
+    cargo.args(["build", "--quiet", "--workspace", "--bins", "--lib"]);
+    cargo
+        .arg("--target-dir")
+        .arg(dir.parent().expect("target/"));
     if dir.ends_with("release") {
         cargo.arg("--release");
     }
@@ -52,7 +59,7 @@ fn build() -> PathBuf {
         .status();
     assert!(
         built.expect("cargo runs").success(),
-        "cargo build -p pvm-daemon"
+        "the programs do not build"
     );
     dir
 }

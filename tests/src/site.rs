@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 /// UDP port of every daemon of a site.
 pub const PORT: u16 = 7711;
+/// How soon a host has heard of all others.
+const SEEN: Duration = Duration::from_secs(20);
 /// Between two looks at what gives no event.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -198,11 +200,16 @@ impl Site {
     /// Waits until a host lists so many.
     #[track_caller]
     pub fn see(&self, host: usize, count: usize) {
-        self.until(
-            &format!("host {host} lists {count}"),
-            Duration::from_secs(20),
-            || self.names(host).len() == count,
-        );
+        let end = Instant::now() + SEEN;
+        while self.names(host).len() != count {
+            assert!(
+                Instant::now() < end,
+                "host {host} does not list {count} within {SEEN:?}: {:?}\n{}",
+                self.pvm(host, &["conf"]),
+                self.logs()
+            );
+            sleep(LOOK);
+        }
     }
 
     /// Waits until a condition holds; returns how long that took.

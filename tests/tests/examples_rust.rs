@@ -1,52 +1,23 @@
 //! Every Rust example on 1 to 8 tasks, under the launcher, against its expected output.
 
 use pvm::testing::{LocalVm, host_count};
+use pvm_tests::program;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::OnceLock;
 
 const TASKS: [usize; 8] = [1, 2, 3, 4, 5, 6, 7, 8];
-
-/// The directory of the programs under test, which are up to date once this returns.
-fn programs() -> &'static Path {
-    static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAMS.get_or_init(|| {
-        // This program is in target/PROFILE/deps.
-        let exe = std::env::current_exe().unwrap();
-        let dir = exe.ancestors().nth(2).unwrap().to_owned();
-        let mut cargo = Command::new(option_env!("CARGO").unwrap_or("cargo"));
-        cargo.args([
-            "build",
-            "--quiet",
-            "-p",
-            "pvm-daemon",
-            "-p",
-            "pvm-examples",
-            "--bins",
-        ]);
-        if dir.ends_with("release") {
-            cargo.arg("--release");
-        }
-        assert!(
-            cargo.status().unwrap().success(),
-            "the programs do not build"
-        );
-        dir
-    })
-}
 
 fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples")
 }
 
 fn start() -> LocalVm {
-    programs();
     LocalVm::hosts(host_count()).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn run(vm: &LocalVm, tasks: usize, example: &str, arguments: &[&Path]) -> Output {
-    vm.run(tasks, programs().join(example), arguments).unwrap()
+    vm.run(tasks, program(example), arguments).unwrap()
 }
 
 /// Runs an example on every number of tasks; nothing but the expected text may come out.
@@ -215,7 +186,7 @@ fn wordcount_without_a_path_says_how_to_use_it_once() {
 
 #[test]
 fn outside_a_virtual_machine_an_example_says_what_to_type() {
-    let program = programs().join("ring");
+    let program = program("ring");
     let dir = tempfile::tempdir().unwrap();
     let mut command = Command::new(program);
     command.env(pvm::settings::RUNTIME_DIR, dir.path().join("run"));

@@ -4,43 +4,17 @@
 
 use pvm::settings;
 use pvm::testing::{LocalVm, host_count};
+use pvm_tests::program;
 use std::fs::DirBuilder;
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::OnceLock;
 use tempfile::TempDir;
 
 /// The repository.
 pub fn root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.parent().expect("tests/ is in the repository").into()
-}
-
-/// Where cargo puts programs of this build: this test is in `deps` below it.
-pub fn built() -> PathBuf {
-    let me = std::env::current_exe().expect("this test has a path");
-    let deps = me.parent().expect("this test is in a directory");
-    deps.parent().expect("deps has a parent").into()
-}
-
-/// The shared object and the programs, built: they are no dependencies that cargo knows of.
-pub fn shared_object() -> PathBuf {
-    static BUILT: OnceLock<()> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let dir = built();
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.current_dir(root()).args(["build", "--quiet"]);
-        cargo.args(["-p", "pvm-bindings-c", "-p", "pvm-daemon"]);
-        cargo
-            .arg("--target-dir")
-            .arg(dir.parent().expect("target/"));
-        if dir.ends_with("release") {
-            cargo.arg("--release");
-        }
-        assert!(cargo.status().expect("cargo runs").success());
-    });
-    built().join("libpvmcore.so")
 }
 
 /// Whether a compiler is there; says so if not.
@@ -70,7 +44,7 @@ impl Bench {
             .create(bench.path("run"))
             .expect("a new directory");
         std::fs::create_dir(bench.path("lib")).expect("a new directory");
-        let object = shared_object();
+        let object = program("libpvmcore.so");
         for name in [
             "libpvm3.so",
             "libgpvm3.so",
@@ -143,13 +117,13 @@ impl Bench {
 
     /// A `pvm` command that talks to this virtual machine.
     pub fn pvm(&self, what: &str) -> Command {
-        let mut command = Command::new(built().join("pvm"));
+        let mut command = Command::new(program("pvm"));
         command
             .env_remove(settings::TASK)
             .env_remove(settings::SOCKET)
             .env_remove(settings::DAEMON)
             .env(settings::RUNTIME_DIR, self.path("run"))
-            .env(settings::PVMD, built().join("pvmd"))
+            .env(settings::PVMD, program("pvmd"))
             .env(settings::IDLE, "20")
             .arg(what);
         if let Some(vm) = &self.vm {
