@@ -10,6 +10,7 @@
 //! Blocking and non-blocking calls, and later persistent ones, run the same schedules.
 
 pub mod algorithm;
+mod by_host;
 mod op;
 mod run;
 mod schedule;

@@ -8,6 +8,7 @@ use super::algorithm::{
     allgather, allreduce, alltoall, barrier, broadcast, gather, reduce, reduce_scatter, scan,
     scatter,
 };
+use super::by_host;
 use super::schedule::{Buffer, Schedule, Span};
 use super::team::{Blocks, Team};
 use super::topology::{ByHost, Topology};
@@ -27,6 +28,9 @@ const REDUCE_SEGMENT: usize = 64 << 10;
 const TREE_BLOCK_MAX: usize = 2 << 10;
 /// Longest result of an allgather that doubles.
 const ALLGATHER_DOUBLING_MAX: usize = 16 << 10;
+/// Longest block of a gather, a scatter or an alltoall that goes through who speaks for a host: it crosses
+/// the network no less often, in fewer messages, and is copied for that.
+const HOST_BLOCK_MAX: usize = 1 << 10;
 /// Longest block of an alltoall that is passed on by others.
 const ALLTOALL_BRUCK_MAX: usize = 64;
 /// Longest vector of which a reduce-scatter combines all at one rank, with many ranks.
@@ -211,7 +215,8 @@ impl Builder<'_> {
     fn allgather(&self, plan: &mut Schedule, len: usize) -> Planned {
         let blocks = Blocks::Equal { len };
         let total = self.check_blocks(&blocks)?;
-        if total > ALLGATHER_DOUBLING_MAX || self.size <= 2 || len == 0 {
+        let by_host = self.topology.by_host(self.rank, 0).is_some();
+        if total > ALLGATHER_DOUBLING_MAX || self.size <= 2 || len == 0 || by_host {
             return self.allgatherv(plan, &blocks);
         }
         let output = Span::of(Buffer::Output, total);
@@ -227,7 +232,9 @@ impl Builder<'_> {
     fn allgatherv(&self, plan: &mut Schedule, blocks: &Blocks<'_>) -> Planned {
         let output = Span::of(Buffer::Output, self.check_blocks(blocks)?);
         let mine = self.own(blocks);
-        if self.size > CROWD && blocks.total(self.size) > ALLGATHER_DOUBLING_MAX {
+        if let Some(teams) = self.topology.by_host(self.rank, 0) {
+            by_host::allgather(plan, &teams, mine, (output, blocks), self.size);
+        } else if self.size > CROWD && blocks.total(self.size) > ALLGATHER_DOUBLING_MAX {
             allgather::ring(plan, &self.all(), mine, blocks, output);
         } else {
             allgather::direct(plan, &self.all(), mine, blocks, output);
@@ -236,7 +243,10 @@ impl Builder<'_> {
     }
 
     fn barrier(&self, plan: &mut Schedule) {
-        let Some(ByHost { local, speakers }) = self.topology.by_host(self.rank, 0) else {
+        let Some(ByHost {
+            local, speakers, ..
+        }) = self.topology.by_host(self.rank, 0)
+        else {
             return barrier::dissemination(plan, &self.all());
         };
         barrier::fan_in(plan, &local);
@@ -251,7 +261,10 @@ impl Builder<'_> {
         if input.len == 0 {
             return Ok(());
         }
-        let Some(ByHost { local, speakers }) = self.by_host(vector, 0) else {
+        let Some(ByHost {
+            local, speakers, ..
+        }) = self.by_host(vector, 0)
+        else {
             combine_for_all(plan, &self.all(), input, output, vector);
             return Ok(());
         };
@@ -267,13 +280,17 @@ impl Builder<'_> {
     fn alltoall(&self, plan: &mut Schedule, len: usize) -> Planned {
         let blocks = Blocks::Equal { len };
         let total = self.check_blocks(&blocks)?;
-        if len == 0 || len > ALLTOALL_BRUCK_MAX || self.size < MANY {
-            return self.alltoallv(plan, &blocks, &blocks);
-        }
         let (input, output) = (
             Span::of(self.input(), total),
             Span::of(Buffer::Output, total),
         );
+        if let Some(teams) = self.small_by_host(0, len) {
+            by_host::alltoall(plan, &teams, (input, output), len);
+            return Ok(());
+        }
+        if len == 0 || len > ALLTOALL_BRUCK_MAX || self.size < MANY {
+            return self.alltoallv(plan, &blocks, &blocks);
+        }
         alltoall::bruck(plan, &self.all(), input, output, len);
         Ok(())
     }
@@ -319,7 +336,10 @@ impl Builder<'_> {
         if len == 0 || self.size == 1 {
             return Ok(());
         }
-        if let Some(ByHost { local, speakers }) = self.topology.by_host(self.rank, root) {
+        if let Some(ByHost {
+            local, speakers, ..
+        }) = self.topology.by_host(self.rank, root)
+        {
             if let Some(speakers) = speakers {
                 self.pass_on(plan, &speakers, data);
             }
@@ -345,11 +365,15 @@ impl Builder<'_> {
 
     fn gather(&self, plan: &mut Schedule, root: Rank, len: usize) -> Planned {
         let blocks = Blocks::Equal { len };
+        let team = self.team_of(root)?;
+        let output = Span::of(Buffer::Output, self.check_blocks(&blocks)?);
+        if let Some(teams) = self.small_by_host(root, len) {
+            by_host::gather(plan, &teams, self.own_at(root, &blocks, len), output);
+            return Ok(());
+        }
         if len == 0 || len > TREE_BLOCK_MAX || self.size < MANY {
             return self.gatherv(plan, root, len, &blocks);
         }
-        let team = self.team_of(root)?;
-        let output = Span::of(Buffer::Output, self.check_blocks(&blocks)?);
         gather::binomial(plan, &team, self.own_at(root, &blocks, len), output);
         Ok(())
     }
@@ -376,7 +400,10 @@ impl Builder<'_> {
         if input.len == 0 {
             return Ok(());
         }
-        if let Some(ByHost { local, speakers }) = self.by_host(vector, root) {
+        if let Some(ByHost {
+            local, speakers, ..
+        }) = self.by_host(vector, root)
+        {
             let sum = room(plan, speakers.is_some(), output);
             combine(plan, &local, input, sum, vector);
             if let Some(speakers) = speakers {
@@ -416,6 +443,16 @@ impl Builder<'_> {
         }
         let team = self.all();
         let result = Span::of(Buffer::Output, blocks.len(self.rank));
+        if let Some(teams) = self.by_host(vector, 0).filter(|_| input.len > 0) {
+            // Who speaks for nobody has no sum.
+            let sum = match teams.speakers {
+                Some(_) => plan.temporary(input.len),
+                None => Span::of(Buffer::Output, input.len),
+            };
+            combine(plan, &teams.local, input, sum, vector);
+            by_host::reduce_scatter(plan, &teams, (sum, blocks), result, how(vector), self.size);
+            return Ok(());
+        }
         if self.size >= MANY && input.len <= REDUCE_SCATTER_TREE_MAX {
             let whole = plan.temporary(if self.rank == 0 { input.len } else { 0 });
             reduce::binomial(plan, &team, input, whole);
@@ -442,11 +479,15 @@ impl Builder<'_> {
 
     fn scatter(&self, plan: &mut Schedule, root: Rank, len: usize) -> Planned {
         let blocks = Blocks::Equal { len };
+        let team = self.team_of(root)?;
+        let input = Span::of(Buffer::Input, self.check_blocks(&blocks)?);
+        if let Some(teams) = self.small_by_host(root, len) {
+            by_host::scatter(plan, &teams, input, self.result_at(root, &blocks, len));
+            return Ok(());
+        }
         if len == 0 || len > TREE_BLOCK_MAX || self.size < MANY {
             return self.scatterv(plan, root, len, &blocks);
         }
-        let team = self.team_of(root)?;
-        let input = Span::of(Buffer::Input, self.check_blocks(&blocks)?);
         scatter::binomial(plan, &team, input, self.result_at(root, &blocks, len));
         Ok(())
     }
@@ -497,6 +538,12 @@ impl Builder<'_> {
     fn by_host(&self, vector: Vector, root: Rank) -> Option<ByHost<'_>> {
         let teams = self.topology.by_host(self.rank, root);
         teams.filter(|_| vector.commutative)
+    }
+
+    /// Host by host, for small blocks of one length.
+    fn small_by_host(&self, root: Rank, len: usize) -> Option<ByHost<'_>> {
+        let teams = self.topology.by_host(self.rank, root);
+        teams.filter(|_| (1..=HOST_BLOCK_MAX).contains(&len))
     }
 
     /// This rank's block of an allgather.

@@ -493,12 +493,17 @@ fn several_hosts(size: usize) -> Vec<Topology> {
 fn calls_over_hosts_agree_with_loops() {
     for size in [2, 4, 9] {
         check_all(size, &several_hosts(size), &|commutative| {
-            let mut calls = vec![Call::Barrier, Call::Allgather { len: 3 }];
+            let mut calls = vec![Call::Barrier];
+            let roots = [0, 1, size - 1];
             for count in [0, size + 1, 8_500] {
                 let vector = vector(count, commutative);
                 calls.push(Call::Allreduce(vector));
-                let roots = [0, size - 1];
                 calls.extend(roots.map(|root| Call::Reduce { root, vector }));
+            }
+            for len in [0, 3, 1_500] {
+                calls.extend([Call::Allgather { len }, Call::Alltoall { len }]);
+                calls.extend(roots.map(|root| Call::Gather { root, len }));
+                calls.extend(roots.map(|root| Call::Scatter { root, len }));
             }
             for len in [1, 150_001] {
                 calls.push(Call::Broadcast { root: 1, len });
@@ -553,7 +558,12 @@ fn calls_with_lists_agree_with_loops() {
                         blocks: tight.blocks(),
                     },
                 ];
-                let topology = Topology::one_host(size, false);
+                let one_host = Topology::one_host(size, false);
+                let topologies: Vec<_> = several_hosts(size)
+                    .into_iter()
+                    .take(2)
+                    .chain([one_host])
+                    .collect();
                 for (call, in_place) in calls.iter().flat_map(|call| [(call, false), (call, true)])
                 {
                     let model = Model {
@@ -562,7 +572,7 @@ fn calls_with_lists_agree_with_loops() {
                         op: &op,
                         in_place,
                     };
-                    model.check(&topology);
+                    topologies.iter().for_each(|topology| model.check(topology));
                 }
             }
         }

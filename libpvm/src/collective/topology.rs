@@ -66,6 +66,30 @@ pub(super) struct ByHost<'a> {
     pub local: Team<'a>,
     /// Those who speak for their hosts, the root the first of them; `None` for all others.
     pub speakers: Option<Team<'a>>,
+    /// The ranks of each host.
+    ranks: &'a [Box<[Rank]>],
+    /// The host of the root.
+    first: usize,
+}
+
+impl ByHost<'_> {
+    /// How many hosts there are.
+    pub fn hosts(&self) -> usize {
+        self.ranks.len()
+    }
+
+    /// The ranks of the host for which this member of the speakers speaks, rising.
+    pub fn ranks(&self, speaker: usize) -> &[Rank] {
+        &self.ranks[(speaker + self.first) % self.ranks.len()]
+    }
+
+    /// All ranks, host by host from the root's on, each in the order of its own team. For the root, whose
+    /// team is the only one in which two ranks have changed places.
+    pub fn packed_ranks(&self) -> impl Iterator<Item = Rank> {
+        let own = (0..self.local.size).map(|member| self.local.rank(member));
+        let others = (1..self.hosts()).flat_map(|speaker| self.ranks(speaker).iter().copied());
+        own.chain(others)
+    }
 }
 
 /// The ranks of several hosts, host by host.
@@ -109,6 +133,8 @@ impl Layout {
             // Every rank is on its host.
             local: local.unwrap_or(Team::all(0, 1)),
             speakers: team(&self.firsts, host),
+            ranks: &self.ranks,
+            first: host,
         }
     }
 }
