@@ -4,8 +4,9 @@
 //! Only a subtree that was delegated to us is used, never the system's own groups. Elsewhere jobs
 //! run without.
 
+use super::groups::{self, Version};
 use rustix::fs::{Mode, OFlags};
-use std::fs::{DirBuilder, read_to_string};
+use std::fs::DirBuilder;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -87,25 +88,10 @@ fn remove(path: &Path) {
 
 /// The folder of this process's own group.
 fn own_group() -> Option<PathBuf> {
-    let groups = read_to_string("/proc/self/cgroup").ok()?;
-    let path = groups.lines().find_map(|line| line.strip_prefix("0::/"))?;
-    // The root group is nobody's to give.
-    if path.is_empty() {
-        return None;
-    }
-    let mounts = read_to_string("/proc/self/mountinfo").ok()?;
-    mounts
-        .lines()
-        .find_map(mount_point)
-        .map(|mount| mount.join(path))
-}
-
-/// The mount point in a line of mountinfo, if it is of the whole hierarchy of version 2.
-fn mount_point(line: &str) -> Option<PathBuf> {
-    let (mount, kind) = line.split_once(" - ")?;
-    let mut fields = mount.split(' ').skip(3);
-    let (root, point) = (fields.next()?, fields.next()?);
-    (kind.starts_with("cgroup2 ") && root == "/").then(|| point.into())
+    let mut groups = groups::own().into_iter();
+    let own = groups.find(|group| group.version == Version::Two)?;
+    // The top is nobody's to give.
+    (!own.is_top()).then_some(own.folder)
 }
 
 /// Users own what was delegated to them; for root, who may write everywhere, systemd leaves a
@@ -120,19 +106,4 @@ fn is_delegated(group: &Path) -> bool {
         rustix::fs::getxattr(group, name, &mut value[..]).is_ok_and(|n| &value[..n] == b"1")
     };
     is_marked("trusted.delegate") || is_marked("user.delegate")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_whole_hierarchies_count() {
-        let line = "30 24 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate";
-        assert_eq!(mount_point(line), Some("/sys/fs/cgroup".into()));
-        let part = "30 24 0:26 /a /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw";
-        assert_eq!(mount_point(part), None);
-        let other = "30 24 0:26 / /sys/fs/cgroup rw,nosuid - tmpfs tmpfs rw";
-        assert_eq!(mount_point(other), None);
-    }
 }

@@ -1,5 +1,6 @@
 //! The kernel's counters of out-of-memory kills: what proves that a SIGKILL came from there.
 
+use super::groups::{self, Group, Version};
 use std::path::{Path, PathBuf};
 
 /// A counter as it stood when a job began.
@@ -9,11 +10,14 @@ pub struct OomCounter {
 }
 
 impl OomCounter {
-    /// Reads the counters that are readable: the daemon's memory cgroup (version 2 or 1) and the
-    /// whole system's.
+    /// Reads the counters that are readable: those of the daemon's control groups and the whole
+    /// system's.
     pub fn now() -> Self {
-        let own = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-        let mut files: Vec<_> = own.lines().filter_map(counter_file).collect();
+        let groups = groups::own();
+        let mut files: Vec<_> = groups
+            .iter()
+            .map(|it| (counter_file(it), "cgroup"))
+            .collect();
         files.push((PathBuf::from("/proc/vmstat"), "system"));
         let sources = files.into_iter().filter_map(|(path, name)| {
             let count = read(&path)?;
@@ -33,24 +37,10 @@ impl OomCounter {
     }
 }
 
-fn counter_file(line: &str) -> Option<(PathBuf, &'static str)> {
-    let mut parts = line.splitn(3, ':');
-    let (id, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
-    let path = path.trim_start_matches('/');
-    if id == "0" {
-        return Some((
-            Path::new("/sys/fs/cgroup").join(path).join("memory.events"),
-            "cgroup",
-        ));
-    }
-    let is_memory = controllers.split(',').any(|c| c == "memory");
-    is_memory.then(|| {
-        (
-            Path::new("/sys/fs/cgroup/memory")
-                .join(path)
-                .join("memory.oom_control"),
-            "cgroup",
-        )
+fn counter_file(group: &Group) -> PathBuf {
+    group.folder.join(match group.version {
+        Version::One => "memory.oom_control",
+        Version::Two => "memory.events",
     })
 }
 

@@ -4,12 +4,12 @@
 //! - [`stage`]: programs that were copied here from other hosts
 //! - [`keeper`]: the parent process of a job's processes
 //! - [`descendants`]: finding and ending process trees
-//! - [`cgroup`]: control groups of jobs, where they can be had
+//! - [`cgroup`]: control groups of jobs, where they can be had; [`groups`]: those that we are in
 //! - [`detach`]: becoming a daemon
 //! - [`terminal`]: whose turn it is at a terminal
 //! - [`limits`], [`facts`], [`memory`], [`addresses`], [`room`]: what this host allows and has;
 //!   [`health`]: all of that at a glance; [`lookup`]: what it takes a name for;
-//!   [`aside`]: asking the system what it may never answer
+//!   [`aside`]: work that the system may keep waiting
 
 pub mod addresses;
 pub mod aside;
@@ -18,6 +18,7 @@ pub mod descendants;
 pub mod detach;
 mod elf;
 pub mod facts;
+pub mod groups;
 pub mod health;
 pub mod keeper;
 pub mod limits;

@@ -1,9 +1,10 @@
 //! How much room there is: memory, what its control group leaves of it, and file systems.
 
+use super::groups::{self, Version};
 use pvm::wire::control::{FileSystem, Room};
 use rustix::fs::{StatFs, statfs};
 use std::fs::read_to_string;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Names of file systems by the numbers that the kernel gives them.
 const KINDS: &[(u64, &str)] = &[
@@ -51,35 +52,19 @@ fn memory_of(meminfo: &str) -> Option<Room> {
 
 /// What the control groups of this process leave of the memory, when they limit it: the tightest.
 pub fn group_memory() -> Option<Room> {
-    let own = read_to_string("/proc/self/cgroup").ok()?;
-    let groups = own.lines().filter_map(group_of);
-    let rooms = groups.flat_map(|(folder, names)| {
-        let above: Vec<PathBuf> = folder.ancestors().map(Path::to_owned).collect();
-        let inside = above
-            .into_iter()
-            .filter(|at| at.starts_with("/sys/fs/cgroup"));
-        inside.filter_map(move |at| group_room(&at, names))
+    let groups = groups::own();
+    let rooms = groups.iter().flat_map(|group| {
+        let folders = group.folders();
+        folders.filter_map(|folder| group_room(folder, group.version))
     });
     rooms.min_by_key(|room| room.free_kib)
 }
 
-/// Files of a memory group: its limit, and what it uses.
-type Names = (&'static str, &'static str);
-
-fn group_of(line: &str) -> Option<(PathBuf, Names)> {
-    let mut parts = line.splitn(3, ':');
-    let (id, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
-    let path = path.trim_start_matches('/');
-    if id == "0" {
-        let names = ("memory.max", "memory.current");
-        return Some((Path::new("/sys/fs/cgroup").join(path), names));
-    }
-    let names = ("memory.limit_in_bytes", "memory.usage_in_bytes");
-    let is_memory = controllers.split(',').any(|name| name == "memory");
-    is_memory.then(|| (Path::new("/sys/fs/cgroup/memory").join(path), names))
-}
-
-fn group_room(folder: &Path, (limit, used): Names) -> Option<Room> {
+fn group_room(folder: &Path, version: Version) -> Option<Room> {
+    let (limit, used) = match version {
+        Version::One => ("memory.limit_in_bytes", "memory.usage_in_bytes"),
+        Version::Two => ("memory.max", "memory.current"),
+    };
     let number = |name: &str| -> Option<u64> {
         let text = read_to_string(folder.join(name)).ok()?;
         text.trim().parse().ok()
@@ -147,27 +132,16 @@ mod tests {
     fn a_group_has_its_limit_less_what_it_uses() {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text);
-        let names = ("memory.max", "memory.current");
         write("memory.max", "max\n").unwrap();
         write("memory.current", "3145728\n").unwrap();
-        assert_eq!(group_room(folder.path(), names), None);
+        assert_eq!(group_room(folder.path(), Version::Two), None);
         write("memory.max", "4194304\n").unwrap();
         write("memory.stat", "anon 5\ninactive_file 1048576\n").unwrap();
         let expected = Room {
             total_kib: 4096,
             free_kib: 2048,
         };
-        assert_eq!(group_room(folder.path(), names), Some(expected));
-    }
-
-    #[test]
-    fn groups_are_found_in_both_versions() {
-        let (two, _) = group_of("0::/user.slice/a").unwrap();
-        assert_eq!(two, Path::new("/sys/fs/cgroup/user.slice/a"));
-        let (one, _) = group_of("9:cpuacct,memory:/docker/x").unwrap();
-        assert_eq!(one, Path::new("/sys/fs/cgroup/memory/docker/x"));
-        assert_eq!(group_of("4:cpu:/x"), None);
-        assert_eq!(group_of("nonsense"), None);
+        assert_eq!(group_room(folder.path(), Version::Two), Some(expected));
     }
 
     #[test]
