@@ -318,7 +318,10 @@ pub const EXAM_MS: u64 = 6_000;
 /// Longest that another host waits for what it has found.
 pub const EXAM_ANSWER_MS: u64 = 7_500;
 
-/// Longest that a tool waits for what all have found.
+/// Longest that a tool waits for the daemon to say that it is there, when it wants to know what is wrong.
+pub const EXAM_HELLO_MS: u64 = 4_000;
+
+/// Longest that a tool takes from its beginning until it tells what all have found.
 pub const EXAM_CLIENT_MS: u64 = 9_000;
 
 /// Longest that ssh may take to show that it reaches a host.

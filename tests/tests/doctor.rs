@@ -1,7 +1,9 @@
 //! `pvm doctor` on one machine.
 
 use pvm_tests::Machine;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use std::time::Duration;
 
 fn report(machine: &Machine, arguments: &[&str]) -> (i32, Value) {
     let doctor = machine.pvm(&[&["doctor", "--json"], arguments].concat());
@@ -38,6 +40,9 @@ fn without_a_machine_this_host_is_looked_at_and_none_is_started() {
     );
     assert_eq!(doctor.err.lines().count(), 1, "{doctor:?}");
     assert!(doctor.text().starts_with("HOST "), "{doctor:?}");
+    let doctor = machine.pvm(&["doctor", "no-such-host.invalid"]);
+    let both = "only this host was looked at, and no-such-host.invalid through ssh";
+    assert!(doctor.err.contains(both), "{doctor:?}");
     assert!(machine.processes().is_empty());
 }
 
@@ -67,6 +72,22 @@ fn hosts_and_their_ways_are_shown() {
     assert_eq!(second["hosts"].as_array().unwrap().len(), 1);
     assert_eq!(second["hosts"][0]["index"], 2);
     assert_eq!(second["ways"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_daemon_that_is_stopped_is_told_of_in_time() {
+    let machine = Machine::with_hosts(1);
+    let daemons = machine.processes();
+    let [(pid, _)] = daemons[..] else {
+        panic!("{daemons:?}");
+    };
+    let signal = |signal| kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
+    signal(Signal::STOP);
+    let doctor = machine.pvm(&["doctor"]);
+    signal(Signal::CONT);
+    assert!(doctor.took < Duration::from_secs(10), "{doctor:?}");
+    assert_eq!(doctor.code, 125, "{doctor:?}");
+    assert!(doctor.err.contains("pgrep -a pvmd"), "{doctor:?}");
 }
 
 #[test]

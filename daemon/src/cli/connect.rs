@@ -3,6 +3,7 @@
 use super::exit::Exit;
 use super::failure;
 use super::run::waiting::{Waiting, Word};
+use pvm::limits::HELLO_DEADLINE_MS;
 use pvm::session::{self, DaemonOptions, Link, LinkError, hello_tool};
 use pvm::settings;
 use pvm::wire::control::{Failure, FailureCode, Welcome};
@@ -77,10 +78,18 @@ fn place() -> Result<(PathBuf, String), Trouble> {
 /// # Errors
 /// [`Trouble::NoMachine`] when none runs.
 pub fn existing() -> Result<Connection, Trouble> {
+    existing_within(Duration::from_millis(HELLO_DEADLINE_MS))
+}
+
+/// As [`existing`], with another limit for a daemon to say that it is there.
+///
+/// # Errors
+/// As [`existing`].
+pub fn existing_within(limit: Duration) -> Result<Connection, Trouble> {
     let (dir, name) = place()?;
     let mut trouble = None;
     for socket in session::sockets_of(&dir, &name) {
-        match Link::connect(&socket, hello_tool()) {
+        match Link::connect_within(&socket, hello_tool(), limit) {
             Ok((link, welcome, _)) => {
                 return Ok(Connection {
                     link,
@@ -234,7 +243,7 @@ fn idle() -> Result<Duration, Trouble> {
         .ok_or_else(|| Trouble::Other(bad()))
 }
 
-/// Does something that blocks, and says on stderr what it is when it takes long.
+/// Does something that blocks, and says on stderr what it is when it takes long; `quiet`: it does not.
 pub fn aloud<T: Send>(
     who: &'static str,
     quiet: bool,

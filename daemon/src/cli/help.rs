@@ -125,11 +125,13 @@ nobody listens; 'no way' is that the system here does not send there; '?' is tha
 has told nothing.
 
 The second table is how the hosts are: how far the clock is ahead of the one of the host that asks
-('<' is no further than can be told), CPUs that tasks may use (of those that are there), memory that is left, tasks that can be started, files that a task may open, memory that
-it may lock, whether jobs get control groups, the release of pvmd.
+('<' is no further than can be told), CPUs that tasks may use (of those that are there), memory that
+is left, tasks that can be started, files that a task may open, memory that it may lock, whether jobs
+get control groups, the release of pvmd.
 
-Then comes a line for each finding. A problem has to be dealt with; a note is good to know. A host that
-gives no answer does not keep the others: all is told within ten seconds.
+Then comes a line for each finding. A problem has to be dealt with; a note is good to know. A host
+that gives no answer does not keep the others: all is told within ten seconds, also what there was no
+time to try.
 
 Without a virtual machine this host alone is looked at, and hosts that are named, through ssh.
 

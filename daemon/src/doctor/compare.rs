@@ -1,7 +1,7 @@
 //! Hosts beside each other: clocks, releases, architectures, addresses, names.
 
 use super::{Finding, View, Weight};
-use crate::launch::fold::fold;
+use crate::ui::fold::fold;
 use crate::ui::text;
 use pvm::wire::control::{ClockReading, HostHealth};
 use std::collections::{BTreeMap, BTreeSet};

@@ -5,17 +5,15 @@
 //! - [`health`]: each host by itself
 //! - [`compare`]: hosts beside each other: clocks, releases, addresses, names
 //! - [`ways`]: who does not reach whom
-//! - [`outside`]: hosts that are not part of the virtual machine
 
 pub mod bounds;
 pub mod compare;
 pub mod health;
-pub mod outside;
 #[cfg(test)]
 mod tests;
 pub mod ways;
 
-use crate::launch::fold::fold;
+use crate::ui::fold::fold;
 use pvm::wire::control::{Examined, HostHealth, HostName};
 use std::collections::{BTreeMap, HashMap};
 
@@ -71,7 +69,7 @@ impl Finding {
     }
 
     /// Of some hosts together, which the sentence names.
-    fn about(
+    pub fn about(
         hosts: Vec<String>,
         id: &'static str,
         weight: Weight,

@@ -501,38 +501,3 @@ fn who_has_told_nothing_is_a_problem() {
     picture.examined[1].failure = None;
     assert_eq!(ids(&picture), ["!no-health"]);
 }
-
-mod outside_the_machine {
-    use super::super::{Weight, outside};
-    use crate::launch::spec::HostSpec;
-    use crate::launch::ssh::{Cause, Trouble};
-
-    #[test]
-    fn who_could_join_is_noted_and_who_could_not_is_a_problem() {
-        let hosts = ["a1", "a2", "b"].map(HostSpec::named);
-        let trouble = Trouble {
-            host: "b".into(),
-            user: None,
-            address: None,
-            cause: Cause::NoRoute,
-            why: "no route".into(),
-            next: "ping {host}".into(),
-        };
-        let joined = || Ok("pvmd runs here".to_owned());
-        let found = outside::findings(&hosts, &[joined(), joined(), Err(Box::new(trouble))]);
-        let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
-        assert_eq!(
-            lines,
-            [
-                "cannot start pvmd on b: no route [no-route]; ping b",
-                "a[1-2] could be part of the virtual machine: ssh gets there, and pvmd runs there; type: pvm add a[1-2]",
-            ]
-        );
-        assert_eq!(
-            (found[0].weight, found[0].id),
-            (Weight::Problem, "no-route")
-        );
-        assert_eq!(found[1].weight, Weight::Note);
-        assert!(outside::findings(&[], &[]).is_empty());
-    }
-}

@@ -1,7 +1,7 @@
 //! Who does not reach whom, and what hosts take each other's names for.
 
 use super::{Finding, View, Weight};
-use crate::launch::fold::fold;
+use crate::ui::fold::fold;
 use crate::ui::text;
 use pvm::wire::control::{Dial, DialEnd, HostHealth, HostWay};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -113,12 +113,12 @@ fn lonely(view: &View<'_>, all: &Ways, cut: &mut Ways) -> Vec<Finding> {
 fn late(view: &View<'_>, untried: &Ways) -> Option<Finding> {
     let from: BTreeSet<u32> = untried.keys().map(|(from, _)| *from).collect();
     let hosts: Vec<String> = from.into_iter().map(|host| view.name(host)).collect();
-    let what = format!("{} have not been tried", text::count(untried.len(), "way"));
+    let what = match untried.len() {
+        1 => "1 way has not been tried".to_owned(),
+        more => format!("{more} ways have not been tried"),
+    };
     let why = format!("there was no time for them on {}", fold(&hosts));
-    let next = format!(
-        "look at fewer hosts at a time: pvm doctor {}",
-        hosts.first()?
-    );
+    let next = fewer(hosts.first()?);
     let texts = [what, why, next];
     Some(Finding::about(hosts, "not-tried", Weight::Problem, texts))
 }
@@ -174,7 +174,7 @@ fn next(view: &View<'_>, (from, to): (u32, u32), way: &HostWay) -> String {
     let dial = best(way);
     let place = dial.and_then(address);
     let port = place.map_or(0, |place| place.port());
-    let ip = place.map_or_else(|| to.clone(), |place| place.ip().to_string());
+    let ip = place.map_or_else(|| text::word(&to).into_owned(), |it| it.ip().to_string());
     match dial.map(Dial::end) {
         None => format!("see the network of {to}, there: ip -brief addr"),
         Some(DialEnd::DialSilent) => format!(
@@ -186,9 +186,7 @@ fn next(view: &View<'_>, (from, to): (u32, u32), way: &HostWay) -> String {
         Some(DialEnd::DialUnreachable) => {
             format!("see the way that packets take, on {from}: ip route get {ip}")
         }
-        Some(DialEnd::DialBusy | DialEnd::DialUntried) => {
-            format!("look at fewer hosts at a time: pvm doctor {from}")
-        }
+        Some(DialEnd::DialBusy | DialEnd::DialUntried) => fewer(&from),
         Some(DialEnd::DialOtherMachine | DialEnd::DialOtherDaemon | DialEnd::DialOurselves) => {
             format!("see who has that address, on {from}: ip neigh show {ip}, ip -brief addr")
         }
@@ -198,6 +196,11 @@ fn next(view: &View<'_>, (from, to): (u32, u32), way: &HostWay) -> String {
             format!("see the log of pvmd on {to}, beside its socket")
         }
     }
+}
+
+fn fewer(host: &str) -> String {
+    let host = text::word(host);
+    format!("look at fewer hosts at a time: pvm doctor {host}")
 }
 
 /// What a name is taken for that does not lead to its host.
@@ -218,7 +221,7 @@ fn names(view: &View<'_>) -> Vec<Finding> {
         let name = view.name(host);
         let what = format!("on {} the name {name} {meant}", fold(&from));
         let why = "PVM goes by addresses, ssh and other programs may go by names";
-        let next = format!("see there: getent hosts {name}");
+        let next = format!("see there: getent hosts {}", text::word(&name));
         let texts = [what, why.to_owned(), next];
         Finding::about([from, vec![name]].concat(), "name", Weight::Note, texts)
     });

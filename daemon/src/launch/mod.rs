@@ -3,10 +3,8 @@
 //! - [`hostfile`]: host files of PVM and of MPI, and lists on command lines
 //! - [`spec`], [`names`]: one host as it was written; names, ranges, IPv6 addresses
 //! - [`problem`]: what can be wrong with them
-//! - [`fold`]: many names in few words, `node[3-17]`
 //! - [`ssh`]: starting a daemon on other hosts through the user's own ssh
 
-pub mod fold;
 pub mod hostfile;
 pub mod names;
 pub mod problem;

@@ -233,6 +233,7 @@ fn digits(text: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn names(word: &str) -> Vec<String> {
         entry(word).unwrap().names
@@ -310,5 +311,18 @@ mod tests {
             assert_eq!(entry(word), Err(Problem::TooMany), "{word}");
         }
         assert_eq!(names("n[1-65534]").len(), HOSTS_MAX);
+    }
+
+    proptest! {
+        #[test]
+        fn ranges_that_we_write_are_read_back(
+            names in proptest::collection::btree_set("(node|n0|x)[0-9]{0,3}(\\.lab)?", 1..40)
+        ) {
+            let written: Vec<String> = names.into_iter().collect();
+            let ranges = crate::ui::fold::ranges(&written);
+            let mut back: Vec<String> = ranges.iter().flat_map(|it| expand(it).unwrap()).collect();
+            back.sort();
+            prop_assert_eq!(back, written);
+        }
     }
 }

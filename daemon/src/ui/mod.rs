@@ -1,4 +1,5 @@
-//! How things are shown: durations, tables, colours.
+//! How things are shown: durations, tables, colours, many names in few words.
 
+pub mod fold;
 pub mod table;
 pub mod text;

@@ -1,5 +1,6 @@
 //! Small texts: durations, sizes, rank lists, other people's bytes.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// `0.3 s`, `12 s`, `2m05s`, `3h07m`, `2d04h`.
@@ -68,6 +69,15 @@ pub fn ranks(list: &mut [u32]) -> String {
     format!("{noun} {text}")
 }
 
+/// Text as one word of a command that is to be typed: quoted, if a shell would take it apart.
+pub fn word(text: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_.,:/@%+=".contains(c);
+    match !text.is_empty() && text.chars().all(is_plain) {
+        true => text.into(),
+        false => format!("'{}'", text.replace('\'', r"'\''")).into(),
+    }
+}
+
 /// Bytes of others made harmless for a terminal: control characters become `\x1b` and the like.
 pub fn harmless(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
@@ -112,6 +122,16 @@ mod tests {
         assert_eq!(ranks(&mut [5, 0, 3, 4, 2]), "ranks 0,2-5");
         let mut odd: Vec<u32> = (0..40).map(|n| n * 2).collect();
         assert_eq!(ranks(&mut odd), "ranks 0,2,4,6,8,10,12,14,...");
+    }
+
+    #[test]
+    fn words_for_a_shell() {
+        for plain in ["node3", "bob@a-b.lab,10.0.0.7:7711", "fe80::1%eth0"] {
+            assert_eq!(word(plain), plain);
+        }
+        assert_eq!(word("n[1-2]"), "'n[1-2]'");
+        assert_eq!(word("x; it's"), r"'x; it'\''s'");
+        assert_eq!(word(""), "''");
     }
 
     #[test]

@@ -185,7 +185,18 @@ impl Link {
         socket: &Path,
         hello: Hello,
     ) -> Result<(Link, Welcome, Vec<OwnedFd>), LinkError> {
-        let deadline = Duration::from_millis(HELLO_DEADLINE_MS);
+        Self::connect_within(socket, hello, Duration::from_millis(HELLO_DEADLINE_MS))
+    }
+
+    /// As [`Link::connect`], with another deadline.
+    ///
+    /// # Errors
+    /// As [`Link::connect`].
+    pub fn connect_within(
+        socket: &Path,
+        hello: Hello,
+        deadline: Duration,
+    ) -> Result<(Link, Welcome, Vec<OwnedFd>), LinkError> {
         let mut link = Link::over(dial(socket, deadline)?, socket)?;
         // A daemon that refuses may do so and close before it has read everything.
         let ticket = match link.start(to_daemon::Body::Hello(hello), &[]) {

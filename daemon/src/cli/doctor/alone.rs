@@ -9,11 +9,11 @@ use crate::host::health::{self, Known};
 use crate::host::{aside, facts, limits};
 use pvm::limits::EXAM_MS;
 use pvm::wire::control::{Examined, HostName};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Looks at this host, and at others through ssh.
-pub(super) fn look(wanted: &Wanted) -> Result<Report, Trouble> {
-    let outside = Looking::begin(wanted.clone());
+pub(super) fn look(wanted: &Wanted, until: Instant) -> Result<Report, Trouble> {
+    let outside = Looking::begin(wanted.clone(), until, false);
     let other = |error: &dyn std::fmt::Display| Trouble::Other(error.to_string());
     let known = Known {
         name: facts::host_name(),
@@ -34,6 +34,7 @@ pub(super) fn look(wanted: &Wanted) -> Result<Report, Trouble> {
             health::look(&known)
         }))
     });
+    runtime.shutdown_background();
     let picture = Picture {
         hosts: vec![HostName { index: 1, name }],
         examined: vec![Examined {

@@ -2,9 +2,8 @@
 
 use crate::cli::connect::{Status, Trouble, wait_for_word};
 use crate::cli::run::waiting::{Waiting, Word};
-use crate::launch::fold::fold;
+use crate::ui::fold::fold;
 use crate::ui::text;
-use pvm::limits::EXAM_CLIENT_MS;
 use pvm::session::{Link, LinkError};
 use pvm::wire::control::{Examined, Failure, FailureCode, HostName, from_daemon};
 use std::collections::BTreeMap;
@@ -12,12 +11,16 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 /// What each of the hosts finds, in their order.
-pub(super) fn gather(link: &mut Link, hosts: &[HostName]) -> Result<Vec<Examined>, Trouble> {
+pub(super) fn gather(
+    link: &mut Link,
+    hosts: &[HostName],
+    until: Instant,
+) -> Result<Vec<Examined>, Trouble> {
     let mut found = BTreeMap::new();
     let rewrite = std::io::stderr().is_terminal();
     let mut status = Status::new("pvm doctor", rewrite);
-    let until = Instant::now() + Duration::from_millis(EXAM_CLIENT_MS);
-    let mut waiting = Waiting::new(Instant::now(), missing(hosts, &found));
+    let begun = Instant::now();
+    let mut waiting = Waiting::new(begun, missing(hosts, &found));
     while hosts.iter().any(|host| !found.contains_key(&host.index)) {
         let now = Instant::now();
         if now >= until {
@@ -35,7 +38,12 @@ pub(super) fn gather(link: &mut Link, hosts: &[HostName]) -> Result<Vec<Examined
         }
     }
     status.clear();
-    let each = |host: &HostName| found.remove(&host.index).unwrap_or_else(|| late(host));
+    let waited = begun.elapsed();
+    let each = |host: &HostName| {
+        found
+            .remove(&host.index)
+            .unwrap_or_else(|| late(host, waited))
+    };
     Ok(hosts.iter().map(each).collect())
 }
 
@@ -59,11 +67,11 @@ fn missing(hosts: &[HostName], found: &BTreeMap<u32, Examined>) -> String {
     )
 }
 
-fn late(host: &HostName) -> Examined {
+fn late(host: &HostName, waited: Duration) -> Examined {
     let failure = Failure {
         code: FailureCode::FailureHostLost.into(),
         what: format!("asking {}", host.name),
-        why: format!("no answer for {} s", EXAM_CLIENT_MS / 1000),
+        why: format!("no answer for {}", text::duration(waited)),
         next: String::new(),
     };
     Examined {

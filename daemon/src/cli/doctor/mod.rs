@@ -1,13 +1,14 @@
 //! `pvm doctor`: what is wrong with the hosts and the ways between them.
 //!
 //! - `gather`: hearing what the hosts find; `alone`: without a virtual machine
-//! - `far`: hosts that are not part of it, through ssh
+//! - `far`: hosts that are not part of it, through ssh; `outside`: what that means
 //! - `show`, `json`: telling it, for people and for programs
 
 mod alone;
 mod far;
 mod gather;
 mod json;
+mod outside;
 mod show;
 
 use super::add::{self, Wanted};
@@ -16,8 +17,12 @@ use super::exit::Exit;
 use super::{low, say};
 use crate::doctor::{Finding, Picture, Weight, judge};
 use crate::launch::spec::HostSpec;
+use crate::ui::fold::fold;
 use crate::ui::table::Look;
+use pvm::limits::{EXAM_CLIENT_MS, EXAM_HELLO_MS};
 use pvm::wire::control::{Examine, Examining, from_daemon, to_daemon};
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// All that is told.
 struct Report {
@@ -40,17 +45,15 @@ pub fn main(typed: &low::Doctor, look: Look) -> Result<Exit, Trouble> {
             return Ok(Exit::Usage);
         }
     };
-    let report = match connect::existing() {
-        Ok(connection) => machine(connection, &wanted)?,
+    let until = Instant::now() + Duration::from_millis(EXAM_CLIENT_MS);
+    let report = match connect::existing_within(Duration::from_millis(EXAM_HELLO_MS)) {
+        Ok(connection) => machine(connection, &wanted, until)?,
         Err(Trouble::NoMachine(socket)) => {
+            let report = alone::look(&wanted, until)?;
             if !typed.json {
-                let line = format!(
-                    "no virtual machine is running (no daemon at {}): only this host was looked at",
-                    socket.display()
-                );
-                say::error("pvm doctor", &line);
+                say::error("pvm doctor", &no_machine(&socket, &wanted));
             }
-            alone::look(&wanted)?
+            report
         }
         Err(other) => return Err(other),
     };
@@ -82,19 +85,34 @@ impl Report {
     }
 }
 
-fn machine(mut connection: Connection, wanted: &Wanted) -> Result<Report, Trouble> {
+fn no_machine(socket: &Path, wanted: &Wanted) -> String {
+    let names: Vec<&str> = wanted.iter().map(|host| host.name.as_str()).collect();
+    let others = match names.is_empty() {
+        true => String::new(),
+        false => format!(", and {} through ssh", fold(&names)),
+    };
+    format!(
+        "no virtual machine is running (no daemon at {}): only this host was looked at{others}",
+        socket.display()
+    )
+}
+
+fn machine(mut connection: Connection, wanted: &Wanted, until: Instant) -> Result<Report, Trouble> {
     let examine = Examine {
         hosts: wanted.iter().map(|host| host.name.clone()).collect(),
     };
-    let answer = connection.link.call(to_daemon::Body::Examine(examine))?;
+    let link = &mut connection.link;
+    let asked = link.start(to_daemon::Body::Examine(examine), &[])?;
+    let left = until.saturating_duration_since(Instant::now());
+    let answer = link.wait(asked, left, "asking it to look")?;
     let from_daemon::Body::Examining(Examining { hosts, unknown }) = answer.body else {
         return Err(connect::nonsense());
     };
     let is_outside = |host: &&HostSpec| unknown.contains(&host.name);
     let outside: Wanted = wanted.iter().filter(is_outside).cloned().collect();
     // ssh takes its time at the same time.
-    let outside = far::Looking::begin(outside);
-    let examined = gather::gather(&mut connection.link, &hosts)?;
+    let outside = far::Looking::begin(outside, until, true);
+    let examined = gather::gather(link, &hosts, until)?;
     let picture = Picture { hosts, examined };
     Ok(Report::new(true, picture, outside.end()?))
 }

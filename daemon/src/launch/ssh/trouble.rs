@@ -1,6 +1,6 @@
 //! Why a host did not join: one cause, told so that hosts with the same can be told together.
 
-use super::super::fold::fold;
+use crate::ui::fold::fold;
 use pvm::wire::control::{Failure, FailureCode};
 use std::borrow::Borrow;
 
