@@ -153,7 +153,9 @@ fn run(plan: &Plan) -> Result<Outcome, Trouble> {
 }
 
 fn attempt(plan: &Plan, quiet: bool) -> Result<Outcome, Trouble> {
-    let request = connect::aloud("pvm run", quiet, "the programs to be read", || {
+    // Only programs that are to be copied are read.
+    let is_told = plan.stage && !quiet;
+    let request = connect::aloud("pvm run", !is_told, "the programs to be read", || {
         request::request(plan)
     });
     let request = request.map_err(|error| Trouble::Other(error.to_string()))?;
