@@ -4,9 +4,14 @@ mod common;
 
 use common::{Client, Daemon, command, launch, wait_for};
 use pvm::testing::LocalVm;
-use pvm::wire::control::{FailureCode, Halt, HostSlots, Placement, Run, StagedFile, to_daemon};
+use pvm::wire::control::{
+    FailureCode, Halt, HostSlots, Launch, Placement, Run, StagedFile, from_daemon, to_daemon,
+};
 use pvm_daemon::host::stage;
-use std::fs::{DirBuilder, create_dir, read_dir, remove_file, write};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs::{DirBuilder, File, create_dir, read_dir, remove_file, write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -36,6 +41,19 @@ impl Machine {
         stage::measure(&self.program()).unwrap()
     }
 
+    /// The same program, said to be somewhere else.
+    fn staged_at(&self, path: &Path) -> StagedFile {
+        StagedFile {
+            path: path.as_os_str().as_bytes().to_vec(),
+            ..self.staged()
+        }
+    }
+
+    fn signal(&self, host: usize, signal: Signal) {
+        let pid = self.vm.daemon_pids()[host - 1] as i32;
+        kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
+    }
+
     fn tool(&self) -> Client {
         Client::tool(self.vm.socket())
     }
@@ -53,11 +71,14 @@ impl Machine {
 
 /// Tasks on the second host.
 fn run(count: u32, staged: Option<StagedFile>) -> Run {
-    let mut launch = launch(count, NOWHERE, &["here"]);
+    run_on("2", launch(count, NOWHERE, &["here"]), staged)
+}
+
+fn run_on(host: &str, mut launch: Launch, staged: Option<StagedFile>) -> Run {
     launch.apps[0].staged = staged;
     launch.placement = Some(Placement {
         hosts: vec![HostSlots {
-            host: "2".into(),
+            host: host.into(),
             slots: 0,
         }],
         ..Placement::default()
@@ -143,6 +164,77 @@ fn what_does_not_arrive_as_it_was_announced_refuses_the_launch() {
     // Nothing of it stands in the way.
     let story = machine.tool().run(run(1, Some(well)));
     assert_eq!(story.stdout(0), "staged here\n");
+}
+
+#[test]
+fn what_has_no_end_is_not_read() {
+    let machine = Machine::new();
+    let pipe = machine.dir.path().join("pipe");
+    mknodat(CWD, &pipe, FileType::Fifo, Mode::from_raw_mode(0o700), 0).unwrap();
+    for path in [&pipe, Path::new("/dev/zero")] {
+        let staged = Some(machine.staged_at(path));
+        let refused = machine.tool().refusal(to_daemon::Body::Run(run(1, staged)));
+        assert!(refused.why.contains("the copy broke off"), "{refused:?}");
+    }
+    assert!(machine.files().is_empty());
+}
+
+#[test]
+fn jobs_offer_their_programs_apart_from_each_other() {
+    let machine = Machine::new();
+    let (mut first, mut second) = (machine.tool(), machine.tool());
+    machine.signal(2, Signal::STOP);
+    let waiting = to_daemon::Body::Run(run(1, Some(machine.staged())));
+    let ticket = first.link.start(waiting, &[]).unwrap();
+    // Another job has the same program, from another place, and comes to its end.
+    let elsewhere = machine.staged_at(Path::new("/no/such/file"));
+    let other = run_on("1", launch(1, "/bin/echo", &["done"]), Some(elsewhere));
+    let story = second.run(other);
+    machine.signal(2, Signal::CONT);
+    assert_eq!(story.stdout(0), "done\n");
+    let answer = first
+        .link
+        .wait(ticket, common::PATIENCE, "a start")
+        .unwrap();
+    let from_daemon::Body::JobStarted(started) = answer.body else {
+        panic!("{:?}", answer.body);
+    };
+    assert_eq!(first.follow(started).stdout(0), "staged here\n");
+}
+
+#[test]
+fn what_is_there_and_cannot_be_run_is_not_replaced() {
+    let machine = Machine::new();
+    machine.tool().run(run(1, Some(machine.staged())));
+    assert_eq!(machine.files().len(), 1);
+    let plain = machine.dir.path().join("plain");
+    write(&plain, "no program").unwrap();
+    let launch = launch(1, plain.to_str().unwrap(), &["here"]);
+    let run = run_on("2", launch, Some(machine.staged()));
+    let refused = machine.tool().refusal(to_daemon::Body::Run(run));
+    assert_eq!(refused.code(), FailureCode::FailureProgramNotExecutable);
+}
+
+#[test]
+fn a_daemon_that_is_halted_in_the_middle_of_a_copy_leaves_nothing() {
+    let machine = Machine::new();
+    // It has only holes, and more of them than can come soon.
+    File::create(machine.program())
+        .unwrap()
+        .set_len(900 << 20)
+        .unwrap();
+    let staged = StagedFile {
+        sha256: vec![7; 32],
+        size: 900 << 20,
+        path: machine.program().into_os_string().into_encoded_bytes(),
+    };
+    let mut tool = machine.tool();
+    let run = to_daemon::Body::Run(run(1, Some(staged)));
+    tool.link.start(run, &[]).unwrap();
+    wait_for(|| !machine.files().is_empty());
+    machine.signal(2, Signal::TERM);
+    wait_for(|| !machine.vm.sockets()[1].with_extension("lock").exists());
+    assert!(!machine.store().exists());
 }
 
 #[test]

@@ -332,13 +332,19 @@ pub const EXAM_DIALS_MAX: usize = 64;
 
 /// Questions of one kind to the system that may take for ever and are under way at a time, also when
 /// nobody waits for the answer any more.
-pub const EXAM_ASIDE_MAX: usize = 16;
+pub const ASIDE_MAX: usize = 16;
 
 /// Examinations of one host at a time.
 pub const EXAMS_MAX: usize = 4;
 
 /// Largest program that is copied to other hosts, in bytes.
 pub const STAGE_MAX: u64 = 1 << 30;
+
+/// Bytes of all programs that a host keeps for later launches.
+pub const STAGE_STORE_MAX: u64 = 4 << 30;
+
+/// Bytes that copied programs leave free where a daemon has its sockets and its log.
+pub const STAGE_FREE_MIN: u64 = 16 << 20;
 
 /// Longest that a host takes to get the programs of one launch: shorter than a launch waits for a host.
 pub const STAGE_DEADLINE_MS: u64 = 25_000;

@@ -87,7 +87,7 @@ fn refused(options: &str, why: &str) {
 
 #[test]
 fn a_full_disk_refuses_the_launch_with_one_line() {
-    refused("mode=700,size=64k", "No space left");
+    refused("mode=700,size=12m", "stay free");
 }
 
 #[test]

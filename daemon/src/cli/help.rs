@@ -35,7 +35,8 @@ added to tagged lines.
 
 --stage copies each program to the hosts that are to run it and do not find it: the file alone, no
 libraries, no data. It is kept there, in the runtime directory of pvmd (PVM_RUNTIME_DIR), for the next
-launch, until pvmd ends. Before it runs it is checked to be the same, by its SHA-256.
+launch, until pvmd ends or others need the room: 4 GiB for all. Before it runs it is checked to be the
+same, by its SHA-256.
 
 Signals: ^C (SIGINT), SIGTERM and SIGHUP end the tasks (SIGTERM, and SIGKILL two seconds later);
 the second one kills them at once. SIGQUIT, SIGUSR1, SIGUSR2, ^Z and SIGCONT are passed on to all

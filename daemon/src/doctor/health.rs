@@ -2,6 +2,7 @@
 
 use super::{Finding, View, Weight};
 use crate::ui::text;
+use pvm::limits::STAGE_FREE_MIN;
 use pvm::wire::control::{FileSystem, HostHealth, Limit, Room};
 
 /// Fewer tasks than this are few.
@@ -14,8 +15,8 @@ const LOCKED_LITTLE: u64 = 64 << 10;
 const MEMORY_LITTLE_KIB: u64 = 128 << 10;
 /// A smaller /dev/shm is one that container software gives when nobody has asked for more.
 const SHM_SMALL_KIB: u64 = 128 << 10;
-/// Less room than this for sockets, locks and a log is too little.
-const RUNTIME_LITTLE_KIB: u64 = 16 << 10;
+/// Less room than this for sockets, locks and a log is too little; programs that are copied leave it.
+const RUNTIME_LITTLE_KIB: u64 = STAGE_FREE_MIN >> 10;
 /// See [`RUNTIME_LITTLE_KIB`].
 const RUNTIME_FILES_FEW: u64 = 64;
 /// File systems that several hosts share: a socket there is not found again, a lock is not sure.

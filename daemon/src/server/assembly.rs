@@ -162,10 +162,7 @@ impl Hub {
             if !assembly.seats.iter().any(is_here) {
                 continue;
             }
-            match (
-                launch::prepare(app, launch, &self.store()),
-                &assembly.purpose,
-            ) {
+            match (launch::prepare(app, launch, &self.store), &assembly.purpose) {
                 (Ok(ready), _) => {
                     assembly.ready.insert(at, Rc::new(ready));
                 }

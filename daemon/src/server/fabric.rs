@@ -284,7 +284,8 @@ impl Fabric {
                 tokio::task::spawn_local(admit_host(self.clone(), admit, carrier));
             }
             Head::Fetch(fetch) => {
-                let path = hub.borrow().offered(&fetch.sha256);
+                let host = self.directory.of(from);
+                let path = host.and_then(|host| hub.borrow().offered(host, &fetch));
                 tokio::task::spawn_local(stage::serve(path, carrier));
             }
             Head::Relay(_) => {}

@@ -12,11 +12,11 @@ use super::relay::Relays;
 use super::request::GroupDesk;
 use super::route::Introductions;
 use super::shm::HostPage;
-use super::stage::Offers;
 use super::tasks::Task;
 use crate::cluster::mesh::MeshOptions;
 use crate::cluster::registry::{Command, HostFacts, HostId, Registry};
 use crate::cluster::trust::DaemonId;
+use crate::host::stage::store::Store;
 use crate::job::numbers::Numbers;
 use crate::job::watch::Watches;
 use prost::Message as _;
@@ -146,8 +146,8 @@ pub struct Hub {
     pub(super) place: Rc<ClusterPlace>,
     /// How many tasks have been spawned, for taking turns among the hosts.
     pub(super) turn: Cell<usize>,
-    /// Programs that other hosts may ask for.
-    pub(super) offers: Offers,
+    /// Programs that this host has got from others.
+    pub(super) store: Store,
     /// Examinations of this host that are under way.
     pub(super) exams: usize,
     last_client: u64,
@@ -162,6 +162,7 @@ impl Hub {
         place: Rc<ClusterPlace>,
         (page_fd, host_page): (OwnedFd, HostPage),
     ) -> Shared {
+        let store = Store::beside(&facts.socket);
         let hub = Rc::new_cyclic(|me| {
             RefCell::new(Hub {
                 me: me.clone(),
@@ -189,7 +190,7 @@ impl Hub {
                 deferred: Vec::new(),
                 place,
                 turn: Cell::new(0),
-                offers: Offers::default(),
+                store,
                 exams: 0,
                 last_client: 0,
                 last_job: 0,
@@ -312,6 +313,7 @@ impl Hub {
     /// Ends all jobs and then the daemon.
     pub fn halt(&mut self, asked: Option<Asked>, grace: Duration) {
         self.halting.get_or_insert_default().extend(asked);
+        self.store.close();
         let jobs: Vec<_> = self.jobs.keys().copied().collect();
         for job in jobs {
             self.drive(job, |life, now, out| {

@@ -5,6 +5,7 @@ use super::hub::{Asked, ClientId, Hub, Role};
 use super::outbox::Outbox;
 use super::part::Part;
 use super::remote::RemotePart;
+use super::stage::Programs;
 use super::stdio::{self, Feeder, Sink};
 use super::tasks::Origin;
 use crate::host::memory::OomCounter;
@@ -87,6 +88,8 @@ pub struct JobEntry {
     pub feeder: Option<Feeder>,
     /// The kernel's counters when the job began.
     pub oom: OomCounter,
+    /// Programs of its launch that are copied.
+    pub programs: Programs,
     /// Last number of an assembly.
     pub last_assembly: u64,
 }

@@ -3,8 +3,9 @@
 use super::failure::failure;
 use super::hub::{Asked, Hub};
 use super::jobs::{Batch, JobEntry, Template};
+use super::stage::Programs;
 use super::tasks::{CAPABILITY, Link, Origin, Task};
-use crate::host::stage::{self, Store};
+use crate::host::stage::{self, store::Store};
 use crate::host::{facts, program};
 use crate::job::life::{Job, Rules};
 use pvm::ids::{JobId, TaskId};
@@ -47,8 +48,8 @@ pub type Environment = BTreeMap<Vec<u8>, Vec<u8>>;
 /// What one task reads from.
 pub type Stdin = Rc<OwnedFd>;
 
-/// Checks one app and resolves its program and directory. A program that is not there may have been
-/// copied here.
+/// Checks one app and resolves its program and directory. In place of a program that is missing here,
+/// one that was copied here is taken.
 ///
 /// # Errors
 /// Why it cannot be started.
@@ -61,11 +62,14 @@ pub fn prepare(app: &App, launch: &Launch, store: &Store) -> Result<Ready, Failu
     let shown = String::from_utf8_lossy(&app.program);
     let environment = environment(&shown, launch, app)?;
     let found = program::find(path(&app.program).as_os_str(), &directory, &environment);
-    let found = found.or_else(|error| match staged(app, store) {
-        Some(path) => program::check(&path).map(|()| path),
-        None => Err(error),
-    });
-    let found = found.map_err(|error| error.failure(&shown))?;
+    let found = found.map_err(|error| error.failure(&shown));
+    let found = found.or_else(|why| match staged(app, store) {
+        Some(path) if is_missing(&why) => {
+            let checked = program::check(&path).map_err(|error| error.failure(&shown));
+            checked.map(|()| path)
+        }
+        _ => Err(why),
+    })?;
     let mut arguments = vec![app.program.clone()];
     arguments.extend(app.arguments.iter().cloned());
     check_sizes(&shown, &arguments, &environment)?;
@@ -78,8 +82,13 @@ pub fn prepare(app: &App, launch: &Launch, store: &Store) -> Result<Ready, Failu
     })
 }
 
+/// Whether a program is not there: what is there and cannot be run is not replaced by a copy.
+pub fn is_missing(failure: &Failure) -> bool {
+    failure.code() == FailureCode::FailureProgramNotFound
+}
+
 fn staged(app: &App, store: &Store) -> Option<PathBuf> {
-    store.find(&stage::checked(app.staged.as_ref()?).ok()?)
+    store.find(&stage::hash(app.staged.as_ref()?)?)
 }
 
 fn path(bytes: &[u8]) -> &Path {
@@ -164,6 +173,7 @@ pub fn entry(id: JobId, rules: Rules, template: Template, command: String) -> Jo
         batches: Vec::new(),
         feeder: None,
         oom: crate::host::memory::OomCounter::now(),
+        programs: Programs::default(),
     }
 }
 

@@ -167,7 +167,7 @@ fn serve_at(
         .enable_all()
         .build()?;
     let local = tokio::task::LocalSet::new();
-    local.block_on(&runtime, async {
+    let served = local.block_on(&runtime, async {
         let page = shm::host_page(facts.cpus).map_err(std::io::Error::other)?;
         let hub = Hub::new(facts, Rc::new(cluster_place(options, place)), page);
         if let Some(join) = &options.join {
@@ -194,7 +194,11 @@ fn serve_at(
         readiness.ready();
         server.serve().await;
         Ok(())
-    })
+    });
+    drop(local);
+    // What the system keeps waiting is not waited for.
+    runtime.shutdown_background();
+    served
 }
 
 struct Server<'a> {
@@ -290,6 +294,8 @@ impl Server<'_> {
 
     async fn say_goodbye(&mut self) {
         self.listener = None;
+        // First, or what arrives now would stay; and who is idle was not halted.
+        self.hub.borrow().store.close();
         self.place.leave();
         let (fabric, everywhere) = {
             let mut hub = self.hub.borrow_mut();

@@ -10,10 +10,10 @@ use super::jobs::JobEntry;
 use super::keepers;
 use super::launch::{self, Birth, Newcomer, Ready, no_resources};
 use super::request::{ADOPTED, Reply, malformed, no_such_job};
-use super::stage::{self as copying, Troubles, not_copied};
+use super::stage::{self as copying, Copied, not_copied};
 use super::tasks::{CAPABILITY, Origin};
 use crate::host::limits;
-use crate::host::stage::{self, Store};
+use crate::host::stage::{self, store::Store};
 use crate::job::life::Rules;
 use pvm::ids::{JobId, TaskId};
 use pvm::wire::control::{
@@ -122,30 +122,28 @@ impl Hub {
         if self.home_elsewhere(job) != Some(home) {
             return Err(malformed(PREPARING, "the job is not of the host that asks"));
         }
-        let missing = match prepare.adopt {
-            true => Vec::new(),
-            false => self.missing(&launch),
+        let mut copied = Copied {
+            held: self.hold_programs(&launch),
+            troubles: BTreeMap::new(),
         };
-        let place = self.hosts.place(home);
-        match (self.fabric.clone(), place) {
-            (Some(fabric), Some(place)) if !missing.is_empty() => {
-                let store = self.store();
+        let missing = self.missing(&launch);
+        let origin = self.hosts.place(home);
+        let origin = origin.map(|host| copying::Origin { host, job });
+        match (self.fabric.clone(), origin) {
+            (Some(fabric), Some(origin)) if !missing.is_empty() => {
+                let store = self.store.clone();
                 self.spawn(async move |hub| {
-                    let troubles = copying::fetch(fabric, place, &store, &missing).await;
+                    copied.troubles = copying::fetch(fabric, origin, &store, missing).await;
                     let hub = &mut *hub.borrow_mut();
                     // The host that has asked may be gone by now.
                     if hub.host_of_client(asked.client) == Some(home) {
-                        let reply = hub.prepare_with(asked, home, &prepare, &troubles);
+                        let reply = hub.prepare_with(asked, home, &prepare, copied);
                         hub.conclude(asked, reply);
                     }
                 });
                 Ok(None)
             }
-            _ => {
-                let troubles = Troubles::new();
-                self.prepare_with(asked, home, &prepare, &troubles)
-                    .map(Some)
-            }
+            _ => self.prepare_with(asked, home, &prepare, copied).map(Some),
         }
     }
 
@@ -155,11 +153,11 @@ impl Hub {
         asked: Asked,
         home: u16,
         prepare: &PreparePart,
-        troubles: &Troubles,
+        copied: Copied,
     ) -> Result<from_daemon::Body, Failure> {
         self.check_not_halting(PREPARING)?;
         let launch = prepare.launch.clone().unwrap_or_default();
-        let (job, store) = (JobId(prepare.job), self.store());
+        let job = JobId(prepare.job);
         let count: u64 = launch.apps.iter().map(|app| u64::from(app.count)).sum();
         let parent = TaskId::from_bits(prepare.parent);
         let mut results = Vec::with_capacity(count as usize);
@@ -167,7 +165,7 @@ impl Hub {
         for app in &launch.apps {
             let ready = match prepare.adopt {
                 true => None,
-                false => match ready(app, &launch, &store, troubles) {
+                false => match ready(app, &launch, &self.store, &copied) {
                     Ok(ready) => Some(Rc::new(ready)),
                     Err(failure) => {
                         results.extend((0..app.count).map(|_| failed(failure.clone())));
@@ -190,8 +188,12 @@ impl Hub {
         if !prepared.is_empty() {
             self.enter_part(job, home, asked, prepare, &launch)?;
         }
-        if let Some(part) = self.jobs.get_mut(&job).and_then(|e| e.part.as_mut()) {
+        if let Some(entry) = self.jobs.get_mut(&job)
+            && let Some(part) = &mut entry.part
+            && !prepared.is_empty()
+        {
             part.prepared.extend(prepared);
+            entry.programs.keep(copied.held);
         }
         Ok(from_daemon::Body::Spawned(Spawned { results }))
     }
@@ -335,10 +337,10 @@ impl Hub {
 }
 
 /// An app with its program, which may have been copied here; or why it has not.
-fn ready(app: &App, launch: &Launch, store: &Store, troubles: &Troubles) -> Result<Ready, Failure> {
-    let hash = app.staged.as_ref().and_then(|it| stage::checked(it).ok());
+fn ready(app: &App, launch: &Launch, store: &Store, copied: &Copied) -> Result<Ready, Failure> {
+    let hash = app.staged.as_ref().and_then(stage::hash);
     launch::prepare(app, launch, store).map_err(|failure| {
-        let why = hash.and_then(|hash| troubles.get(&hash));
+        let why = hash.and_then(|hash| copied.troubles.get(&hash));
         why.map_or(failure, |why| not_copied(app, why))
     })
 }

@@ -3,7 +3,7 @@
 //! The lock is held as long as the daemon lives; who holds it owns the socket's name. So a socket
 //! found by the holder of the lock is a dead daemon's, and of many starters exactly one wins.
 
-use crate::host::stage::Store;
+use crate::host::stage::store;
 use pvm::session::{PlaceError, runtime_dir, socket_path};
 use rustix::fs::{FlockOperation, flock, fstat, stat};
 use rustix::io::Errno;
@@ -75,7 +75,7 @@ impl Place {
                 .sign()
                 .map_err(|e| NoPlace::Io(place.lock_path.clone(), e))?;
             // Of a daemon that was killed.
-            Store::beside(&place.socket).clear();
+            store::clear(&place.socket);
             let listener = place
                 .listen()
                 .map_err(|e| NoPlace::Io(place.socket.clone(), e))?;
@@ -145,7 +145,7 @@ impl Place {
     /// Leaves nothing behind. The lock's name goes before the lock itself: see [`is_still`].
     pub fn leave(&self) {
         self.hide();
-        Store::beside(&self.socket).clear();
+        store::clear(&self.socket);
         let _ = std::fs::remove_file(&self.lock_path);
         // Fails when other daemons or a log are in it: as it should.
         let _ = std::fs::remove_dir(&self.directory);

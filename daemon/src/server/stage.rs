@@ -1,23 +1,29 @@
 //! Copying programs to hosts that do not have them: the host that is to start tasks asks the home of the
 //! job, over a stream of its own.
+//!
+//! The home gives a program to the hosts that the job has a part on, as long as there is the job. Who
+//! has got it keeps it for the next launch, and for certain while a job may start it. Files are read and
+//! written aside.
 
 use super::fabric::Fabric;
 use super::failure::failure;
 use super::hub::Hub;
+use super::launch;
 use super::line::Carrier;
 use crate::cluster::mesh::Head;
 use crate::cluster::mesh::proto::Fetch;
 use crate::cluster::registry::HostId;
-use crate::host::stage::{self, Hash, Store};
+use crate::host::aside;
+use crate::host::stage::store::{Held, Store};
+use crate::host::stage::{self, Hash, PIECE, Source, StageError};
 use pvm::ids::JobId;
-use pvm::limits::{NET_BATCH, STAGE_DEADLINE_MS};
-use pvm::wire::control::{App, Failure, FailureCode, Launch, StagedFile};
+use pvm::limits::STAGE_DEADLINE_MS;
+use pvm::wire::control::{App, Failure, FailureCode, Launch};
+use quinn::RecvStream;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::fs::File;
-use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -27,71 +33,100 @@ const DEADLINE: Duration = Duration::from_millis(STAGE_DEADLINE_MS);
 /// What is refused when there is no such program.
 const NOT_THERE: quinn::VarInt = quinn::VarInt::from_u32(1);
 
-/// Programs of jobs of this host that others may ask for.
+/// What a job has to do with programs that are copied.
 #[derive(Default)]
-pub struct Offers(BTreeMap<Hash, (JobId, PathBuf)>);
+pub struct Programs {
+    /// Those of this host that others may ask for.
+    offered: BTreeMap<Hash, PathBuf>,
+    /// Those that its tasks here may be started from.
+    held: BTreeMap<Hash, Held>,
+}
 
-/// Why programs could not be copied, by their hash.
-pub type Troubles = BTreeMap<Hash, String>;
-
-impl Hub {
-    /// Lets other hosts ask for the programs of a job, as long as there is the job.
-    pub(super) fn offer(&mut self, job: JobId, apps: &[App]) {
-        let jobs = &self.jobs;
-        self.offers.0.retain(|_, (job, _)| jobs.contains_key(job));
-        for staged in apps.iter().filter_map(|app| app.staged.as_ref()) {
-            if let Ok(hash) = stage::checked(staged) {
-                let path = Path::new(OsStr::from_bytes(&staged.path)).to_owned();
-                self.offers.0.insert(hash, (job, path));
-            }
+impl Programs {
+    /// Lets other hosts ask for those of a launch.
+    pub fn offer(&mut self, apps: &[App]) {
+        for (hash, app) in staged(apps) {
+            let path = app.staged.iter().map(|it| OsStr::from_bytes(&it.path));
+            self.offered.extend(path.map(|path| (hash, path.into())));
         }
     }
 
-    /// The file behind an offer.
-    pub(super) fn offered(&self, hash: &[u8]) -> Option<PathBuf> {
-        let hash: Hash = hash.try_into().ok()?;
-        let (job, path) = self.offers.0.get(&hash)?;
-        self.jobs.contains_key(job).then(|| path.clone())
+    /// Adds what is held for it.
+    pub fn keep(&mut self, held: BTreeMap<Hash, Held>) {
+        self.held.extend(held);
+    }
+}
+
+/// The apps of a launch whose programs may be copied.
+fn staged(apps: &[App]) -> impl Iterator<Item = (Hash, &App)> {
+    apps.iter()
+        .filter_map(|app| Some((stage::hash(app.staged.as_ref()?)?, app)))
+}
+
+/// Programs that are to be copied, with their sizes.
+pub type Wanted = BTreeMap<Hash, u64>;
+
+/// What came of copying the programs of a launch.
+pub struct Copied {
+    /// They stay.
+    pub held: BTreeMap<Hash, Held>,
+    /// Why some could not be copied.
+    pub troubles: BTreeMap<Hash, String>,
+}
+
+impl Hub {
+    /// The file that a host may have of a job's programs.
+    pub(super) fn offered(&self, host: HostId, fetch: &Fetch) -> Option<PathBuf> {
+        let entry = self.jobs.get(&JobId(fetch.job))?;
+        let hash: Hash = fetch.sha256.as_slice().try_into().ok()?;
+        let is_for = entry.parts.contains_key(&host.index);
+        entry
+            .programs
+            .offered
+            .get(&hash)
+            .filter(|_| is_for)
+            .cloned()
     }
 
-    /// Where programs are that this host has got from others.
-    pub(super) fn store(&self) -> Store {
-        Store::beside(&self.facts.socket)
+    /// What a launch may be started from stays.
+    pub(super) fn hold_programs(&self, launch: &Launch) -> BTreeMap<Hash, Held> {
+        let hold = |(hash, _)| (hash, self.store.hold(hash));
+        staged(&launch.apps).map(hold).collect()
     }
 
     /// Programs of a launch that are to be copied before tasks can be prepared.
-    pub(super) fn missing(&self, launch: &Launch) -> Vec<StagedFile> {
-        let store = self.store();
-        let mut missing: Vec<StagedFile> = Vec::new();
-        for app in &launch.apps {
-            let Some(staged) = &app.staged else { continue };
-            let is_known = missing.iter().any(|other| other.sha256 == staged.sha256);
-            let prepared = super::launch::prepare(app, launch, &store);
-            let is_missing = prepared
-                .is_err_and(|failure| failure.code() == FailureCode::FailureProgramNotFound);
-            if is_missing && !is_known {
-                missing.push(staged.clone());
-            }
-        }
+    pub(super) fn missing(&self, launch: &Launch) -> Wanted {
+        let is_missing = |app: &App| {
+            let prepared = launch::prepare(app, launch, &self.store);
+            prepared.is_err_and(|failure| launch::is_missing(&failure))
+        };
+        let missing = staged(&launch.apps).filter(|(_, app)| is_missing(app));
         missing
+            .filter_map(|(hash, app)| Some((hash, app.staged.as_ref()?.size)))
+            .collect()
     }
+}
+
+/// The host that has programs of a job.
+#[derive(Clone, Copy)]
+pub struct Origin {
+    /// It.
+    pub host: HostId,
+    /// The job.
+    pub job: JobId,
 }
 
 /// Gets programs from another host; those that could not be got, with the reason.
 pub async fn fetch(
     fabric: Rc<Fabric>,
-    host: HostId,
+    origin: Origin,
     store: &Store,
-    wanted: &[StagedFile],
-) -> Troubles {
-    let mut troubles = Troubles::new();
+    wanted: Wanted,
+) -> BTreeMap<Hash, String> {
+    let mut troubles = BTreeMap::new();
     let until = tokio::time::Instant::now() + DEADLINE;
-    for staged in wanted {
-        let hash = match stage::checked(staged) {
-            Ok(hash) => hash,
-            Err(_) => continue, // It is looked for in vain, which is told.
-        };
-        let fetched = fetch_one(&fabric, host, store, hash, staged.size);
+    for (hash, size) in wanted {
+        let fetched = fetch_one(&fabric, origin, store, (hash, size));
         let late = || format!("it takes longer than {} s", DEADLINE.as_secs());
         let fetched = tokio::time::timeout_at(until, fetched).await;
         if let Err(why) = fetched.unwrap_or_else(|_| Err(late())) {
@@ -103,60 +138,78 @@ pub async fn fetch(
 
 async fn fetch_one(
     fabric: &Fabric,
-    host: HostId,
+    origin: Origin,
     store: &Store,
-    hash: Hash,
-    size: u64,
+    (hash, size): (Hash, u64),
 ) -> Result<(), String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
-    let (daemon, addresses) = fabric.find(host).ok_or("the host that has it is gone")?;
+    let found = fabric.find(origin.host);
+    let (daemon, addresses) = found.ok_or("the host that has it is gone")?;
     let connected = fabric.mesh.connect(daemon, &addresses).await;
     connected.map_err(|error| text(&error))?;
     let head = Head::Fetch(Fetch {
         sha256: hash.to_vec(),
+        job: origin.job.0,
     });
     let opened = fabric.mesh.open_bi(daemon, head).await;
     let (_send, mut recv) = opened.map_err(|error| text(&error))?;
-    let mut arriving = store.begin(hash, size).map_err(|error| text(&error))?;
-    while let Some(piece) = recv
-        .read_chunk(NET_BATCH, true)
-        .await
-        .map_err(|error| format!("the copy broke off: {error}"))?
-    {
-        arriving.take(&piece.bytes).map_err(|error| text(&error))?;
+    let store = store.clone();
+    let mut arriving = files(move || store.begin(hash, size)).await?;
+    loop {
+        let piece = piece(&mut recv).await?;
+        if piece.is_empty() {
+            break;
+        }
+        arriving = files(move || arriving.take(&piece).map(|()| arriving)).await?;
     }
-    arriving.finish().map_err(|error| text(&error))?;
+    files(move || arriving.finish()).await?;
     Ok(())
+}
+
+/// The next piece of what comes; nothing more at the end.
+async fn piece(recv: &mut RecvStream) -> Result<Vec<u8>, String> {
+    let mut piece = vec![0; PIECE];
+    let mut len = 0;
+    while len < PIECE {
+        let read = recv.read(&mut piece[len..]).await;
+        match read.map_err(|error| format!("the copy broke off: {error}"))? {
+            Some(more) => len += more,
+            None => break,
+        }
+    }
+    piece.truncate(len);
+    Ok(piece)
+}
+
+/// Does something with files.
+async fn files<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StageError> + Send + 'static,
+) -> Result<T, String> {
+    let done = aside::ask(&aside::PROGRAMS, DEADLINE, work).await?;
+    done.map_err(|error| error.to_string())
 }
 
 /// Sends a file to who has asked for it; `None`: there is none.
 pub async fn serve(path: Option<PathBuf>, (mut send, _recv): Carrier) {
     let sending = async {
-        let mut file = path.and_then(|path| File::open(path).ok())?;
+        let path = path.ok_or("there is no such program")?;
+        let mut source = files(move || Source::open(&path)).await?;
         loop {
-            let (back, piece) = read(file).await?;
+            let (back, piece) = files(move || source.piece().map(|it| (source, it))).await?;
             if piece.is_empty() {
-                return send.finish().ok();
+                return send.finish().map_err(|error| error.to_string());
             }
-            file = back;
-            send.write_all(&piece).await.ok()?;
+            source = back;
+            let sent = send.write_all(&piece).await;
+            sent.map_err(|error| error.to_string())?;
         }
     };
-    if let Ok(None) | Err(_) = timeout(DEADLINE, sending).await {
+    let sent = timeout(DEADLINE, sending).await;
+    if let Err(why) = sent.unwrap_or_else(|_| Err("it takes too long".to_owned())) {
+        tracing::warn!("a program is not sent to another host: {why}");
         // It may be gone already.
         let _ = send.reset(NOT_THERE);
     }
-}
-
-/// The next piece of a file, read where it may take its time.
-async fn read(mut file: File) -> Option<(File, Vec<u8>)> {
-    let reading = tokio::task::spawn_blocking(move || {
-        let mut piece = vec![0; NET_BATCH];
-        let len = file.read(&mut piece).ok()?;
-        piece.truncate(len);
-        Some((file, piece))
-    });
-    reading.await.ok()?
 }
 
 /// That a program could not be copied here.

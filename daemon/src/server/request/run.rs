@@ -46,6 +46,7 @@ impl Hub {
         input: Input,
     ) -> Result<(), Failure> {
         let purpose = Purpose::Launch(Box::new(input));
+        let held = self.hold_programs(launch);
         let assembly = self.plan(None, launch, purpose)?;
         let job = self.next_job();
         let rules = Rules {
@@ -60,8 +61,9 @@ impl Hub {
         entry.lease = Some(asked.client);
         entry.launch = Some(asked);
         entry.keeper = Some(keepers::start(self, job).map_err(|e| no_resources(1, &e))?);
+        entry.programs.keep(held);
+        entry.programs.offer(&launch.apps);
         self.jobs.insert(job, entry);
-        self.offer(job, &launch.apps);
         self.assemble(job, assembly, launch);
         self.changed.notify_one();
         Ok(())
