@@ -119,6 +119,9 @@ pub const HOST_TEXT_MAX: usize = 512;
 /// Most addresses of one host.
 pub const HOST_ADDRESSES_MAX: usize = 64;
 
+/// Longest address as text, with a port and the number of an interface, in bytes.
+pub const ADDRESS_TEXT_MAX: usize = 64;
+
 /// Longest reason why a host is lost that is kept, in bytes.
 pub const REASON_MAX: usize = 1024;
 
@@ -326,6 +329,9 @@ pub const EXAM_CLIENT_MS: u64 = 9_000;
 
 /// Longest that ssh may take to show that it reaches a host.
 pub const EXAM_SSH_MS: u64 = 8_000;
+
+/// Other hosts that one host tries in an examination.
+pub const EXAM_TARGETS_MAX: usize = 128;
 
 /// Addresses that one examination dials at a time.
 pub const EXAM_DIALS_MAX: usize = 64;

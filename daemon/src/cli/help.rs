@@ -118,7 +118,8 @@ Examples:
   pvm doctor node9                not part of the virtual machine: does ssh get there, does pvmd run
   pvm doctor --json
 
-Each host connects to every address of every other one, anew, and looks up its name. The first table
+Each host connects to every address of every other one, anew, and looks up its name; where there are
+more than 128 others, it does so with 128 of them, and each is tried by as many. The first table
 has a row for each host that was asked and a column for each that it has tried: the time of a question
 and its answer when they are connected, or what came of it. 'silent' is no answer, as from a host that
 is off or a firewall that drops; 'rejected' is an answer of the system there, or of a firewall, that

@@ -1,22 +1,30 @@
-//! What another host says of itself, brought within bounds before anybody believes it.
+//! What hosts say of themselves, brought within bounds before anybody believes it: it fits into a frame
+//! then, whatever it is.
 
-use pvm::limits::{ADDRESSES_MAX, HOST_ADDRESSES_MAX, HOST_TEXT_MAX, HOSTS_MAX, REASON_MAX};
+use pvm::limits::{
+    ADDRESS_TEXT_MAX, ADDRESSES_MAX, EXAM_TARGETS_MAX, HOST_ADDRESSES_MAX, HOST_TEXT_MAX,
+    REASON_MAX,
+};
 use pvm::wire::control::{ClockReading, Examined, FileSystem, HostHealth, HostWay};
 
-/// Within bounds: what is too long is cut, what is too much left out. What only the daemon that asks
-/// can know is taken away.
-pub fn within(mut found: Examined) -> Examined {
+/// What another host says: within bounds, and without what only the daemon that asks can know.
+pub fn of_another(mut found: Examined) -> Examined {
     found.failure = None;
-    if let Some(health) = &mut found.health {
-        bound_health(health);
-    }
-    found.ways.truncate(HOSTS_MAX);
-    found.ways.iter_mut().for_each(bound_way);
     found.clock = found.clock.map(|clock| ClockReading {
         ahead_us: 0,
         doubt_us: u64::MAX,
         ..clock
     });
+    within(found)
+}
+
+/// Within bounds: what is too long is cut, what is too much left out.
+pub fn within(mut found: Examined) -> Examined {
+    if let Some(health) = &mut found.health {
+        bound_health(health);
+    }
+    found.ways.truncate(EXAM_TARGETS_MAX);
+    found.ways.iter_mut().for_each(bound_way);
     found
 }
 
@@ -28,7 +36,7 @@ fn bound_health(health: &mut HostHealth) {
     cut(&mut health.tasks_bound, REASON_MAX);
     cut(&mut health.tasks_next, REASON_MAX);
     cut(&mut health.no_shared_memory, REASON_MAX);
-    cut_all(&mut health.addresses, HOST_ADDRESSES_MAX);
+    cut_addresses(&mut health.addresses);
     let systems = [&mut health.shm, &mut health.runtime_dir];
     systems.into_iter().flatten().for_each(bound_file_system);
 }
@@ -42,18 +50,19 @@ fn bound_way(way: &mut HostWay) {
     cut(&mut way.name, HOST_TEXT_MAX);
     if let Some(lookup) = &mut way.lookup {
         cut(&mut lookup.trouble, REASON_MAX);
-        cut_all(&mut lookup.addresses, HOST_ADDRESSES_MAX);
+        cut_addresses(&mut lookup.addresses);
     }
     way.dials.truncate(ADDRESSES_MAX);
     for dial in &mut way.dials {
-        cut(&mut dial.address, HOST_TEXT_MAX);
+        cut(&mut dial.address, ADDRESS_TEXT_MAX);
         cut(&mut dial.why, REASON_MAX);
     }
 }
 
-fn cut_all(texts: &mut Vec<String>, count: usize) {
-    texts.truncate(count);
-    texts.iter_mut().for_each(|text| cut(text, HOST_TEXT_MAX));
+fn cut_addresses(addresses: &mut Vec<String>) {
+    addresses.truncate(HOST_ADDRESSES_MAX);
+    let each = addresses.iter_mut();
+    each.for_each(|address| cut(address, ADDRESS_TEXT_MAX));
 }
 
 fn cut(text: &mut String, len: usize) {
@@ -77,6 +86,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use prost::Message;
+    use pvm::limits::CONTROL_FRAME_MAX;
     use pvm::wire::control::{Dial, Failure, NameLookup};
 
     fn clock(heard_us: u64, answered_us: u64) -> ClockReading {
@@ -110,12 +120,12 @@ mod tests {
     }
 
     #[test]
-    fn too_much_is_cut() {
-        let long = "ä".repeat(100_000);
+    fn too_much_is_cut_until_it_fits_into_a_frame() {
+        let long = "ä".repeat(REASON_MAX);
         let way = HostWay {
             name: long.clone(),
             lookup: Some(NameLookup {
-                addresses: vec![long.clone(); 1000],
+                addresses: vec![long.clone(); 100],
                 trouble: long.clone(),
             }),
             dials: vec![
@@ -128,27 +138,29 @@ mod tests {
             ],
             ..HostWay::default()
         };
-        let found = within(Examined {
+        let found = of_another(Examined {
             failure: Some(Failure::default()),
             health: Some(Box::new(HostHealth {
                 name: long.clone(),
-                addresses: vec![long.clone(); 1000],
+                addresses: vec![long.clone(); 100],
                 runtime_dir: Some(FileSystem {
                     path: long,
                     ..FileSystem::default()
                 }),
                 ..HostHealth::default()
             })),
-            ways: vec![way; 3],
+            ways: vec![way; 200],
             clock: Some(ClockReading {
                 ahead_us: 77,
                 ..ClockReading::default()
             }),
             ..Examined::default()
         });
-        let largest = (3 * ADDRESSES_MAX + 5) * (HOST_TEXT_MAX + REASON_MAX)
-            + 4 * HOST_ADDRESSES_MAX * (HOST_TEXT_MAX + 8);
-        assert!(found.encoded_len() < largest, "{}", found.encoded_len());
+        let (len, largest) = (found.encoded_len(), CONTROL_FRAME_MAX / 4);
+        assert!(
+            found.ways.len() == EXAM_TARGETS_MAX && len < largest,
+            "{len}"
+        );
         assert_eq!(found.failure, None);
         assert_eq!(found.clock.unwrap().ahead_us, 0);
     }
@@ -161,11 +173,11 @@ mod tests {
             heard in any::<u64>(),
         ) {
             if let Ok(found) = Examined::decode(&bytes[..]) {
-                let mut found = within(found);
+                let mut found = of_another(found);
                 if let Some(clock) = &mut found.clock {
                     compare(clock, asked, heard);
                 }
-                prop_assert!(found.ways.len() <= HOSTS_MAX);
+                prop_assert!(found.ways.len() <= EXAM_TARGETS_MAX);
                 let name = pvm::wire::control::HostName { index: found.host, name: "x".into() };
                 crate::doctor::judge(&crate::doctor::Picture {
                     hosts: vec![name],

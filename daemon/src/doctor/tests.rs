@@ -404,6 +404,29 @@ fn ways_that_were_not_tried_are_counted() {
 }
 
 #[test]
+fn a_way_alone_is_not_many() {
+    let mut picture = picture(2);
+    picture.cut(1, 2, DialEnd::DialUntried, "no time");
+    let line = &told(&picture)[0].1;
+    assert!(line.starts_with("1 way has not been tried: "), "{line}");
+}
+
+#[test]
+fn ways_that_nobody_was_to_try_are_noted() {
+    let mut picture = picture(4);
+    for host in [0, 1, 3] {
+        picture.examined[host].left_out = 7;
+    }
+    let told = told(&picture);
+    assert_eq!(told.len(), 1, "{told:?}");
+    let (id, line) = &told[0];
+    assert!(
+        id == "left-out" && line.starts_with("n[1-2,4] have tried the ways to 128 others each"),
+        "{told:?}"
+    );
+}
+
+#[test]
 fn one_address_that_answers_is_enough_and_loopback_is_none() {
     let mut picture = picture(2);
     let way = picture.way(1, 2);

@@ -3,6 +3,7 @@
 use super::{Finding, View, Weight};
 use crate::ui::fold::fold;
 use crate::ui::text;
+use pvm::limits::EXAM_TARGETS_MAX;
 use pvm::wire::control::{Dial, DialEnd, HostHealth, HostWay};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
@@ -49,6 +50,7 @@ pub(super) fn findings(view: &View<'_>) -> Vec<Finding> {
     let mut found = lonely(view, &all, &mut cut);
     found.extend(pairs(view, &cut));
     found.extend(late(view, &untried));
+    found.extend(left_out(view));
     found.extend(names(view));
     found
 }
@@ -196,6 +198,21 @@ fn next(view: &View<'_>, (from, to): (u32, u32), way: &HostWay) -> String {
             format!("see the log of pvmd on {to}, beside its socket")
         }
     }
+}
+
+/// Ways that nobody was to try.
+fn left_out(view: &View<'_>) -> Option<Finding> {
+    let told = view.picture.examined.iter();
+    let from = told.filter(|it| it.left_out > 0);
+    let hosts: Vec<String> = from.map(|it| view.name(it.host)).collect();
+    let what = format!(
+        "{} have tried the ways to {EXAM_TARGETS_MAX} others each, not to all",
+        fold(&hosts)
+    );
+    let why = "there are too many; each host is tried by as many others".to_owned();
+    let texts = [what, why, String::new()];
+    let finding = || Finding::about(hosts.clone(), "left-out", Weight::Note, texts);
+    (!hosts.is_empty()).then(finding)
 }
 
 fn fewer(host: &str) -> String {

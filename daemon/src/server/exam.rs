@@ -2,13 +2,16 @@
 //!
 //! A host begins with the one after it, so that not all of them call the same daemon at once.
 
-use crate::cluster::mesh::{AddressError, Mesh, Probed};
+use crate::cluster::mesh::{AddressError, Mesh, Probed, Prober};
 use crate::cluster::trust::DaemonId;
 use crate::doctor::ways;
 use crate::host::health::{self, Known};
 use crate::host::{aside, lookup};
-use pvm::limits::{ADDRESSES_MAX, EXAM_DIAL_MS, EXAM_DIALS_MAX, EXAM_MS, EXAM_NAME_MS};
+use pvm::limits::{
+    ADDRESSES_MAX, EXAM_DIAL_MS, EXAM_DIALS_MAX, EXAM_MS, EXAM_NAME_MS, EXAM_TARGETS_MAX,
+};
 use pvm::wire::control::{Dial, DialEnd, Examined, HostHealth, HostWay, NameLookup};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,12 +35,20 @@ pub struct Target {
     pub addresses: Vec<SocketAddr>,
 }
 
+/// Of the other hosts those whose turn it is to be tried, beginning with the one after `me`, and how many
+/// are left out: among very many each host tries some, so that each is tried by some.
+pub fn in_turn<T>(me: u16, others: &BTreeMap<u16, T>) -> (impl Iterator<Item = &T>, usize) {
+    let all = others.range(me..).chain(others.range(..me));
+    let left_out = others.len().saturating_sub(EXAM_TARGETS_MAX);
+    (all.map(|(_, other)| other).take(EXAM_TARGETS_MAX), left_out)
+}
+
 /// Looks; whose host it is, and its clock, are the caller's to fill in.
 pub async fn exam(known: Known, mesh: Option<Mesh>, targets: Vec<Target>) -> Examined {
     let until = Instant::now() + WHOLE;
     let ways = async {
         match &mesh {
-            Some(mesh) => ways(mesh, &targets, until).await,
+            Some(mesh) => ways(&mesh.prober(), &targets, until).await,
             None => Vec::new(),
         }
     };
@@ -57,11 +68,11 @@ async fn health(known: Known, until: Instant) -> Option<HostHealth> {
     looked.ok()
 }
 
-async fn ways(mesh: &Mesh, targets: &[Target], until: Instant) -> Vec<HostWay> {
+async fn ways(prober: &Prober, targets: &[Target], until: Instant) -> Vec<HostWay> {
     let dials = async {
-        let mut dials = dials(mesh, targets, until).await;
+        let mut dials = dials(prober, targets, until).await;
         // Those that there is no time for keep what they have.
-        let _ = timeout_at(until, again(mesh, targets, &mut dials)).await;
+        let _ = timeout_at(until, again(prober, targets, &mut dials)).await;
         dials
     };
     let (lookups, dials) = tokio::join!(lookups(targets, until), dials);
@@ -103,7 +114,7 @@ async fn lookups(targets: &[Target], until: Instant) -> Vec<NameLookup> {
     all
 }
 
-async fn dials(mesh: &Mesh, targets: &[Target], until: Instant) -> Vec<Vec<Dial>> {
+async fn dials(prober: &Prober, targets: &[Target], until: Instant) -> Vec<Vec<Dial>> {
     let places = Arc::new(Semaphore::new(EXAM_DIALS_MAX));
     let mut running = JoinSet::new();
     let dialled = |target: &Target| target.addresses.len().min(ADDRESSES_MAX);
@@ -116,11 +127,11 @@ async fn dials(mesh: &Mesh, targets: &[Target], until: Instant) -> Vec<Vec<Dial>
     for which in 0..ADDRESSES_MAX {
         let tried = targets.iter().enumerate();
         for (at, target) in tried.filter(|(_, target)| which < dialled(target)) {
-            let (mesh, places) = (mesh.clone(), places.clone());
+            let (prober, places) = (prober.clone(), places.clone());
             let (daemon, address) = (target.daemon, target.addresses[which]);
             running.spawn(async move {
                 let _place = places.acquire().await;
-                (at, which, mesh.probe(daemon, address, DIAL).await)
+                (at, which, prober.probe(daemon, address, DIAL).await)
             });
         }
     }
@@ -144,7 +155,7 @@ async fn dials(mesh: &Mesh, targets: &[Target], until: Instant) -> Vec<Vec<Dial>
 
 /// Tries once more the address of each host that was fastest, one after the other: the many dials at a
 /// time have kept the daemons busy, which is no time of the network.
-async fn again(mesh: &Mesh, targets: &[Target], dials: &mut [Vec<Dial>]) {
+async fn again(prober: &Prober, targets: &[Target], dials: &mut [Vec<Dial>]) {
     for (target, dials) in targets.iter().zip(dials) {
         let answered = dials.iter_mut().filter(|dial| ways::is_answer(dial));
         let Some(fastest) = answered.min_by_key(|dial| dial.answer_us) else {
@@ -154,7 +165,7 @@ async fn again(mesh: &Mesh, targets: &[Target], dials: &mut [Vec<Dial>]) {
             continue;
         };
         // That it has answered before counts, whatever comes of it now.
-        if let Ok(probed) = mesh.probe(target.daemon, address, DIAL).await {
+        if let Ok(probed) = prober.probe(target.daemon, address, DIAL).await {
             let (connect_us, answer_us) = times(probed);
             fastest.connect_us = fastest.connect_us.min(connect_us);
             fastest.answer_us = fastest.answer_us.min(answer_us);
@@ -198,5 +209,30 @@ fn end(error: &AddressError) -> DialEnd {
         AddressError::Version(_) => DialEnd::DialVersion,
         AddressError::OutOfTime => DialEnd::DialClock,
         _ => DialEnd::DialFailed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn among_many_hosts_each_is_tried_by_as_many() {
+        let count = EXAM_TARGETS_MAX as u16 + 50;
+        let mut tried = vec![0; usize::from(count)];
+        for me in 0..count {
+            let others = (0..count).filter(|other| *other != me);
+            let others: BTreeMap<u16, u16> = others.map(|other| (other, other)).collect();
+            let (targets, left_out) = in_turn(me, &others);
+            targets.for_each(|host| tried[usize::from(*host)] += 1);
+            assert_eq!(left_out, 49);
+        }
+        assert!(tried.iter().all(|by| *by == EXAM_TARGETS_MAX), "{tried:?}");
+        let few = BTreeMap::from([(1, 'a'), (3, 'c')]);
+        let (targets, left_out) = in_turn(2, &few);
+        assert_eq!(
+            (targets.collect::<String>(), left_out),
+            ("ca".to_owned(), 0)
+        );
     }
 }

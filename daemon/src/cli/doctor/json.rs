@@ -38,6 +38,7 @@ fn host(view: &View<'_>, examined: &Examined) -> Value {
         "host": view.name(examined.host),
         "index": examined.host,
         "answered": examined.failure.is_none(),
+        "ways_left_out": examined.left_out,
         "clock_ahead_us": clock.map(|clock| clock.ahead_us),
         "clock_doubt_us": clock.map(|clock| clock.doubt_us),
         "health": examined.health.as_deref().map(health),

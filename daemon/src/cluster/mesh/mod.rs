@@ -38,7 +38,7 @@ mod tests;
 
 pub use error::{AddressError, ConnectError, LostReason, OpenError, StreamError, Wanted};
 pub use join::{JoinError, Joined, join};
-pub use probe::Probed;
+pub use probe::{Probed, Prober};
 pub use proto::stream_head::Kind as Head;
 pub use proto::{Control, Relay, Rpc};
 
@@ -230,18 +230,9 @@ impl Mesh {
         dial::connect_seed(&self.0, addresses).await
     }
 
-    /// Tries one address of a daemon, whether or not it is connected, for at most `limit`. Nothing
-    /// is left of it.
-    ///
-    /// # Errors
-    /// When the address does not lead to it.
-    pub async fn probe(
-        &self,
-        id: DaemonId,
-        address: SocketAddr,
-        limit: Duration,
-    ) -> Result<Probed, AddressError> {
-        probe::probe(&self.0, id, address, limit).await
+    /// For trying addresses of daemons; those of this host are looked for once.
+    pub fn prober(&self) -> Prober {
+        Prober::new(self.0.clone())
     }
 
     /// Opens a stream in both directions to a daemon that is connected. The other side sees it with

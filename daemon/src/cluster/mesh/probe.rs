@@ -6,6 +6,7 @@ use super::error::{AddressError, CloseCode, Wanted};
 use super::{Shared, dial, knock};
 use crate::cluster::trust::DaemonId;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
@@ -18,16 +19,43 @@ pub struct Probed {
     pub answer: Duration,
 }
 
-/// Tries an address for at most `limit`.
-pub(super) async fn probe(
+/// Tries addresses.
+#[derive(Clone)]
+pub struct Prober {
+    mesh: Shared,
+    own: Arc<[SocketAddr]>,
+}
+
+impl Prober {
+    pub(super) fn new(mesh: Shared) -> Self {
+        let own = mesh.own_addresses().into();
+        Self { mesh, own }
+    }
+
+    /// Tries one address of a daemon, whether or not it is connected, for at most `limit`. Nothing is
+    /// left of it.
+    ///
+    /// # Errors
+    /// When the address does not lead to it.
+    pub async fn probe(
+        &self,
+        id: DaemonId,
+        address: SocketAddr,
+        limit: Duration,
+    ) -> Result<Probed, AddressError> {
+        match self.own.contains(&address) {
+            true => Err(AddressError::Ourselves),
+            false => probe(&self.mesh, id, address, limit).await,
+        }
+    }
+}
+
+async fn probe(
     mesh: &Shared,
     id: DaemonId,
     address: SocketAddr,
     limit: Duration,
 ) -> Result<Probed, AddressError> {
-    if mesh.own_addresses().contains(&address) {
-        return Err(AddressError::Ourselves);
-    }
     let silence = AddressError::NoAnswer(limit.as_millis() as u64);
     let tried = async {
         let refusal = knock::refusal(address);

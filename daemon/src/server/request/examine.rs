@@ -84,7 +84,7 @@ impl Hub {
         self.ask_host_within(host, body, ANSWER, move |hub, result| {
             let found = result.and_then(|body| match body {
                 from_daemon::Body::Examined(found) => {
-                    let mut found = bounds::within(found);
+                    let mut found = bounds::of_another(found);
                     if let Some(clock) = &mut found.clock {
                         bounds::compare(clock, asked_us, now_us());
                     }
@@ -103,12 +103,14 @@ impl Hub {
         }
         self.exams += 1;
         let heard_us = now_us();
-        let (known, targets) = (self.known_of_here(), self.exam_targets());
+        let known = self.known_of_here();
+        let (targets, left_out) = self.exam_targets();
         let mesh = self.fabric.as_ref().map(|fabric| fabric.mesh.clone());
         let me = self.hosts.me.index;
         self.spawn(async move |hub| {
-            let mut found = exam::exam(known, mesh, targets).await;
+            let mut found = bounds::within(exam::exam(known, mesh, targets).await);
             found.host = me.into();
+            found.left_out = left_out as u32;
             found.clock = Some(ClockReading {
                 heard_us,
                 answered_us: now_us(),
@@ -131,14 +133,12 @@ impl Hub {
         }
     }
 
-    /// The other hosts, beginning with the one after this.
-    fn exam_targets(&self) -> Vec<Target> {
+    /// Other hosts that are to be tried, and how many are not.
+    fn exam_targets(&self) -> (Vec<Target>, usize) {
         let Some(fabric) = &self.fabric else {
-            return Vec::new();
+            return (Vec::new(), 0);
         };
-        let me = self.hosts.me.index;
-        let others = &self.hosts.others;
-        let in_turn = others.range(me..).chain(others.range(..me));
+        let (others, left_out) = exam::in_turn(self.hosts.me.index, &self.hosts.others);
         let target = |other: &crate::server::hosts::Other| {
             let (daemon, addresses) = fabric.find(other.id)?;
             Some(Target {
@@ -148,7 +148,7 @@ impl Hub {
                 addresses,
             })
         };
-        in_turn.filter_map(|(_, other)| target(other)).collect()
+        (others.filter_map(target).collect(), left_out)
     }
 }
 

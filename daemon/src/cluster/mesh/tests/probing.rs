@@ -11,7 +11,11 @@ const LIMIT: Duration = Duration::from_secs(10);
 async fn an_answer_is_timed_and_leaves_nothing() {
     let (mut one, mut two) = (Daemon::new(1), Daemon::new(2));
     for _ in 0..3 {
-        let probed = one.mesh.probe(two.id(), two.address(), LIMIT).await;
+        let probed = one
+            .mesh
+            .prober()
+            .probe(two.id(), two.address(), LIMIT)
+            .await;
         let probed = probed.unwrap();
         assert!(!probed.connect.is_zero() && !probed.answer.is_zero());
     }
@@ -26,7 +30,11 @@ async fn an_answer_is_timed_and_leaves_nothing() {
 #[tokio::test]
 async fn a_connection_that_is_there_stays() {
     let (mut one, mut two) = pair().await;
-    let probed = one.mesh.probe(two.id(), two.address(), LIMIT).await;
+    let probed = one
+        .mesh
+        .prober()
+        .probe(two.id(), two.address(), LIMIT)
+        .await;
     probed.unwrap();
     let again = one.mesh.connect(two.id(), &[]).await.unwrap();
     assert_eq!(again.id, two.id());
@@ -37,7 +45,8 @@ async fn a_connection_that_is_there_stays() {
 async fn what_is_wrong_is_said() {
     let (one, two) = (Daemon::new(1), Daemon::new(2));
     let other = Daemon::of(trust(OURS + 1, 3), SystemTime::now());
-    let probe = |id, address| one.mesh.probe(id, address, LIMIT);
+    let prober = one.mesh.prober();
+    let probe = |id, address| prober.probe(id, address, LIMIT);
     let own = probe(two.id(), one.address()).await;
     assert_eq!(own, Err(AddressError::Ourselves));
     let mistaken = probe(DaemonId(9), two.address()).await;
@@ -61,7 +70,7 @@ async fn silence_has_its_time_and_no_more() {
     for limit_ms in [300, PEER_SILENCE_MS + 300] {
         let limit = Duration::from_millis(limit_ms);
         let begun = std::time::Instant::now();
-        let silent = one.mesh.probe(DaemonId(2), address, limit).await;
+        let silent = one.mesh.prober().probe(DaemonId(2), address, limit).await;
         assert_eq!(silent, Err(AddressError::NoAnswer(limit_ms)));
         assert!(begun.elapsed() >= limit && begun.elapsed() < DEADLINE);
     }
