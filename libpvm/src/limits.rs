@@ -312,6 +312,12 @@ pub const HOST_ANSWER_MS: u64 = 3_000;
 /// a host is not in its network.
 pub const EXAM_DIAL_MS: u64 = 3_500;
 
+/// Longest that an examination waits for the answer to a packet of a certain size, and how often it is
+/// sent.
+pub const EXAM_SIZE_MS: u64 = 300;
+/// See [`EXAM_SIZE_MS`].
+pub const EXAM_SIZE_TRIES: u32 = 3;
+
 /// Longest that it looks for the addresses of one name.
 pub const EXAM_NAME_MS: u64 = 3_000;
 

@@ -138,6 +138,32 @@ fn a_host_that_is_cut_off_does_not_hold_up_the_others() {
 }
 
 #[test]
+fn large_packets_that_are_lost_silently_are_told_of() {
+    let Some(site) = Site::of_one_machine(3) else {
+        return;
+    };
+    site.narrow(3, 1400).unwrap();
+    let doctor = site.pvm(1, &["doctor", "--json"]);
+    let found = report(&doctor);
+    assert_eq!(cut(&found), [""; 0], "{doctor:?}");
+    let ways = found["ways"].as_array().unwrap().iter();
+    let lossy = ways.filter(|way| !way["lost_packet_bytes"].is_null());
+    let lossy: Vec<_> = lossy
+        .map(|way| [&way["from_index"], &way["to_index"]])
+        .collect();
+    assert_eq!(lossy, [[1, 3], [2, 3], [3, 1], [3, 2]], "{found}");
+    let findings = found["findings"].as_array().unwrap().iter();
+    let told = findings.filter(|finding| finding["id"] == "packet-size");
+    assert_eq!(told.count(), 3, "{found}");
+    let doctor = site.pvm(1, &["doctor"]);
+    let lines = problems(&doctor);
+    assert!(
+        lines[2].starts_with("packets of 1500 bytes from host3 to host[1-2] are lost: "),
+        "{doctor:?}"
+    );
+}
+
+#[test]
 fn a_host_outside_is_tried_with_ssh() {
     let Some(site) = Site::new(3) else {
         return;

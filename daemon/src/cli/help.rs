@@ -124,7 +124,8 @@ has a row for each host that was asked and a column for each that it has tried: 
 and its answer when they are connected, or what came of it. 'silent' is no answer, as from a host that
 is off or a firewall that drops; 'rejected' is an answer of the system there, or of a firewall, that
 nobody listens; 'no way' is that the system here does not send there; '?' is that the host of the row
-has told nothing.
+has told nothing. Each way that is open is tried with packets of full size, too: where they are lost and
+small ones are not, direct connections of tasks stand still.
 
 The second table is how the hosts are: how far the clock is ahead of the one of the host that asks
 ('<' is no further than can be told), CPUs that tasks may use (of those that are there), memory that

@@ -4,11 +4,12 @@
 //! - [`bounds`]: what other hosts say, brought within bounds
 //! - [`health`]: each host by itself
 //! - [`compare`]: hosts beside each other: clocks, releases, addresses, names
-//! - [`ways`]: who does not reach whom
+//! - [`ways`]: who does not reach whom; [`size`]: whom large packets do not reach
 
 pub mod bounds;
 pub mod compare;
 pub mod health;
+pub mod size;
 #[cfg(test)]
 mod tests;
 pub mod ways;
@@ -107,6 +108,7 @@ impl std::fmt::Display for Finding {
 pub fn judge(picture: &Picture) -> Vec<Finding> {
     let view = View::of(picture);
     let mut found = ways::findings(&view);
+    found.extend(size::findings(&view));
     found.extend(compare::findings(&view));
     found.extend(health::findings(&view));
     let mut found = together(found);

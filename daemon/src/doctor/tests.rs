@@ -78,6 +78,7 @@ fn open(to: u32) -> HostWay {
             dial(&format!("{address}:7711"), DialEnd::DialAnswered, ""),
             dial("127.0.0.1:7711", DialEnd::DialOurselves, "that is us"),
         ],
+        lost_bytes: 0,
     }
 }
 
@@ -437,6 +438,23 @@ fn one_address_that_answers_is_enough_and_loopback_is_none() {
     let told = told(&picture);
     assert!(!told[0].1.contains("127.0.0.1"), "{told:?}");
     assert!(told[0].1.contains("172.17.0.1:7711"), "{told:?}");
+}
+
+#[test]
+fn ways_that_lose_large_packets_are_told_together() {
+    let mut picture = picture(4);
+    for (from, to) in [(1, 2), (1, 3), (1, 4), (3, 1)] {
+        picture.way(from, to).lost_bytes = 1500;
+    }
+    let told = told(&picture);
+    let begins = [
+        "packets of 1500 bytes from n1 to n[2-4] are lost: smaller ones arrive",
+        "packets of 1500 bytes from n3 to n1 are lost: ",
+    ];
+    assert_eq!(told.len(), begins.len(), "{told:?}");
+    for ((id, line), begin) in told.iter().zip(begins) {
+        assert!(id == "!packet-size" && line.starts_with(begin), "{told:?}");
+    }
 }
 
 #[test]

@@ -14,9 +14,14 @@ const TOLD_MAX: usize = 3;
 /// The dial that tells most of a way: the fastest answer, or else why the most useful address gives
 /// none. `None`: no address is known.
 pub fn best(way: &HostWay) -> Option<&Dial> {
-    let answered = way.dials.iter().filter(|dial| is_answer(dial));
-    let fastest = answered.min_by_key(|dial| dial.answer_us);
+    let fastest = fastest(&way.dials);
     fastest.or_else(|| useful(way).next()).or(way.dials.first())
+}
+
+/// The dial with the fastest answer.
+pub fn fastest(dials: &[Dial]) -> Option<&Dial> {
+    let answered = dials.iter().filter(|dial| is_answer(dial));
+    answered.min_by_key(|dial| dial.answer_us)
 }
 
 /// Whether a dial led to the daemon that was meant.

@@ -2,7 +2,7 @@
 //!
 //! A host begins with the one after it, so that not all of them call the same daemon at once.
 
-use crate::cluster::mesh::{AddressError, Mesh, Probed, Prober};
+use crate::cluster::mesh::{AddressError, FullSize, Mesh, Probed, Prober};
 use crate::cluster::trust::DaemonId;
 use crate::doctor::ways;
 use crate::host::health::{self, Known};
@@ -73,18 +73,43 @@ async fn ways(prober: &Prober, targets: &[Target], until: Instant) -> Vec<HostWa
         let mut dials = dials(prober, targets, until).await;
         // Those that there is no time for keep what they have.
         let _ = timeout_at(until, again(prober, targets, &mut dials)).await;
-        dials
+        let lost = lost(prober, &dials, until).await;
+        dials.into_iter().zip(lost)
     };
     let (lookups, dials) = tokio::join!(lookups(targets, until), dials);
     let found = targets.iter().zip(lookups.into_iter().zip(dials));
     found
-        .map(|(target, (lookup, dials))| HostWay {
+        .map(|(target, (lookup, (dials, lost_bytes)))| HostWay {
             host: target.host.into(),
             name: target.name.clone(),
             lookup: Some(lookup),
             dials,
+            lost_bytes,
         })
         .collect()
+}
+
+/// For each host the size of packets that do not get to it while smaller ones do; 0: there is none such.
+async fn lost(prober: &Prober, dials: &[Vec<Dial>], until: Instant) -> Vec<u32> {
+    let places = Arc::new(Semaphore::new(EXAM_DIALS_MAX));
+    let mut running = JoinSet::new();
+    for (at, dials) in dials.iter().enumerate() {
+        let fastest = ways::fastest(dials).and_then(|dial| dial.address.parse().ok());
+        let Some(address) = fastest else { continue };
+        let (prober, places) = (prober.clone(), places.clone());
+        running.spawn(async move {
+            let _place = places.acquire().await;
+            (at, prober.full_size(address).await)
+        });
+    }
+    let mut all = vec![0; dials.len()];
+    collect(running, until, |(at, found)| {
+        if let FullSize::Lost(bytes) = found {
+            all[at] = bytes as u32;
+        }
+    })
+    .await;
+    all
 }
 
 async fn lookups(targets: &[Target], until: Instant) -> Vec<NameLookup> {

@@ -155,6 +155,18 @@ impl Lab {
         Ok(())
     }
 
+    /// Lets the switch take only packets up to this size from and to a host, whose network card thinks
+    /// that they may have 1500 bytes. Larger ones are lost silently.
+    ///
+    /// # Errors
+    /// When the link cannot be changed.
+    pub fn narrow(&self, host: usize, bytes: u32) -> Result<()> {
+        ip(
+            &self.switch(),
+            &format!("link set {} mtu {bytes}\n", self.port(host)),
+        )
+    }
+
     /// Lets a host's firewall drop or reject what comes to a port, TCP and UDP; none: to any port.
     ///
     /// # Errors

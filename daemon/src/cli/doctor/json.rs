@@ -103,6 +103,7 @@ fn way(view: &View<'_>, from: &Examined, way: &HostWay) -> Value {
         "answered": best.is_some(),
         "connect_us": best.map(|dial| dial.connect_us),
         "answer_us": best.map(|dial| dial.answer_us),
+        "lost_packet_bytes": (way.lost_bytes > 0).then_some(way.lost_bytes),
         "name_addresses": lookup.addresses,
         "name_trouble": (!lookup.trouble.is_empty()).then_some(lookup.trouble),
         "dials": way.dials.iter().map(dial).collect::<Vec<_>>(),

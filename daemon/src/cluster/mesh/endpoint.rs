@@ -28,7 +28,7 @@ const BURST: usize = 10;
 const BURST_MAX: usize = 65_535 - 40 - 8;
 /// Largest UDP payload, so that a burst is always taken; less than jumbo frames have room for. How much
 /// of it a path takes is found out.
-const PAYLOAD_MAX: u16 = (BURST_MAX / BURST) as u16;
+pub(super) const PAYLOAD_MAX: u16 = (BURST_MAX / BURST) as u16;
 /// Bytes that are sent before the first confirmation: what a socket buffer of usual size takes.
 const FIRST_WINDOW: u64 = 128 << 10;
 /// A receiver confirms after so many packets or this time.

@@ -32,6 +32,7 @@ mod peers;
 mod probe;
 pub mod proto;
 mod serve;
+mod size;
 pub mod stream;
 #[cfg(test)]
 mod tests;
@@ -41,6 +42,7 @@ pub use join::{JoinError, Joined, join};
 pub use probe::{Probed, Prober};
 pub use proto::stream_head::Kind as Head;
 pub use proto::{Control, Relay, Rpc};
+pub use size::FullSize;
 
 use crate::cluster::trust::{DaemonId, OneTime, Token, TokenTable, TooManyTokens, Trust};
 use crate::host::addresses;

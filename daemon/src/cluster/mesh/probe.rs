@@ -3,6 +3,7 @@
 //! address has won.
 
 use super::error::{AddressError, CloseCode, Wanted};
+use super::size::{self, FullSize};
 use super::{Shared, dial, knock};
 use crate::cluster::trust::DaemonId;
 use std::net::SocketAddr;
@@ -47,6 +48,11 @@ impl Prober {
             true => Err(AddressError::Ourselves),
             false => probe(&self.mesh, id, address, limit).await,
         }
+    }
+
+    /// Whether packets of full size get to an address that has answered.
+    pub async fn full_size(&self, address: SocketAddr) -> FullSize {
+        size::full(address).await
     }
 }
 

@@ -1,7 +1,7 @@
 //! Trying addresses for those who look for what is wrong.
 
 use super::*;
-use crate::cluster::mesh::AddressError;
+use crate::cluster::mesh::{AddressError, FullSize};
 use pvm::limits::PEER_SILENCE_MS;
 use std::net::UdpSocket;
 
@@ -73,5 +73,43 @@ async fn silence_has_its_time_and_no_more() {
         let silent = one.mesh.prober().probe(DaemonId(2), address, limit).await;
         assert_eq!(silent, Err(AddressError::NoAnswer(limit_ms)));
         assert!(begun.elapsed() >= limit && begun.elapsed() < DEADLINE);
+    }
+}
+
+#[tokio::test]
+async fn packets_of_full_size_arrive_where_nothing_is_in_their_way() {
+    let (one, mut two) = (Daemon::new(1), Daemon::new(2));
+    let found = one.mesh.prober().full_size(two.address()).await;
+    assert_eq!(found, FullSize::Arrives);
+    assert!(two.has_no_event());
+}
+
+/// Answers as a daemon does, but only to packets up to a size, until it gets an empty one.
+fn narrow(socket: &UdpSocket, most: usize) {
+    let mut packet = [0; 10_000];
+    while let Ok((len @ 1.., from)) = socket.recv_from(&mut packet) {
+        if len <= most {
+            // To the id of who asks, which is the second.
+            let answer = [&[0xc0, 0, 0, 0, 0], &packet[14..23], &[0], &[0, 0, 0, 1]].concat();
+            socket.send_to(&answer, from).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn packets_that_are_lost_for_their_size_are_found() {
+    let one = Daemon::new(1);
+    for (most, expected) in [(2000, true), (100, false)] {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        let thread = std::thread::spawn(move || narrow(&socket, most));
+        let found = one.mesh.prober().full_size(address).await;
+        let end = UdpSocket::bind("127.0.0.1:0").unwrap();
+        end.send_to(&[], address).unwrap();
+        thread.join().unwrap();
+        match expected {
+            true => assert!(matches!(found, FullSize::Lost(6000..)), "{found:?}"),
+            false => assert_eq!(found, FullSize::Unknown),
+        }
     }
 }
