@@ -155,12 +155,12 @@ async fn fetch_one(
     let (_send, mut recv) = opened.map_err(|error| text(&error))?;
     let store = store.clone();
     let mut arriving = files(move || store.begin(hash, size)).await?;
-    loop {
-        let piece = piece(&mut recv).await?;
-        if piece.is_empty() {
-            break;
-        }
-        arriving = files(move || arriving.take(&piece).map(|()| arriving)).await?;
+    let mut next = piece(&mut recv).await?;
+    while !next.is_empty() {
+        // One piece comes while the one before is written.
+        let written = files(move || arriving.take(&next).map(|()| arriving));
+        let (written, following) = tokio::join!(written, piece(&mut recv));
+        (arriving, next) = (written?, following?);
     }
     files(move || arriving.finish()).await?;
     Ok(())
@@ -193,16 +193,15 @@ async fn files<T: Send + 'static>(
 pub async fn serve(path: Option<PathBuf>, (mut send, _recv): Carrier) {
     let sending = async {
         let path = path.ok_or("there is no such program")?;
-        let mut source = files(move || Source::open(&path)).await?;
-        loop {
-            let (back, piece) = files(move || source.piece().map(|it| (source, it))).await?;
-            if piece.is_empty() {
-                return send.finish().map_err(|error| error.to_string());
-            }
-            source = back;
-            let sent = send.write_all(&piece).await;
+        let source = files(move || Source::open(&path)).await?;
+        let (mut source, mut next) = read(source).await?;
+        while !next.is_empty() {
+            // One piece is read while the one before goes.
+            let (following, sent) = tokio::join!(read(source), send.write_all(&next));
             sent.map_err(|error| error.to_string())?;
+            (source, next) = following?;
         }
+        send.finish().map_err(|error| error.to_string())
     };
     let sent = timeout(DEADLINE, sending).await;
     if let Err(why) = sent.unwrap_or_else(|_| Err("it takes too long".to_owned())) {
@@ -210,6 +209,10 @@ pub async fn serve(path: Option<PathBuf>, (mut send, _recv): Carrier) {
         // It may be gone already.
         let _ = send.reset(NOT_THERE);
     }
+}
+
+async fn read(mut source: Source) -> Result<(Source, Vec<u8>), String> {
+    files(move || source.piece().map(|piece| (source, piece))).await
 }
 
 /// That a program could not be copied here.
