@@ -88,7 +88,7 @@ fn remove(path: &Path) {
 
 /// The folder of this process's own group.
 fn own_group() -> Option<PathBuf> {
-    let mut groups = groups::own().into_iter();
+    let mut groups = groups::own("memory").into_iter();
     let own = groups.find(|group| group.version == Version::Two)?;
     // The top is nobody's to give.
     (!own.is_top()).then_some(own.folder)

@@ -1,5 +1,6 @@
 //! What this host is and has.
 
+use super::groups::{self, Version};
 use std::path::Path;
 
 /// Name of this host.
@@ -22,34 +23,27 @@ pub fn cpus() -> u32 {
     quota().map_or(mask, |quota| quota.min(mask)).max(1)
 }
 
+/// What the control groups allow: the tightest.
 fn quota() -> Option<u32> {
-    let own = std::fs::read_to_string("/proc/self/cgroup").ok()?;
-    own.lines().filter_map(quota_of_line).min()
+    let groups = groups::own("cpu");
+    let quotas = groups.iter().flat_map(|group| {
+        let folders = group.folders();
+        folders.filter_map(|folder| quota_of(folder, group.version))
+    });
+    quotas.min()
 }
 
-/// One line `hierarchy:controllers:path` of /proc/self/cgroup.
-fn quota_of_line(line: &str) -> Option<u32> {
-    let mut parts = line.splitn(3, ':');
-    let (id, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
-    let path = path.trim_start_matches('/');
-    if id == "0" {
-        let folder = Path::new("/sys/fs/cgroup").join(path);
-        let text = std::fs::read_to_string(folder.join("cpu.max")).ok()?;
-        let (quota, period) = text.trim().split_once(' ')?;
-        return whole_cpus(quota.parse().ok()?, period.parse().ok()?);
+fn quota_of(folder: &Path, version: Version) -> Option<u32> {
+    let read = |name| std::fs::read_to_string(folder.join(name)).ok();
+    let number = |name| read(name)?.trim().parse().ok();
+    match version {
+        Version::One => whole_cpus(number("cpu.cfs_quota_us")?, number("cpu.cfs_period_us")?),
+        Version::Two => {
+            let text = read("cpu.max")?;
+            let (quota, period) = text.trim().split_once(' ')?;
+            whole_cpus(quota.parse().ok()?, period.parse().ok()?)
+        }
     }
-    if !controllers.split(',').any(|c| c == "cpu") {
-        return None;
-    }
-    let folder = Path::new("/sys/fs/cgroup/cpu").join(path);
-    let read = |name| {
-        std::fs::read_to_string(folder.join(name))
-            .ok()?
-            .trim()
-            .parse()
-            .ok()
-    };
-    whole_cpus(read("cpu.cfs_quota_us")?, read("cpu.cfs_period_us")?)
 }
 
 fn whole_cpus(quota: i64, period: i64) -> Option<u32> {
@@ -86,11 +80,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn quotas_are_read_in_both_versions() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text);
+        let quota = |version| quota_of(folder.path(), version);
+        assert_eq!([quota(Version::One), quota(Version::Two)], [None; 2]);
+        write("cpu.max", "max 100000\n").unwrap();
+        assert_eq!(quota(Version::Two), None);
+        write("cpu.max", "250000 100000\n").unwrap();
+        write("cpu.cfs_quota_us", "300000\n").unwrap();
+        write("cpu.cfs_period_us", "100000\n").unwrap();
+        assert_eq!(quota(Version::One), Some(3));
+        assert_eq!(quota(Version::Two), Some(2));
+    }
+
+    #[test]
     fn quotas_are_whole_cpus() {
         assert_eq!(whole_cpus(250_000, 100_000), Some(2));
         assert_eq!(whole_cpus(50_000, 100_000), Some(1));
         assert_eq!(whole_cpus(-1, 100_000), None);
-        assert_eq!(quota_of_line("nonsense"), None);
         assert!(cpus() >= 1);
         assert!(processes() >= 1);
     }

@@ -1,5 +1,5 @@
-//! The control groups that this process is in, and where their files are: the one of version 2, and of
-//! version 1 the one that counts memory. A system may have both, or neither.
+//! The control groups that this process is in, and where their files are. A system may have those of
+//! version 1, of version 2, both, or neither.
 
 use std::fs::read_to_string;
 use std::path::{Component, Path, PathBuf};
@@ -37,15 +37,17 @@ impl Group {
     }
 }
 
-/// Those of this process.
-pub fn own() -> Vec<Group> {
+/// Those of this process: the one of version 2, and of version 1 the one for a resource, as the kernel
+/// calls it.
+pub fn own(resource: &str) -> Vec<Group> {
     let read = |name: &str| read_to_string(Path::new("/proc/self").join(name)).unwrap_or_default();
-    all_of(&read("cgroup"), &read("mountinfo"))
+    all_of(resource, &read("cgroup"), &read("mountinfo"))
 }
 
-fn all_of(groups: &str, mounts: &str) -> Vec<Group> {
-    let trees: Vec<Tree> = mounts.lines().filter_map(tree).collect();
-    let found = groups.lines().filter_map(membership);
+fn all_of(resource: &str, groups: &str, mounts: &str) -> Vec<Group> {
+    let trees = mounts.lines().filter_map(|line| tree(line, resource));
+    let trees: Vec<Tree> = trees.collect();
+    let found = groups.lines().filter_map(|line| membership(line, resource));
     found
         .filter_map(|(version, path)| {
             let mut trees = trees.iter().filter(|tree| tree.version == version);
@@ -55,19 +57,19 @@ fn all_of(groups: &str, mounts: &str) -> Vec<Group> {
 }
 
 /// A line of `/proc/self/cgroup`: `0::/a/b`, or `9:cpu,memory:/a/b`.
-fn membership(line: &str) -> Option<(Version, &Path)> {
+fn membership<'a>(line: &'a str, resource: &str) -> Option<(Version, &'a Path)> {
     let mut parts = line.splitn(3, ':');
     let (id, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
     let version = match id {
         "0" => Version::Two,
-        _ if has_memory(controllers) => Version::One,
+        _ if has(controllers, resource) => Version::One,
         _ => return None,
     };
     Some((version, Path::new(path)))
 }
 
-fn has_memory(list: &str) -> bool {
-    list.split(',').any(|name| name == "memory")
+fn has(list: &str, resource: &str) -> bool {
+    list.split(',').any(|name| name == resource)
 }
 
 /// A tree of groups, or a part of one, where it is mounted.
@@ -79,14 +81,14 @@ struct Tree {
 }
 
 /// A line of `/proc/self/mountinfo`, if it is of such a tree.
-fn tree(line: &str) -> Option<Tree> {
+fn tree(line: &str, resource: &str) -> Option<Tree> {
     let (mount, system) = line.split_once(" - ")?;
     let mut fields = mount.split(' ').skip(3);
     let (root, top) = (fields.next()?, fields.next()?);
     let mut system = system.split(' ');
     let version = match (system.next()?, system.nth(1)?) {
         ("cgroup2", _) => Version::Two,
-        ("cgroup", options) if has_memory(options) => Version::One,
+        ("cgroup", options) if has(options, resource) => Version::One,
         _ => return None,
     };
     Some(Tree {
@@ -122,7 +124,7 @@ mod tests {
         32 24 0:28 /docker/x /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n";
 
     fn folders(groups: &str, mounts: &str) -> Vec<String> {
-        let found = all_of(groups, mounts).into_iter();
+        let found = all_of("memory", groups, mounts).into_iter();
         found
             .map(|it| it.folder.to_str().unwrap().to_owned())
             .collect()
@@ -132,7 +134,7 @@ mod tests {
     fn groups_are_found_in_both_versions() {
         let both = [TWO, ONE].concat();
         let lines = "9:cpuacct,memory:/docker/x/y\n4:cpu:/x\nnonsense\n0::/user.slice/a\n";
-        let found = all_of(lines, &both);
+        let found = all_of("memory", lines, &both);
         let versions: Vec<_> = found.iter().map(|it| it.version).collect();
         assert_eq!(versions, [Version::One, Version::Two]);
         let expected = ["/sys/fs/cgroup/memory/y", "/sys/fs/cgroup/user.slice/a"];
@@ -145,7 +147,9 @@ mod tests {
         ];
         assert_eq!(around, expected.map(Path::new));
         assert!(found.iter().all(|group| !group.is_top()));
-        assert!(all_of("0::/\n", TWO)[0].is_top());
+        assert!(all_of("memory", "0::/\n", TWO)[0].is_top());
+        let cpu = all_of("cpu", lines, &both);
+        assert_eq!(cpu[0].folder, Path::new("/sys/fs/cgroup/cpu/x"));
     }
 
     #[test]

@@ -13,7 +13,7 @@ impl OomCounter {
     /// Reads the counters that are readable: those of the daemon's control groups and the whole
     /// system's.
     pub fn now() -> Self {
-        let groups = groups::own();
+        let groups = groups::own("memory");
         let mut files: Vec<_> = groups
             .iter()
             .map(|it| (counter_file(it), "cgroup"))

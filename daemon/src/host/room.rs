@@ -52,7 +52,7 @@ fn memory_of(meminfo: &str) -> Option<Room> {
 
 /// What the control groups of this process leave of the memory, when they limit it: the tightest.
 pub fn group_memory() -> Option<Room> {
-    let groups = groups::own();
+    let groups = groups::own("memory");
     let rooms = groups.iter().flat_map(|group| {
         let folders = group.folders();
         folders.filter_map(|folder| group_room(folder, group.version))
