@@ -3,7 +3,7 @@
 use super::{Finding, View, Weight};
 use crate::ui::text;
 use pvm::limits::STAGE_FREE_MIN;
-use pvm::wire::control::{FileSystem, HostHealth, Limit, Room};
+use pvm::wire::control::{FileSystem, HostHealth, Limit, Logout, Room};
 
 /// Fewer tasks than this are few.
 const TASKS_FEW: u64 = 64;
@@ -75,6 +75,7 @@ fn of_one(health: &HostHealth) -> Vec<Said> {
         locked_memory(health.locked_memory.as_ref()),
         reading(health),
         shm(health.shm.as_ref()),
+        logout(health.logout()),
     ];
     found.into_iter().flatten().collect()
 }
@@ -203,4 +204,21 @@ fn reading(health: &HostHealth) -> Option<Said> {
         ),
     };
     Some(("reading-memory", Weight::Note, texts(what, &why, next)))
+}
+
+fn logout(fate: Logout) -> Option<Said> {
+    let texts = match fate {
+        Logout::DoesNothing => return None,
+        Logout::KillsSession => texts(
+            "pvmd and its tasks are killed when the session ends that has started pvmd",
+            "KillUserProcesses in the settings of systemd-logind",
+            "make it a service there: loginctl enable-linger, systemctl --user enable --now pvmd",
+        ),
+        Logout::EndsServices => texts(
+            "pvmd and its tasks end with the user's last session",
+            "systemd ends the services of users who do not linger",
+            "let the user linger there: loginctl enable-linger",
+        ),
+    };
+    Some(("logout", Weight::Note, texts))
 }

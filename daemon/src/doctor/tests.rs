@@ -1,6 +1,6 @@
 use super::*;
 use pvm::wire::control::{
-    ClockReading, Dial, DialEnd, Failure, FileSystem, HostWay, Limit, NameLookup, Room,
+    ClockReading, Dial, DialEnd, Failure, FileSystem, HostWay, Limit, Logout, NameLookup, Room,
 };
 
 /// A host that nothing is wrong with.
@@ -46,6 +46,7 @@ fn well(host: u32) -> Examined {
         ptrace_scope: -1,
         control_version: 1,
         mesh_version: 1,
+        logout: Logout::DoesNothing.into(),
     };
     Examined {
         host,
@@ -228,6 +229,16 @@ fn each_fact_has_its_finding() {
             "reading-memory",
             "n1: a task may not read another one's memory: the system refuses",
             |h| h.reads_memory = false,
+        ),
+        (
+            "logout",
+            "n1: pvmd and its tasks are killed when the session ends that has started pvmd: ",
+            |h| h.set_logout(Logout::KillsSession),
+        ),
+        (
+            "logout",
+            "n1: pvmd and its tasks end with the user's last session: ",
+            |h| h.set_logout(Logout::EndsServices),
         ),
         (
             "!release",

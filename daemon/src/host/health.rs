@@ -1,6 +1,6 @@
 //! What this host is and allows, as `pvm doctor` wants to know it.
 
-use super::{cgroup, facts, limits, room};
+use super::{cgroup, facts, limits, logout, room};
 use pvm::limits::{CONTROL_VERSIONS, MESH_VERSIONS};
 use pvm::transport::shm::{Inbox, can_read_memory_of};
 use pvm::wire::control::{HostHealth, Limit};
@@ -55,6 +55,7 @@ pub fn look(known: &Known) -> HostHealth {
         ptrace_scope: ptrace_scope(),
         control_version: CONTROL_VERSIONS.1,
         mesh_version: MESH_VERSIONS.1,
+        logout: logout::fate().into(),
     }
 }
 

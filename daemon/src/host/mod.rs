@@ -7,7 +7,7 @@
 //! - [`cgroup`]: control groups of jobs, where they can be had; [`groups`]: those that we are in
 //! - [`detach`]: becoming a daemon
 //! - [`terminal`]: whose turn it is at a terminal
-//! - [`limits`], [`facts`], [`memory`], [`addresses`], [`room`]: what this host allows and has;
+//! - [`limits`], [`facts`], [`memory`], [`addresses`], [`room`], [`logout`]: what this host allows and has;
 //!   [`health`]: all of that at a glance; [`lookup`]: what it takes a name for;
 //!   [`aside`]: work that the system may keep waiting
 
@@ -22,6 +22,7 @@ pub mod groups;
 pub mod health;
 pub mod keeper;
 pub mod limits;
+pub mod logout;
 pub mod lookup;
 pub mod memory;
 pub mod program;

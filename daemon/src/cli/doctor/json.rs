@@ -66,6 +66,7 @@ fn health(health: &HostHealth) -> Value {
         "runtime_dir": health.runtime_dir.as_ref().map(file_system),
         "control_groups": health.delegated,
         "reads_memory": health.reads_memory,
+        "logout": health.logout().as_str_name().trim_start_matches("LOGOUT_").to_lowercase(),
         "ptrace_scope": (health.ptrace_scope >= 0).then_some(health.ptrace_scope),
     })
 }
