@@ -1,7 +1,8 @@
 //! Programs that are copied from host to host: what is told of one, and why it cannot be.
 //!
-//! - [`store`]: those that were copied here
+//! - [`store`]: those that were copied here; [`arriving`]: one that is on its way
 
+pub mod arriving;
 pub mod store;
 
 use pvm::limits::{STAGE_FREE_MIN, STAGE_MAX, STAGE_STORE_MAX};

@@ -8,15 +8,15 @@
 //! Who takes something in waits for the file system, and does so aside. The lock is held meanwhile only
 //! where names come and go, so that nothing has a name in a store that is closed.
 
+use super::arriving::{Arriving, Claim};
 use super::{Hash, StageError, io_error};
 use crate::hex;
 use pvm::limits::{STAGE_FREE_MIN, STAGE_STORE_MAX};
-use ring::digest::{Context, SHA256};
 use rustix::fs::{StatVfsMountFlags, statvfs};
 use std::collections::BTreeMap;
-use std::fs::{DirBuilder, File, OpenOptions, Permissions, remove_dir_all, remove_file, rename};
-use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::fs::{DirBuilder, OpenOptions, remove_dir_all, remove_file};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -31,18 +31,20 @@ struct Shared {
     inside: Mutex<Inside>,
 }
 
+/// What there is in it.
 #[derive(Default)]
-struct Inside {
+pub(super) struct Inside {
     programs: BTreeMap<Hash, Kept>,
     /// What jobs hold, whether it is here or not.
     held: BTreeMap<Hash, Weak<()>>,
     /// Sizes of the programs that are on their way here.
-    arriving: u64,
+    pub(super) arriving: u64,
     /// What has not come of them.
-    missing: u64,
+    pub(super) missing: u64,
     /// How often any program was asked for.
     turn: u64,
-    is_closed: bool,
+    /// Nothing has a name in it that was not there before.
+    pub(super) is_closed: bool,
 }
 
 struct Kept {
@@ -81,7 +83,7 @@ impl Store {
         }))
     }
 
-    fn inside(&self) -> MutexGuard<'_, Inside> {
+    pub(super) fn inside(&self) -> MutexGuard<'_, Inside> {
         let inside = self.0.inside.lock();
         inside.unwrap_or_else(PoisonError::into_inner)
     }
@@ -124,18 +126,8 @@ impl Store {
         let file = options.open(&temporary).map_err(io_error(&temporary))?;
         inside.arriving += size;
         inside.missing += size;
-        let store = self.clone();
-        Ok(Arriving {
-            file,
-            hash,
-            digest: Context::new(&SHA256),
-            claim: Claim {
-                store,
-                temporary,
-                size,
-                left: size,
-            },
-        })
+        let claim = Claim::new(self.clone(), temporary, size);
+        Ok(Arriving::new(file, hash, claim))
     }
 
     /// Takes in nothing more, not even what is on its way.
@@ -143,7 +135,7 @@ impl Store {
         self.inside().is_closed = true;
     }
 
-    fn path(&self, hash: &Hash) -> PathBuf {
+    pub(super) fn path(&self, hash: &Hash) -> PathBuf {
         self.0.dir.join(hex::encode(hash))
     }
 
@@ -192,6 +184,12 @@ impl Store {
 }
 
 impl Inside {
+    /// A program is there from now on.
+    pub(super) fn enter(&mut self, hash: Hash, size: u64) {
+        let turn = self.turn;
+        self.programs.insert(hash, Kept { size, turn });
+    }
+
     /// Bytes of all programs, once those on their way are here.
     fn bytes(&self) -> u64 {
         let here: u64 = self.programs.values().map(|kept| kept.size).sum();
@@ -217,100 +215,12 @@ fn salt() -> Result<[u8; 8], StageError> {
     Ok(salt)
 }
 
-/// A program that is on its way here; what has come of it is removed when it is dropped.
-pub struct Arriving {
-    file: File,
-    hash: Hash,
-    digest: Context,
-    claim: Claim,
-}
-
-/// Its place in the store.
-struct Claim {
-    store: Store,
-    temporary: PathBuf,
-    size: u64,
-    left: u64,
-}
-
-impl Arriving {
-    /// Takes in what has come.
-    ///
-    /// # Errors
-    /// When it is too much, the disk is full, or the store is closed.
-    pub fn take(&mut self, bytes: &[u8]) -> Result<(), StageError> {
-        let claim = &mut self.claim;
-        let len = bytes.len() as u64;
-        if len > claim.left {
-            return Err(StageError::OtherSize(claim.size));
-        }
-        if claim.store.inside().is_closed {
-            return Err(StageError::Halting);
-        }
-        self.digest.update(bytes);
-        let written = self.file.write_all(bytes);
-        written.map_err(io_error(&claim.temporary))?;
-        claim.left -= len;
-        claim.store.inside().missing -= len;
-        Ok(())
-    }
-
-    /// All has come: it can be run from now on.
-    ///
-    /// # Errors
-    /// When it is not what was announced, or the store is closed.
-    pub fn finish(self) -> Result<PathBuf, StageError> {
-        let Self {
-            file,
-            hash,
-            digest,
-            claim,
-        } = self;
-        if claim.left > 0 {
-            return Err(StageError::OtherSize(claim.size));
-        }
-        if digest.finish().as_ref() != hash {
-            return Err(StageError::OtherContent);
-        }
-        let mode = file.set_permissions(Permissions::from_mode(0o700));
-        mode.map_err(io_error(&claim.temporary))?;
-        // The system runs nothing that is open for writing.
-        drop(file);
-        claim.enter(hash)
-    }
-}
-
-impl Claim {
-    fn enter(&self, hash: Hash) -> Result<PathBuf, StageError> {
-        let path = self.store.path(&hash);
-        let inside = &mut *self.store.inside();
-        if inside.is_closed {
-            return Err(StageError::Halting);
-        }
-        rename(&self.temporary, &path).map_err(io_error(&self.temporary))?;
-        let kept = Kept {
-            size: self.size,
-            turn: inside.turn,
-        };
-        inside.programs.insert(hash, kept);
-        Ok(path)
-    }
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        // It is not there any more when all went well.
-        let _ = remove_file(&self.temporary);
-        let inside = &mut *self.store.inside();
-        inside.arriving -= self.size;
-        inside.missing -= self.left;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::measure;
     use super::*;
+    use ring::digest::SHA256;
+    use std::os::unix::fs::PermissionsExt;
 
     struct Place {
         dir: tempfile::TempDir,
