@@ -1,8 +1,9 @@
 //! Many hosts in network namespaces, with files of their own: `pvm run --stage`.
 
+use pvm::limits::STAGE_FREE_MIN;
 use pvm_tests::site::Site;
-use std::fs::{DirBuilder, copy, create_dir, read_dir};
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::{DirBuilder, Permissions, copy, create_dir, read_dir};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// A site of two hosts, of which the first alone has a program.
@@ -62,6 +63,34 @@ fn a_program_that_one_host_has_runs_on_both() {
     assert_eq!(seen(&site, 2, &store).len(), 1);
     run(&["--stage"]).well();
     assert_eq!(seen(&site, 2, &store).len(), 1);
+}
+
+#[test]
+fn the_next_program_gets_the_room_of_one_that_no_job_uses() {
+    let len = std::fs::metadata(pvm_tests::program("ring")).unwrap().len();
+    let room = STAGE_FREE_MIN + len + len / 2;
+    let Some((site, ring)) = site(&format!("mode=700,size={room}")) else {
+        return;
+    };
+    // What comes after its end does not matter to a program.
+    let other = ring.with_file_name("other");
+    let longer = [std::fs::read(&ring).unwrap(), vec![0]].concat();
+    std::fs::write(&other, longer).unwrap();
+    std::fs::set_permissions(&other, Permissions::from_mode(0o755)).unwrap();
+    let store = site.runtime_dir(2).join("default.staged");
+    let run = |program: &Path| {
+        let program = program.display().to_string();
+        let line = ["run", "--stage", "-n", "2", "--map-by", "host", &program];
+        site.pvm(1, &line).well();
+        let files = seen(&site, 2, &store);
+        let [file] = &files[..] else {
+            panic!("{files:?}");
+        };
+        file.file_name().unwrap().to_owned()
+    };
+    let first = run(&ring);
+    assert_ne!(run(&other), first);
+    assert_eq!(run(&ring), first);
 }
 
 /// A launch that host2 refuses, because of the file system that its runtime directory is on.
