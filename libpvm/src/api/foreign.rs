@@ -26,16 +26,15 @@ pub(super) fn room_len<T: Plain>(envelope: &Envelope) -> Result<u64> {
 ///
 /// # Errors
 /// [`Error::TypeMismatch`] when something else was sent, [`Error::Unlike`] when it cannot be changed,
-/// [`Error::Truncated`] when there is no room for what it becomes.
+/// [`Error::Truncated`] when there is no room for what it becomes; its beginning is ours then.
 #[cold]
 pub(super) fn open<T: Plain>(envelope: Envelope, data: &mut [T]) -> Result<Envelope> {
     let change = change::<T>(&envelope)?;
     let len = len_here::<T>(change, envelope.len)?;
-    let room: &mut [u8] = bytemuck::cast_slice_mut(data);
-    let capacity = room.len() as u64;
-    if len > capacity {
-        return Err(Error::Truncated { len, capacity });
+    if len > size_of_val(data) as u64 {
+        return Err(open_beginning(&envelope, data));
     }
+    let room: &mut [u8] = bytemuck::cast_slice_mut(data);
     let changed = change.apply(room, envelope.len as usize);
     changed.map_err(|why| Error::Unlike {
         got: std::any::type_name::<T>(),
@@ -44,18 +43,24 @@ pub(super) fn open<T: Plain>(envelope: Envelope, data: &mut [T]) -> Result<Envel
     Ok(Envelope { len, ..envelope })
 }
 
-/// Makes the beginning of a message ours that was too large for `data`, as far as that can be.
+/// Makes the whole words ours that are there of a message which is too large for `data`, before or
+/// after it is changed. The error tells how long it would be here.
 #[cold]
-pub(super) fn open_beginning<T: Plain>(envelope: &Envelope, data: &mut [T]) {
+pub(super) fn open_beginning<T: Plain>(envelope: &Envelope, data: &mut [T]) -> Error {
     let room: &mut [u8] = bytemuck::cast_slice_mut(data);
-    let len = room.len();
+    let capacity = room.len() as u64;
+    let mut len = envelope.len;
     if envelope.form.is_foreign()
         && let Ok(change) = change::<T>(envelope)
-        && change.keeps_size()
     {
-        // Words that keep their size always fit.
-        let _ = change.apply(room, len);
+        // Words that shrink might have fitted, had they all been there: then it is as long as it came.
+        let here = change.len_here(len).filter(|&here| here > capacity);
+        let came = change.whole_words(len.min(capacity) as usize, room.len());
+        // Of two reasons why not all is there, the first is told.
+        let _ = change.apply(room, came);
+        len = here.unwrap_or(len);
     }
+    Error::Truncated { len, capacity }
 }
 
 /// What is to be done with a message for elements `T`.

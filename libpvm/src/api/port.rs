@@ -288,10 +288,10 @@ fn settle<T: Plain>(
 /// Of a message that is too long the beginning is there.
 #[cold]
 fn open_cut_off<T: Plain>(error: Error, cut_off: Option<Envelope>, data: &mut [T]) -> Error {
-    if let Some(envelope) = cut_off {
-        foreign::open_beginning(&envelope, data);
+    match cut_off {
+        Some(envelope) => foreign::open_beginning(&envelope, data),
+        None => error,
     }
-    error
 }
 
 fn check_plain<T: Plain>(envelope: &Envelope) -> Result<()> {

@@ -125,6 +125,11 @@ impl Change {
         (len / theirs).checked_mul(ours).filter(|_| is_whole)
     }
 
+    /// Bytes of the words that are whole in `came` bytes of a message and for which there is room here.
+    pub fn whole_words(self, came: usize, room: usize) -> usize {
+        (came / self.theirs).min(room / self.ours) * self.theirs
+    }
+
     /// Whether words keep their size: then any part of a message that cuts no word can be changed.
     pub fn keeps_size(self) -> bool {
         self.theirs == self.ours

@@ -268,6 +268,36 @@ fn what_cannot_be_converted_is_an_error_and_not_garbage() {
 }
 
 #[test]
+fn the_beginning_of_what_is_too_large_is_converted_too() {
+    const COUNT: u32 = 50_000;
+    let words = |count: u32| (0..count).flat_map(|i| high_first((0x0102_0300 + i).into(), 4));
+    let theirs = |peer: &mut Peer| {
+        // They fit as they come, when they have grown they do not; and they do not fit at all.
+        for (tag, count) in [(0, 3), (1, 5), (2, COUNT)] {
+            peer.send(WORLD, tag, hash("u32"), words(count).collect());
+        }
+        peer.send(WORLD, 3, hash("plain [usize; 2]"), words(6).collect());
+    };
+    let ours = |world: &Communicator| {
+        for (tag, count) in [(0, 3), (1, 5), (2, COUNT)] {
+            let mut room = [0usize; 2];
+            let error = world.recv_into(1, tag, &mut room).unwrap_err();
+            let expected = (8 * u64::from(count), 16);
+            let truncated =
+                matches!(error, Error::Truncated { len, capacity } if (len, capacity) == expected);
+            assert!(truncated, "{error}");
+            assert_eq!(room, [0x0102_0300, 0x0102_0301], "{tag}");
+        }
+        let mut room = [[0usize; 2]];
+        let error = world.recv_into(1, 3, &mut room).unwrap_err();
+        let truncated = matches!(error, Error::Truncated { len: 48, .. });
+        assert!(truncated, "{error}");
+        assert_eq!(room, [[0x0102_0300, 0x0102_0301]]);
+    };
+    meet(ours, theirs);
+}
+
+#[test]
 fn values_are_the_same_bytes_on_every_host() {
     const VALUES_SENT: &[(&str, &str)] = &[
         ("str", "str"),
