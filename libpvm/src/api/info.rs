@@ -72,9 +72,7 @@ pub(super) fn hosts(list: HostList) -> Vec<HostInfo> {
         software: info.software,
         cpus: info.cpus,
         tasks: info.tasks,
-        is_like_this: info
-            .format
-            .is_some_and(|format| format.form() == Some(Form::HERE)),
+        is_like_this: !Form::of_host(info.format).is_foreign(),
     };
     list.hosts.into_iter().map(host).collect()
 }

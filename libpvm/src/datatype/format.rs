@@ -50,6 +50,14 @@ impl DataFormat {
     }
 }
 
+impl Form {
+    /// That of the messages of a host of the virtual machine, whose daemon has told this of it. No host
+    /// becomes part of it without a form, so one that tells of none is of our own kind.
+    pub fn of_host(told: Option<DataFormat>) -> Self {
+        told.and_then(|format| format.form()).unwrap_or(Form::HERE)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,6 +79,7 @@ mod tests {
             ..here
         };
         assert_eq!(narrow.form(), Some(Form::new(true, true)));
+        assert_eq!(Form::of_host(Some(narrow)), Form::new(true, true));
         let strange = [
             DataFormat { float: 0, ..here },
             DataFormat {
@@ -89,5 +98,6 @@ mod tests {
             DataFormat::default(),
         ];
         assert!(strange.iter().all(|format| format.form().is_none()));
+        assert_eq!(Form::of_host(None), Form::HERE);
     }
 }

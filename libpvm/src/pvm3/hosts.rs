@@ -70,9 +70,7 @@ impl<M: Machine> Pvm<M> {
 
 impl From<HostInfo> for Host {
     fn from(info: HostInfo) -> Self {
-        // Who does not say is of our own release, or kind.
-        let form = info.format.and_then(|format| format.form());
-        let form = form.unwrap_or(Form::HERE);
+        let form = Form::of_host(info.format);
         Self {
             index: info.index,
             tid: tid::of_host(info.index),
