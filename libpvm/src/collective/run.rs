@@ -453,14 +453,13 @@ impl Run {
     /// Makes what has come from an unlike host ours.
     #[cold]
     fn convert(&self, envelope: &Envelope, sink: Option<Sink>) -> Option<(EngineError, u32)> {
-        let mut sink = sink?;
-        match envelope.form.change((self.setup.word)()) {
+        match (envelope.form.change((self.setup.word)()), sink) {
             _ if envelope.len == 0 => None,
-            Ok(change) if change.keeps_size() => {
+            (Ok(change), Some(mut sink)) if change.keeps_size() => {
                 change.apply_to_sink(&mut sink, envelope.len as usize);
                 None
             }
-            Ok(_) | Err(_) => Some((UNLIKE, NOBODY)),
+            _ => Some((UNLIKE, NOBODY)),
         }
     }
 
