@@ -479,6 +479,10 @@ impl Link {
                     let room = self.make_room(patience);
                     room.inspect_err(|_| self.lost |= sent > 0)?;
                 }
+                // The system is short of something, and the socket is as good as before.
+                Err(error @ (Errno::NOBUFS | Errno::NOMEM | Errno::TOOMANYREFS)) if sent == 0 => {
+                    return Err(self.io(error));
+                }
                 Err(error) => return Err(self.cut(error)),
             }
         }
