@@ -6,8 +6,9 @@
 use anyhow::{Context as _, bail};
 use pvm::sync::atomic::{AtomicU64, Ordering};
 use pvm::testing::LocalVm;
+use pvm::transport::shm::hand_over::{Giver, Taker, hand_over};
 use pvm::{Communicator, Options, Threads, Vm};
-use pvm_tests::figures::{self, ROUNDS, best, heading, median, most, pin, row};
+use pvm_tests::figures::{self, ROUNDS, best, heading, median, most, pin, processors, row};
 use std::hint::black_box;
 use std::process::{Command, ExitCode};
 use std::sync::mpsc;
@@ -15,6 +16,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 const TAG: i32 = 1;
+/// Bytes that one processor hands to another at once.
+const CHUNK: usize = 32 << 10;
+/// Longest that handing bytes over may take.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn main() -> ExitCode {
     let mut arguments = figures::arguments();
@@ -86,18 +91,24 @@ struct Line(AtomicU64);
 /// One-way time of a cache line between two processors, in nanoseconds.
 fn raw_ping_pong(trips: u64) -> anyhow::Result<f64> {
     let (ping, pong) = (Line(AtomicU64::new(0)), Line(AtomicU64::new(0)));
+    let (ready, is_ready) = mpsc::channel();
+    pin(0)?;
     thread::scope(|scope| {
-        let echo = scope.spawn(|| -> anyhow::Result<()> {
-            pin(1)?;
+        let echo = scope.spawn(|| {
+            // Whoever spins before both are bound may wait for one that has given up.
+            let bound = pin(1);
+            let is_bound = bound.is_ok();
+            if ready.send(bound).is_err() || !is_bound {
+                return;
+            }
             for trip in 1..=trips {
                 while ping.0.load(Ordering::Acquire) != trip {
                     std::hint::spin_loop();
                 }
                 pong.0.store(trip, Ordering::Release);
             }
-            Ok(())
         });
-        pin(0)?;
+        is_ready.recv()??;
         let start = Instant::now();
         for trip in 1..=trips {
             ping.0.store(trip, Ordering::Release);
@@ -106,8 +117,8 @@ fn raw_ping_pong(trips: u64) -> anyhow::Result<f64> {
             }
         }
         let elapsed = start.elapsed();
-        echo.join()
-            .map_err(|_| anyhow::anyhow!("the echo thread panicked"))??;
+        let ended = echo.join();
+        ended.map_err(|_| anyhow::anyhow!("the echo thread panicked"))?;
         Ok(elapsed.as_nanos() as f64 / trips as f64 / 2.0)
     })
 }
@@ -149,8 +160,7 @@ fn bandwidth(world: &Communicator, size: usize) -> anyhow::Result<()> {
         ours.push((messages * size) as f64 / start.elapsed().as_secs_f64() / 1e9);
         if world.rank() == 0 {
             copy.push(memcpy(&buffer, messages));
-            handed.push(hand_over(&buffer, messages)?);
-            pin(0)?;
+            handed.push(handed_over(&buffer, messages)?);
         }
         world.barrier()?;
     }
@@ -175,51 +185,22 @@ fn memcpy(from: &[u8], times: usize) -> f64 {
 
 /// Speed at which one processor copies this into chunks and another one out of them, in GB/s: what
 /// memory that both see can do. Processors whose caches are far apart reach a small part of [`memcpy`].
-fn hand_over(from: &[u8], times: usize) -> anyhow::Result<f64> {
-    const CHUNK: usize = 32 << 10;
-    const CHUNKS: usize = 8;
-    let (give, take) = mpsc::channel::<Vec<u8>>();
-    let (give_back, take_back) = mpsc::channel();
-    for _ in 0..CHUNKS {
-        give_back.send(vec![0u8; CHUNK])?;
-    }
-    // Not for ever: somebody else may need the processor of the one that is waited for.
-    let spin = |channel: &mpsc::Receiver<Vec<u8>>| {
-        for look in 1_u32.. {
-            match channel.try_recv() {
-                Err(mpsc::TryRecvError::Empty) if look % 200 == 0 => thread::yield_now(),
-                Err(mpsc::TryRecvError::Empty) => std::hint::spin_loop(),
-                other => return other,
-            }
-        }
-        channel.try_recv()
-    };
-    let total = times * from.len().div_ceil(CHUNK);
+fn handed_over(from: &[u8], times: usize) -> anyhow::Result<f64> {
     let start = Instant::now();
-    thread::scope(|scope| {
-        let reader = scope.spawn(move || -> anyhow::Result<()> {
-            pin(1)?;
-            let mut to = vec![0u8; from.len()];
-            for part in (0..times).flat_map(|_| 0..from.len().div_ceil(CHUNK)) {
-                let chunk = spin(&take)?;
-                let into = to.chunks_mut(CHUNK).nth(part).unwrap_or_default();
-                into.copy_from_slice(&chunk[..into.len()]);
-                // The writer needs the last ones no longer.
-                let _ = give_back.send(chunk);
-            }
-            black_box(&to);
-            Ok(())
-        });
-        pin(0)?;
-        for part in (0..total).map(|part| part % from.len().div_ceil(CHUNK)) {
-            let mut chunk = spin(&take_back)?;
-            let bytes = from.chunks(CHUNK).nth(part).unwrap_or_default();
-            chunk[..bytes.len()].copy_from_slice(bytes);
-            give.send(chunk)?;
+    let give = |giver: Giver| (0..times).try_for_each(|_| giver.give(from));
+    let take = |taker: Taker| {
+        let mut to = vec![0u8; from.len()];
+        for _ in 0..times {
+            taker.take(from.len(), |at, part| {
+                to[at..][..part.len()].copy_from_slice(part);
+            })?;
         }
-        let read = reader.join();
-        read.map_err(|_| anyhow::anyhow!("the reading thread panicked"))?
-    })?;
+        black_box(&to);
+        Some(())
+    };
+    let until = start + PATIENCE;
+    let done = hand_over(processors(), CHUNK, until, give, take);
+    done.with_context(|| format!("bytes were not handed over within {PATIENCE:?}"))?;
     Ok((times * from.len()) as f64 / start.elapsed().as_secs_f64() / 1e9)
 }
 

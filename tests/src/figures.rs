@@ -3,6 +3,7 @@
 use anyhow::Context as _;
 use pvm::Communicator;
 use pvm::ids::Tag;
+use pvm::transport::shm::hand_over::{bind, far_processors};
 use std::sync::OnceLock;
 use std::time::Instant;
 
@@ -14,18 +15,17 @@ pub fn arguments() -> impl Iterator<Item = String> {
     std::env::args().skip(1).filter(|word| word != "--bench")
 }
 
-/// Binds the calling thread to one of the processors that this process could use at its start.
-pub fn pin(index: usize) -> anyhow::Result<()> {
-    static USABLE: OnceLock<Vec<usize>> = OnceLock::new();
-    if USABLE.get().is_none() {
-        let set = rustix::thread::sched_getaffinity(None)?;
-        let usable = (0..rustix::thread::CpuSet::MAX_CPU).filter(|&cpu| set.is_set(cpu));
-        let _ = USABLE.set(usable.collect());
-    }
-    let usable = USABLE.get().context("no processors")?;
-    let mut one = rustix::thread::CpuSet::new();
-    one.set(usable[index % usable.len()]);
-    Ok(rustix::thread::sched_setaffinity(None, &one)?)
+/// The first and the last of the processors that this process could use when this was first asked: two
+/// neighbours may be halves of one core.
+pub fn processors() -> [Option<usize>; 2] {
+    static FAR: OnceLock<[Option<usize>; 2]> = OnceLock::new();
+    *FAR.get_or_init(far_processors)
+}
+
+/// Binds the calling thread to one of [`processors`]: rank 0 has the first, all others the last.
+pub fn pin(rank: usize) -> anyhow::Result<()> {
+    let processor = processors()[rank.min(1)].context("no processors")?;
+    bind(processor).with_context(|| format!("processor {processor}"))
 }
 
 /// How long a message of 8 bytes takes from rank 0 to rank 1, or back, in nanoseconds: the mean of so

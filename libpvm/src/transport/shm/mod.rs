@@ -85,6 +85,7 @@ mod channel;
 mod cma;
 mod door;
 mod doorbell;
+pub mod hand_over;
 mod host;
 mod inbox;
 mod introducer;
