@@ -184,17 +184,17 @@ impl Sessions {
 
     /// Looks at the sockets that are ready, and at deadlines.
     pub fn poll_sockets<R: Receiver>(&mut self, now: Instant, receiver: &mut R) -> bool {
-        let Some(sockets) = self.wires.sockets() else {
+        if self.wires.is_empty() {
             return false;
-        };
+        }
         let remotes = &self.remotes;
         let live = |peer: Peer| remotes.get(peer.index()).and_then(Remote::live);
         let is_due = |peer| live(peer).is_some_and(|live| live.is_due(now));
         let is_cheap = |peer| live(peer).is_some_and(|live| live.shortcut.is_cheap());
-        let turn = self.wires.begin_turn(&sockets, is_due, is_cheap);
+        let turn = self.wires.begin_turn(is_due, is_cheap);
         let mut any = false;
         for &peer in &turn {
-            any |= self.work(Peer(peer), &sockets, now, receiver);
+            any |= self.work(Peer(peer), now, receiver);
         }
         if any {
             self.wires.expect();
@@ -207,24 +207,21 @@ impl Sessions {
     }
 
     /// Goes on with the connection to a peer. Returns whether anything came.
-    fn work<R: Receiver>(
-        &mut self,
-        peer: Peer,
-        sockets: &Sockets,
-        now: Instant,
-        receiver: &mut R,
-    ) -> bool {
+    fn work<R: Receiver>(&mut self, peer: Peer, now: Instant, receiver: &mut R) -> bool {
         if self.live(peer).is_some_and(|live| live.shortcut.meet(now)) {
             self.opened(peer);
         }
-        let Some(live) = self.live(peer) else {
+        let sockets = self.wires.sockets();
+        let Some(live) = live(&mut self.remotes, peer) else {
             return false;
         };
         let taken = live.shortcut.take(&mut live.session, |packet| {
             live.faults = 0;
             receiver.packet(peer, packet.head, packet.args, packet.body);
         });
-        live.shortcut.watch(sockets, peer.0);
+        if let Some(sockets) = sockets {
+            live.shortcut.watch(sockets, peer.0);
+        }
         let is_over = live.ends_at.is_some_and(|at| now >= at);
         match taken {
             _ if is_over => self.end(peer),
@@ -253,14 +250,14 @@ impl Sessions {
     /// Sends frames over the connection to a peer.
     fn write(&mut self, peer: Peer, now: Instant) {
         let sockets = self.wires.sockets();
-        let Some(live) = self.live(peer) else {
+        let Some(live) = live(&mut self.remotes, peer) else {
             return;
         };
         live.is_busy = false;
         match live.shortcut.send(&mut live.session, now) {
             Ok(()) => {
                 if let Some(sockets) = sockets {
-                    live.shortcut.watch(&sockets, peer.0);
+                    live.shortcut.watch(sockets, peer.0);
                 }
                 self.look_at(peer, now);
             }
@@ -321,12 +318,16 @@ impl Sessions {
 
     /// Confirms what it is time to confirm, before this task sleeps.
     pub fn confirm(&mut self, link: &mut impl Introducer, now: Instant) {
-        for peer in std::mem::take(&mut self.owed) {
+        // Who owes one afterwards is noted behind those that are here now.
+        let count = self.owed.len();
+        for turn in 0..count {
+            let peer = self.owed[turn];
             if let Some(live) = self.live(peer) {
                 live.is_owed = false;
                 self.look_at(peer, now);
             }
         }
+        self.owed.drain(..count);
         self.pump(link, now);
     }
 
@@ -415,10 +416,7 @@ impl Sessions {
     }
 
     fn live(&mut self, peer: Peer) -> Option<&mut Live> {
-        match self.remotes.get_mut(peer.index())? {
-            Remote::Live(live) => Some(live),
-            Remote::Unknown | Remote::Gone => None,
-        }
+        live(&mut self.remotes, peer)
     }
 
     /// Notes a peer to which frames are to be sent, or packets to be confirmed later.
@@ -455,5 +453,13 @@ impl Sessions {
         let task = live.task.bits();
         self.look_at(peer, now);
         (!data.is_empty()).then_some(control::Relay { peer: task, data })
+    }
+}
+
+/// The peer, if it is talked with.
+fn live(remotes: &mut [Remote], peer: Peer) -> Option<&mut Live> {
+    match remotes.get_mut(peer.index())? {
+        Remote::Live(live) => Some(live),
+        Remote::Unknown | Remote::Gone => None,
     }
 }

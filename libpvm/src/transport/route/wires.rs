@@ -20,6 +20,8 @@ pub(super) struct Wires {
     peers: Vec<Peer>,
     /// Whose sockets are to be looked at, some of them perhaps twice.
     ready: Vec<u32>,
+    /// Memory for the next turn: turns allocate nothing.
+    spare: Vec<u32>,
     /// Polls since they showed life.
     idle: u32,
 }
@@ -44,13 +46,13 @@ impl Wires {
     /// [`Wires::end_turn`].
     pub fn begin_turn(
         &mut self,
-        sockets: &Sockets,
         is_due: impl Fn(Peer) -> bool,
         is_cheap: impl Fn(Peer) -> bool,
     ) -> Vec<u32> {
-        let mut turn = std::mem::take(&mut self.ready);
+        let spare = std::mem::take(&mut self.spare);
+        let mut turn = std::mem::replace(&mut self.ready, spare);
         let all_now = self.peers.len() <= FEW && self.peers.iter().all(|&peer| is_cheap(peer));
-        if !all_now {
+        if !all_now && let Some(sockets) = &self.sockets {
             sockets.ready(&mut turn);
         }
         let due = self.peers.iter().filter(|&&peer| all_now || is_due(peer));
@@ -63,10 +65,9 @@ impl Wires {
     /// After a turn: peers without sockets are forgotten, whoever has noted them.
     pub fn end_turn(&mut self, mut turn: Vec<u32>, is_wired: impl Fn(Peer) -> bool) {
         self.peers.retain(|&peer| is_wired(peer));
+        self.ready.retain(|&peer| self.peers.contains(&Peer(peer)));
         turn.clear();
-        turn.append(&mut self.ready);
-        turn.retain(|&peer| self.peers.contains(&Peer(peer)));
-        self.ready = turn;
+        self.spare = turn;
     }
 
     /// The sockets have shown life, or may have: the next polls look.
@@ -75,8 +76,8 @@ impl Wires {
     }
 
     /// With what sockets are waited for, while there are any.
-    pub fn sockets(&self) -> Option<Arc<Sockets>> {
-        self.sockets.clone().filter(|_| !self.is_empty())
+    pub fn sockets(&self) -> Option<&Sockets> {
+        self.sockets.as_deref().filter(|_| !self.is_empty())
     }
 
     /// Whether there are no sockets.
@@ -120,14 +121,14 @@ mod tests {
             wires.add(peer, sockets.clone());
         }
         let is_due = |peer| peer == Peer(1);
-        let turn = wires.begin_turn(&sockets, is_due, |_| false);
+        let turn = wires.begin_turn(is_due, |_| false);
         assert_eq!(turn, [1, 2]);
         for peer in [1, 2, 2] {
             wires.note(Peer(peer));
         }
         wires.end_turn(turn, |peer| peer == Peer(1));
         assert!(wires.has_ready() && wires.is_turn());
-        let turn = wires.begin_turn(&sockets, |_| false, |_| false);
+        let turn = wires.begin_turn(|_| false, |_| false);
         assert_eq!(turn, [1]);
         wires.note(Peer(1));
         wires.end_turn(turn, |_| false);
@@ -143,9 +144,9 @@ mod tests {
             wires.add(Peer(peer), sockets.clone());
             wires.ready.clear();
             let all: Vec<u32> = (1..=peer).collect();
-            let turn = wires.begin_turn(&sockets, |_| false, |_| true);
+            let turn = wires.begin_turn(|_| false, |_| true);
             assert_eq!(turn == all, all.len() <= FEW, "{turn:?}");
-            let turn = wires.begin_turn(&sockets, |_| false, |it| it != Peer(1));
+            let turn = wires.begin_turn(|_| false, |it| it != Peer(1));
             assert_eq!(turn, [], "one is not cheap");
         }
     }
