@@ -232,8 +232,13 @@ pub const JOIN_DATA_MAX: usize = 32 << 10;
 pub const NET_BODY_MAX: usize = 64 << 10;
 
 /// Bytes of frames that one task keeps for another until they are confirmed. What a task that does
-/// not look at its messages makes the daemons hold, from each of its senders.
+/// not look at its messages makes the daemons hold, from each of its senders; those that leave may make
+/// it [`DIRECT_WINDOW`].
 pub const NET_WINDOW: usize = 256 << 10;
+
+/// The same while a direct connection carries them: so much keeps the connection busy while the
+/// receiver does something else.
+pub const DIRECT_WINDOW: usize = 1 << 20;
 
 /// Bytes after which a receiver confirms without being asked.
 pub const NET_CONFIRM_BYTES: usize = 64 << 10;
@@ -299,8 +304,14 @@ pub const ROUTES_PENDING_MAX: usize = 256;
 /// Bytes that a task takes from its daemon before it looks at everything else.
 pub const LINK_TURN: usize = 256 << 10;
 
-/// Bytes of frames that a direct connection holds in each direction, besides those in the kernel.
+/// Tasks of other hosts that a task keeps memory for messages for while nothing is under way with them.
+pub const WARM_PEERS_MAX: usize = 4;
+
+/// Bytes that are read from a direct connection before they are looked at.
 pub const DIRECT_BUFFER: usize = 256 << 10;
+
+/// Bytes of frames that are written to a direct connection at once: few writes make few packets.
+pub const DIRECT_BATCH: usize = 256 << 10;
 
 /// Longest that a new host waits until the loss of no host is the loss of the virtual machine.
 pub const SETTLE_MS: u64 = 3_000;

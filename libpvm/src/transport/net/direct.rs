@@ -1,26 +1,29 @@
 //! A direct connection between two tasks: one TCP socket, TLS 1.3 or plain.
 //!
 //! It moves frames and never waits. Whoever owns it calls [`Direct::work`] when the socket may be
-//! ready, fills what is to go out, and takes frames. In steady state nothing is allocated: both
-//! buffers keep their memory.
+//! ready, has it [carry](Direct::carry) what a session has, and takes frames that have come. Of those that
+//! the socket does not take it keeps no more than one that was begun. In steady state
+//! nothing is allocated: both buffers keep their memory.
 //!
 //! TLS is that of [`tls`](super::tls); what a plain connection protects is said in
 //! [`greeting`](super::greeting).
 
 use super::frame::{self, FrameError};
 use super::greeting::{Greeting, GreetingError, Side, Token};
+use super::records::Tls;
+use super::session::Session;
 use super::tls::Certificates;
-use crate::limits::{DIRECT_BUFFER, DIRECT_SILENCE_MS};
+use crate::limits::{DIRECT_BATCH, DIRECT_BUFFER, DIRECT_SILENCE_MS};
 use rustix::event::PollFlags;
 use rustix::net::sockopt::{
     set_socket_keepalive, set_tcp_keepcnt, set_tcp_keepidle, set_tcp_keepintvl,
     set_tcp_user_timeout,
 };
-use rustls::Connection;
+use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Room for what is read next: what has come is moved to make it.
 const READ_MIN: usize = DIRECT_BUFFER / 4;
@@ -59,7 +62,7 @@ pub enum DirectError {
 /// Bytes between the socket and the frames.
 enum Layer {
     Plain,
-    Tls(Box<Connection>),
+    Tls(Box<Tls>),
 }
 
 /// A connection.
@@ -70,6 +73,8 @@ pub struct Direct {
     /// To go out; what has gone is before `sent`.
     out: Vec<u8>,
     sent: usize,
+    /// The socket has failed, perhaps in the middle of a frame: nothing may follow.
+    is_broken: bool,
     /// Up to `end` has come; what was taken is before `taken`.
     came: Box<[u8]>,
     end: usize,
@@ -91,8 +96,8 @@ impl Direct {
         watch_over(&socket)?;
         let layer = match (&credentials.certificates, side) {
             (None, _) => Layer::Plain,
-            (Some(certificates), Side::Dials) => Layer::Tls(Box::new(certificates.client()?)),
-            (Some(certificates), Side::Listens) => Layer::Tls(Box::new(certificates.server()?)),
+            (Some(certificates), Side::Dials) => Layer::Tls(Tls::over(certificates.client()?)),
+            (Some(certificates), Side::Listens) => Layer::Tls(Tls::over(certificates.server()?)),
         };
         let mut out = Vec::new();
         let greeting = Greeting::begin(side, credentials.token, &mut out)?;
@@ -102,7 +107,8 @@ impl Direct {
             greeting,
             out,
             sent: 0,
-            came: vec![0; DIRECT_BUFFER].into_boxed_slice(),
+            is_broken: false,
+            came: Box::default(),
             end: 0,
             taken: 0,
         })
@@ -115,34 +121,37 @@ impl Direct {
     pub fn work(&mut self) -> Result<bool, DirectError> {
         let read = self.read();
         let greeted = self.greet()?;
-        let (written, _) = self.write(&[])?;
+        let written = match self.write(&[]) {
+            Ok((written, _)) => written,
+            // The other end may have written much before it ended: that comes first.
+            Err(_) if self.is_full() => false,
+            Err(error) => return Err(error),
+        };
         Ok(read? | greeted | written)
     }
 
-    /// Sends what is to go out, and these frames behind it, as far as the socket takes them; the rest is
-    /// kept. Only when [`Direct::is_open`], and while [`Direct::wants_frames`].
+    /// Sends what the session has, as far as the socket takes it. Only when [`Direct::is_open`].
     ///
     /// # Errors
     /// The connection is over.
-    pub fn send(&mut self, frames: &[u8]) -> Result<(), DirectError> {
-        let (_, taken) = self.write(frames)?;
-        self.out.extend_from_slice(&frames[taken..]);
+    pub fn carry(&mut self, session: &mut Session, now: Instant) -> Result<(), DirectError> {
+        while self.wants_frames() && session.has_frames(now) {
+            let frames = session.frames_behind(now, DIRECT_BATCH, &mut self.out);
+            let all = frames.len();
+            let sent = self.write(frames).map(|(_, taken)| taken);
+            // What has gone on a connection that is over nobody knows: perhaps everything. The first frame
+            // counts as begun even if none of it is taken: so the socket is waited for.
+            let gone = *sent.as_ref().unwrap_or(&all);
+            let rest = session.went(gone.max(1).min(all));
+            sent?;
+            self.out.extend_from_slice(rest);
+        }
         Ok(())
     }
 
     /// Whether so much has come that the rest was left for the next [`Direct::work`].
     pub fn is_full(&self) -> bool {
-        self.end == self.came.len()
-    }
-
-    /// Where frames to go out are appended; only when [`Direct::is_open`], and while
-    /// [`Direct::wants_frames`].
-    pub fn outgoing(&mut self) -> &mut Vec<u8> {
-        if self.sent > 0 && self.sent >= self.out.len() - self.sent {
-            self.out.drain(..self.sent);
-            self.sent = 0;
-        }
-        &mut self.out
+        self.end > 0 && self.end == self.came.len()
     }
 
     /// The next frame that has come, without its length.
@@ -174,9 +183,9 @@ impl Direct {
         self.greeting.is_done()
     }
 
-    /// Whether there is room for frames.
+    /// Whether the socket may take more.
     pub fn wants_frames(&self) -> bool {
-        self.out.len() - self.sent < DIRECT_BUFFER
+        self.out.is_empty() && !self.is_broken
     }
 
     /// What to wait for.
@@ -185,10 +194,36 @@ impl Direct {
             Layer::Plain => false,
             Layer::Tls(tls) => tls.wants_write(),
         };
-        match hidden || self.sent < self.out.len() {
+        match !self.is_broken && (hidden || !self.out.is_empty()) {
             true => PollFlags::IN | PollFlags::OUT,
             false => PollFlags::IN,
         }
+    }
+
+    /// Gives memory back, to be taken again when something comes or goes. False: something is in it, and
+    /// nothing is given back.
+    pub fn give_back(&mut self) -> bool {
+        let is_empty = self.taken == self.end && self.out.is_empty();
+        let gives = is_empty
+            && match &mut self.layer {
+                Layer::Plain => true,
+                Layer::Tls(tls) => tls.give_back(),
+            };
+        if gives {
+            (self.came, self.taken, self.end) = (Box::default(), 0, 0);
+            self.out = Vec::new();
+        }
+        gives
+    }
+
+    /// Bytes of memory, without that of the TLS library.
+    #[cfg(all(test, not(loom)))]
+    pub fn memory(&self) -> usize {
+        let layer = match &self.layer {
+            Layer::Plain => 0,
+            Layer::Tls(tls) => tls.memory(),
+        };
+        self.came.len() + self.out.capacity() + layer
     }
 
     /// Reads until nothing is there or enough has come.
@@ -200,7 +235,7 @@ impl Direct {
             let size = room.len();
             let count = match &mut self.layer {
                 Layer::Plain => ready(self.socket.read(room))?,
-                Layer::Tls(tls) => read_tls(tls, &mut self.socket, room)?,
+                Layer::Tls(tls) => tls.read(&mut self.socket, room)?,
             };
             match count {
                 None => break,
@@ -218,6 +253,9 @@ impl Direct {
 
     /// Moves what has not been taken to the front, when little room is left behind it.
     fn make_room(&mut self) {
+        if self.came.is_empty() {
+            self.came = vec![0; DIRECT_BUFFER].into_boxed_slice();
+        }
         if self.taken == self.end || self.came.len() - self.end < READ_MIN {
             self.came.copy_within(self.taken..self.end, 0);
             self.end -= self.taken;
@@ -240,27 +278,30 @@ impl Direct {
 
     /// Writes what is to go out, then `frames`, until the socket takes no more. Returns whether it took
     /// any, and how much of `frames` has gone.
-    fn write(&mut self, frames: &[u8]) -> Result<(bool, usize), DirectError> {
+    pub(super) fn write(&mut self, frames: &[u8]) -> Result<(bool, usize), DirectError> {
+        if self.is_broken {
+            return Err(DirectError::Closed);
+        }
+        let written = self.write_on(frames);
+        self.is_broken = written.is_err();
+        written
+    }
+
+    fn write_on(&mut self, frames: &[u8]) -> Result<(bool, usize), DirectError> {
         let (mut any, mut taken) = (false, 0);
         loop {
             let (first, then) = (&self.out[self.sent..], &frames[taken..]);
+            let all = first.len() + then.len();
             let (gone, moved) = match &mut self.layer {
-                Layer::Plain if first.is_empty() && then.is_empty() => (0, false),
+                Layer::Plain if all == 0 => (0, false),
                 Layer::Plain => {
                     let both = [IoSlice::new(first), IoSlice::new(then)];
-                    let count = ready(self.socket.write_vectored(&both))?;
+                    let count = ready(NoSignal(&self.socket).write_vectored(&both))?;
                     (count.unwrap_or(0), count.is_some())
                 }
-                Layer::Tls(tls) => {
-                    let next = if first.is_empty() { then } else { first };
-                    let gone = tls.writer().write(next)?;
-                    let written = match tls.wants_write() {
-                        true => ready(tls.write_tls(&mut self.socket))?,
-                        false => None,
-                    };
-                    (gone, written.is_some())
-                }
+                Layer::Tls(tls) => tls.write(&self.socket, first, then)?,
             };
+            let is_full = gone < all && matches!(self.layer, Layer::Plain);
             let ours = gone.min(first.len());
             taken += gone - ours;
             self.sent += ours;
@@ -268,10 +309,10 @@ impl Direct {
                 self.out.clear();
                 self.sent = 0;
             }
-            if !moved {
+            any |= moved;
+            if !moved || is_full {
                 return Ok((any, taken));
             }
-            any = true;
         }
     }
 }
@@ -293,35 +334,27 @@ fn watch_over(socket: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Bytes out of TLS; `None`: not now, 0: the end.
-fn read_tls(
-    tls: &mut Connection,
-    socket: &mut TcpStream,
-    room: &mut [u8],
-) -> Result<Option<usize>, DirectError> {
-    loop {
-        match ready(tls.reader().read(room)) {
-            Ok(None) => {}
-            Ok(some) => return Ok(some),
-            // Cut off without a farewell; sessions do not depend on one.
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(Some(0)),
-            Err(error) => return Err(error.into()),
-        }
-        match ready(tls.read_tls(socket))? {
-            None => return Ok(None),
-            Some(_) => {
-                if let Err(error) = tls.process_new_packets() {
-                    // The other end is told why, if it can be told at once.
-                    let _ = tls.write_tls(socket);
-                    return Err(error.into());
-                }
-            }
-        }
+/// Writes to a socket that may be closed: that is an error, and no signal, which would be the end of a
+/// program that does not care for signals.
+pub(super) struct NoSignal<'a>(pub &'a TcpStream);
+
+impl Write for NoSignal<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        let mut beside = SendAncillaryBuffer::default();
+        Ok(sendmsg(self.0, parts, &mut beside, SendFlags::NOSIGNAL)?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
 /// What a call that does not wait has moved; `None`: nothing now.
-fn ready(result: io::Result<usize>) -> io::Result<Option<usize>> {
+pub(super) fn ready(result: io::Result<usize>) -> io::Result<Option<usize>> {
     match result {
         Ok(count) => Ok(Some(count)),
         Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {

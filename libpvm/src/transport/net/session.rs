@@ -33,7 +33,7 @@ use super::frame::{self, Content, Frame, FrameError};
 use super::kept::Kept;
 use super::packet::Packet;
 use crate::datatype::lend;
-use crate::limits::{NET_CONFIRM_BYTES, NET_CONFIRM_PAUSE_MS};
+use crate::limits::{DIRECT_WINDOW, NET_CONFIRM_BYTES, NET_CONFIRM_PAUSE_MS, NET_WINDOW};
 use crate::transport::{Args, Body, Head, Kind};
 use std::time::{Duration, Instant};
 
@@ -119,12 +119,20 @@ impl Session {
         self.owes_bye = self.leaves;
         self.holds = self.kept.is_open();
         self.kept.rewind();
+        self.kept.set_window(NET_WINDOW);
     }
 
-    /// As [`Session::carrier_up`], for a task that leaves: nothing is held, for the other may not answer
-    /// any more in time. It gets what it has not confirmed, some of it perhaps again.
-    pub fn last_carrier_up(&mut self) {
+    /// As [`Session::carrier_up`], for one on which nobody else holds what the other does not look at: the
+    /// window is [`DIRECT_WINDOW`] until the next carrier.
+    pub fn wide_carrier_up(&mut self) {
         self.carrier_up();
+        self.kept.set_window(DIRECT_WINDOW);
+    }
+
+    /// As [`Session::carrier_up`], for a task that leaves: nothing is held and nothing kept back, for the
+    /// other may not answer any more in time. It gets what it has not confirmed, some of it perhaps again.
+    pub fn last_carrier_up(&mut self) {
+        self.wide_carrier_up();
         self.holds = false;
     }
 
@@ -173,10 +181,13 @@ impl Session {
     pub fn next_frames(&mut self, now: Instant, limit: usize, out: &mut Vec<u8>) {
         let packets = self.frames_behind(now, limit, out);
         out.extend_from_slice(packets);
+        let len = packets.len();
+        self.went(len);
     }
 
     /// As [`Session::next_frames`], for a carrier that spares copies: the frames of packets, which are
-    /// most of the bytes, are lent. They go out behind what was appended.
+    /// most of the bytes, are lent. They go out behind what was appended, as far as the carrier takes
+    /// them, which it tells by [`Session::went`].
     pub fn frames_behind(&mut self, now: Instant, limit: usize, out: &mut Vec<u8>) -> &[u8] {
         if !self.is_up {
             return &[];
@@ -194,9 +205,20 @@ impl Session {
             frame::put_bye(self.generation, out);
         }
         match sends {
-            true => self.kept.take(self.generation, limit),
+            true => self.kept.ready(self.generation, limit),
             false => &[],
         }
+    }
+
+    /// So many bytes of the frames of packets have gone out. Returns the rest of one that was begun: it
+    /// is the carrier's.
+    pub fn went(&mut self, bytes: usize) -> &[u8] {
+        self.kept.went(bytes)
+    }
+
+    /// Bytes of packets that have not gone out.
+    pub fn unsent(&self) -> usize {
+        self.kept.unsent()
     }
 
     /// Whether [`Session::next_frames`] has any.
@@ -220,6 +242,17 @@ impl Session {
     /// Whether everything that was sent has been confirmed.
     pub fn is_flushed(&self) -> bool {
         self.kept.counts().0 == 0
+    }
+
+    /// Gives memory back. False: there is something in it, and nothing is given back.
+    pub fn give_back(&mut self) -> bool {
+        self.kept.give_back()
+    }
+
+    /// Bytes of memory for packets.
+    #[cfg(all(test, not(loom)))]
+    pub fn memory(&self) -> usize {
+        self.kept.memory()
     }
 
     /// The newest generation of the other.

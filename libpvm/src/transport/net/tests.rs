@@ -3,7 +3,9 @@
 use super::frame::{self, Frame};
 use super::session::{CarrierError, Session};
 use crate::datatype::Source;
-use crate::limits::{NET_BODY_MAX, NET_CONFIRM_BYTES, NET_CONFIRM_PAUSE_MS, NET_WINDOW};
+use crate::limits::{
+    DIRECT_WINDOW, NET_BODY_MAX, NET_CONFIRM_BYTES, NET_CONFIRM_PAUSE_MS, NET_WINDOW,
+};
 use crate::transport::{Body, Head, Kind};
 use proptest::prelude::*;
 use std::time::{Duration, Instant};
@@ -142,7 +144,10 @@ impl World {
         if side.pipe != newest {
             side.pipe = newest;
             side.session.carrier_down();
-            side.session.carrier_up();
+            match newest % 2 {
+                0 => side.session.carrier_up(),
+                _ => side.session.wide_carrier_up(),
+            }
         }
     }
 
@@ -275,6 +280,46 @@ fn the_window_holds_and_opens_again() {
     world.read(0, 0, usize::MAX);
     assert!(world.sides[0].session.is_flushed());
     assert!(world.sides[0].session.send(&head(0), None, body));
+}
+
+/// What was kept for a wide carrier goes out on another in parts no larger than that one's window.
+#[test]
+fn a_narrow_carrier_takes_over_from_a_wide_one() {
+    let (mut here, mut there, now) = (Session::new(), Session::new(), Instant::now());
+    here.wide_carrier_up();
+    let source = Source::from_vec(vec![1; 10_000]);
+    let mut sent = 0;
+    while here.send(&head(sent), None, Some(Body::whole(&source))) {
+        sent += 1;
+    }
+    assert_eq!(sent, DIRECT_WINDOW / (10_000 + 33));
+    here.carrier_up();
+    here.leave(); // have everything confirmed at once
+    there.carrier_up();
+    let mut shown = 0;
+    while !here.is_flushed() {
+        let mut out = Vec::new();
+        here.next_frames(now, usize::MAX, &mut out);
+        assert!(
+            !out.is_empty() && out.len() <= NET_WINDOW + 100,
+            "{}",
+            out.len()
+        );
+        assert!(!here.has_frames(now), "more than the window is under way");
+        let mut rest = &out[..];
+        while let Some(frame) = frame::split(&mut rest).unwrap() {
+            let packet = there.on_frame(frame).unwrap();
+            assert!(packet.is_none_or(|packet| packet.head == head(shown)));
+            shown += usize::from(packet.is_some());
+        }
+        let mut back = Vec::new();
+        there.next_frames(now, usize::MAX, &mut back);
+        let mut rest = &back[..];
+        while let Some(frame) = frame::split(&mut rest).unwrap() {
+            assert!(here.on_frame(frame).unwrap().is_none());
+        }
+    }
+    assert_eq!(shown, sent);
 }
 
 #[test]

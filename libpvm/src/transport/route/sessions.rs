@@ -242,7 +242,7 @@ impl Sessions {
         self.busy.retain(|&other| other != peer);
         let waited = self.busy.len() < before;
         if let Some(live) = self.live(peer) {
-            live.session.carrier_up();
+            live.session.wide_carrier_up();
             live.is_busy &= !waited;
         }
     }

@@ -6,8 +6,8 @@
 
 use super::Route;
 use crate::limits::{
-    DIRECT_AFTER_BYTES, DIRECT_AFTER_PACKETS, DIRECT_DEADLINE_MS, DIRECT_PAUSE_MAX_MS,
-    DIRECT_PAUSE_MIN_MS, NET_BATCH,
+    DIRECT_AFTER_BYTES, DIRECT_AFTER_PACKETS, DIRECT_BATCH, DIRECT_DEADLINE_MS,
+    DIRECT_PAUSE_MAX_MS, DIRECT_PAUSE_MIN_MS, NET_BATCH,
 };
 use crate::transport::net::direct::{Credentials, Direct, DirectError};
 use crate::transport::net::meeting::{Meeting, Met};
@@ -202,14 +202,23 @@ impl Shortcut {
     /// # Errors
     /// The connection is over.
     pub fn send(&mut self, session: &mut Session, now: Instant) -> Result<(), DirectError> {
-        let Some(Open { direct, .. }) = &mut self.open else {
-            return Ok(());
-        };
-        while direct.wants_frames() && session.has_frames(now) {
-            let packets = session.frames_behind(now, NET_BATCH, direct.outgoing());
-            direct.send(packets)?;
+        match &mut self.open {
+            Some(open) => open.direct.carry(session, now),
+            None => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Gives memory back that nothing is in. False: something is.
+    pub fn give_back(&mut self) -> bool {
+        let open = self.open.as_mut();
+        open.is_none_or(|open| open.direct.give_back())
+    }
+
+    /// Bytes of memory for messages.
+    #[cfg(all(test, not(loom)))]
+    pub fn memory(&self) -> usize {
+        let open = self.open.as_ref();
+        open.map_or(0, |open| open.direct.memory())
     }
 
     /// Has all sockets watched on behalf of `owner`.
@@ -238,6 +247,14 @@ impl Shortcut {
     /// Whether there are sockets.
     pub fn is_wired(&self) -> bool {
         self.open.is_some() || self.attempt.is_some()
+    }
+
+    /// Bytes of frames that the session's carrier is given at once.
+    pub fn batch(&self) -> usize {
+        match self.is_open() {
+            true => DIRECT_BATCH,
+            false => NET_BATCH,
+        }
     }
 
     /// Whether frames can be given to the session's carrier now; the daemons always take some.
