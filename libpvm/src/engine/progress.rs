@@ -18,7 +18,8 @@ const FORM_SHIFT: u32 = 1;
 pub(super) const OWN_FLAGS: u8 = Form::HERE.bits() << FORM_SHIFT;
 
 /// Packets of one stream in a row: a peer that takes them as fast as they come must not keep this
-/// task from everything else.
+/// task from everything else. Nor may one stream keep the others to the same peer waiting for longer;
+/// shorter turns would have all end at the same time, and nothing under way when the next ones begin.
 const TURN: usize = 64;
 
 /// Largest message to oneself that is copied when no receive is posted.
@@ -103,6 +104,8 @@ pub(super) struct Outbox {
     busy: Vec<Peer>,
     /// Sends whose bytes flow, taking turns.
     streams: VecDeque<RequestId>,
+    /// Packets of the first of them in its present turn.
+    turn: usize,
 }
 
 impl Outbox {
@@ -428,29 +431,37 @@ impl<T: Transport> Engine<T> {
         Tried::Sent
     }
 
-    /// Lets every stream send what there is room for, at most [`TURN`] packets.
+    /// Lets every stream send what there is room for, at most [`TURN`] packets. Where there is none for
+    /// all, the first goes on until its turn is over.
     fn stream(&mut self) -> bool {
-        let mut moved = false;
-        for _ in 0..self.outbox.streams.len() {
+        if self.outbox.streams.is_empty() {
+            return false;
+        }
+        let mut sent = 0;
+        for place in 0..self.outbox.streams.len() {
             let Some(id) = self.outbox.streams.pop_front() else {
                 break;
             };
-            let (more, sent) = self.stream_one(id);
-            moved |= sent;
+            let (more, packets) = self.stream_one(id);
+            sent += packets;
             if more {
                 self.outbox.streams.push_back(id);
             }
+            if place == 0 {
+                self.outbox.turn = if more { self.outbox.turn + packets } else { 0 };
+            }
         }
-        // Another one is first when there is room again.
-        if self.outbox.streams.len() > 1 {
+        if self.outbox.turn >= TURN {
+            self.outbox.turn = 0;
             self.outbox.streams.rotate_left(1);
         }
-        moved
+        self.transport.push();
+        sent > 0
     }
 
-    /// Returns whether the stream goes on and whether bytes went out.
-    fn stream_one(&mut self, id: RequestId) -> (bool, bool) {
-        let mut sent = false;
+    /// Returns whether the stream goes on and how many packets went out.
+    fn stream_one(&mut self, id: RequestId) -> (bool, usize) {
+        let mut sent = 0;
         for _ in 0..TURN {
             let Some(send) = self.requests.send(id) else {
                 return (false, sent);
@@ -460,7 +471,7 @@ impl<T: Transport> Engine<T> {
             };
             if *offset == *end {
                 self.requests.complete_send(id, Ok(()));
-                return (false, true);
+                return (false, sent);
             }
             let len = self.transport.chunk(send.to).min(*end - *offset);
             let args = [*token, *offset as u64, 0, 0];
@@ -476,7 +487,7 @@ impl<T: Transport> Engine<T> {
             match self.transport.send(send.to, &head, Some(&args), Some(body)) {
                 Ok(()) => {
                     *offset += len;
-                    sent = true;
+                    sent += 1;
                 }
                 Err(SendError::Full) => return (true, sent),
                 Err(SendError::Gone) => {

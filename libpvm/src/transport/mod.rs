@@ -170,7 +170,8 @@ pub trait Transport {
     fn task(&self, peer: Peer) -> TaskId;
 
     /// Sends one packet. At most [`Transport::chunk`] body bytes may come with arguments, and at
-    /// most [`Transport::eager_max`] without.
+    /// most [`Transport::eager_max`] without. One of [`Kind::Data`] may wait for others until
+    /// [`Transport::push`].
     fn send(
         &mut self,
         to: Peer,
@@ -178,6 +179,9 @@ pub trait Transport {
         args: Option<&Args>,
         body: Option<Body<'_>>,
     ) -> Result<(), SendError>;
+
+    /// Sends what waits for more of the same.
+    fn push(&mut self) {}
 
     /// Shows what has arrived, in order per peer. Returns whether there was anything.
     fn poll<R: Receiver>(&mut self, receiver: &mut R) -> bool;

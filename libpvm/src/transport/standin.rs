@@ -470,6 +470,10 @@ impl Transport for NetworkTransport {
         self.routes.send(to, head, args, body)
     }
 
+    fn push(&mut self) {
+        self.routes.push();
+    }
+
     fn poll<R: Receiver>(&mut self, receiver: &mut R) -> bool {
         self.routes.poll(receiver)
     }

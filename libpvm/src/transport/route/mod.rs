@@ -214,6 +214,13 @@ impl<I: Introducer> Transport for Routes<I> {
         }
     }
 
+    fn push(&mut self) {
+        if self.sessions.is_used() {
+            self.sessions.pump(self.shm.link(), Instant::now());
+            self.doubt_daemon();
+        }
+    }
+
     #[inline]
     fn poll<R: Receiver>(&mut self, receiver: &mut R) -> bool {
         let any = self.shm.poll(receiver);

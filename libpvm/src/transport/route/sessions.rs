@@ -22,7 +22,7 @@ use super::wires::Wires;
 use crate::ids::TaskId;
 use crate::limits::{DIRECT_LINGER_MS, NET_BATCH, NET_FAULTS_MAX};
 use crate::transport::shm::{Introducer, Sockets, TRANSPORT_TOKEN};
-use crate::transport::{Args, Body, Head, Peer, Receiver, SendError};
+use crate::transport::{Args, Body, Head, Kind, Peer, Receiver, SendError};
 use crate::wire::control::{self, Notify, OpenRoute, RouteListening, RouteOffer, to_daemon};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -74,6 +74,8 @@ impl Sessions {
         if !live.session.send(head, args, body) {
             return Err(SendError::Full);
         }
+        // The parts of a large message go out several at a time, each batch while it is still in the cache.
+        let waits = head.kind == Kind::Data && live.session.unsent() < live.shortcut.batch();
         let now = Instant::now();
         if live
             .shortcut
@@ -83,7 +85,9 @@ impl Sessions {
             self.post(link, to_daemon::Body::OpenRoute(OpenRoute { peer }));
         }
         self.enlist(peer);
-        self.pump(link, now);
+        if !waits {
+            self.pump(link, now);
+        }
         self.wires.expect();
         Ok(())
     }
