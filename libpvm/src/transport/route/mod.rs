@@ -18,6 +18,7 @@
 mod remote;
 mod sessions;
 mod shortcut;
+mod warm;
 mod wires;
 
 use self::sessions::Sessions;

@@ -80,6 +80,17 @@ impl Live {
         }
     }
 
+    /// Gives memory for messages back. False: something is under way, and nothing is given back.
+    pub fn give_back(&mut self) -> bool {
+        self.session.is_flushed() && self.shortcut.give_back() && self.session.give_back()
+    }
+
+    /// Bytes of that.
+    #[cfg(all(test, not(loom)))]
+    pub fn memory(&self) -> usize {
+        self.session.memory() + self.shortcut.memory()
+    }
+
     /// Whether one of its deadlines has passed.
     pub fn is_due(&self, now: Instant) -> bool {
         let deadlines = [self.shortcut.deadline(), self.ends_at];

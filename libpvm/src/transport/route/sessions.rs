@@ -18,6 +18,7 @@
 use super::Route;
 use super::remote::{Live, Remote};
 use super::shortcut::Taken;
+use super::warm::Warm;
 use super::wires::Wires;
 use crate::ids::TaskId;
 use crate::limits::{DIRECT_LINGER_MS, NET_BATCH, NET_FAULTS_MAX};
@@ -35,6 +36,8 @@ pub(super) struct Sessions {
     policy: Route,
     /// The sockets of those.
     wires: Wires,
+    /// Who has memory.
+    warm: Warm,
     /// By peer; those of this host are never anything but unknown.
     remotes: Vec<Remote>,
     /// Who has frames for the daemon; none of them has a connection.
@@ -84,6 +87,7 @@ impl Sessions {
             let peer = task.bits();
             self.post(link, to_daemon::Body::OpenRoute(OpenRoute { peer }));
         }
+        self.warm_up(peer);
         self.enlist(peer);
         if !waits {
             self.pump(link, now);
@@ -121,6 +125,7 @@ impl Sessions {
         if live.session.peer_generation() != before && live.shortcut.is_heard() {
             return self.lose_shortcut(peer, now);
         }
+        self.warm_up(peer);
         self.look_at(peer, now);
     }
 
@@ -156,6 +161,20 @@ impl Sessions {
         if let Some(live) = self.live(peer) {
             live.shortcut.retry();
         }
+    }
+
+    /// Whether a peer has confirmed everything.
+    #[cfg(all(test, not(loom)))]
+    pub fn is_flushed(&self, peer: Peer) -> bool {
+        let live = self.remotes.get(peer.index()).and_then(Remote::live);
+        live.is_some_and(|live| live.session.is_flushed())
+    }
+
+    /// Bytes of memory for messages.
+    #[cfg(all(test, not(loom)))]
+    pub fn memory(&self) -> usize {
+        let lives = self.remotes.iter().filter_map(Remote::live);
+        lives.map(Live::memory).sum()
     }
 
     /// A connection to a peer is arranged. `sockets` is what it will be waited for with.
@@ -226,6 +245,12 @@ impl Sessions {
         if let Some(sockets) = sockets {
             live.shortcut.watch(sockets, peer.0);
         }
+        if taken.any() {
+            self.warm_up(peer);
+        }
+        let Some(live) = self.live(peer) else {
+            return true;
+        };
         let is_over = live.ends_at.is_some_and(|at| now >= at);
         match taken {
             _ if is_over => self.end(peer),
@@ -421,6 +446,23 @@ impl Sessions {
 
     fn live(&mut self, peer: Peer) -> Option<&mut Live> {
         live(&mut self.remotes, peer)
+    }
+
+    /// Messages go to or come from a peer. Who had none for longer gives memory back, unless something is
+    /// under way; two at a time, so that there are fewer in the end.
+    fn warm_up(&mut self, peer: Peer) {
+        if self.warm.is_last(peer) {
+            return;
+        }
+        self.warm.put_last(peer);
+        for _ in 0..2 {
+            let Some(cold) = self.warm.take_surplus() else {
+                return;
+            };
+            if self.live(cold).is_some_and(|live| !live.give_back()) {
+                self.warm.put_last(cold);
+            }
+        }
     }
 
     /// Notes a peer to which frames are to be sent, or packets to be confirmed later.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::datatype::Source;
-use crate::limits::{DIRECT_LINGER_MS, NET_FAULTS_MAX};
+use crate::limits::{DIRECT_LINGER_MS, NET_FAULTS_MAX, WARM_PEERS_MAX};
 use crate::transport::standin::{self, Desktop, Hub, Log, Weather, head, task};
 use crate::wire::control::{Notify, TaskExited, from_daemon, to_daemon};
 use std::time::Duration;
@@ -466,6 +466,42 @@ fn a_task_asleep_with_sockets_hears_both_kinds_of_peers() {
         }
         thread.join().unwrap();
     });
+}
+
+/// However many peers there were, the last few have memory.
+#[test]
+fn memory_for_quiet_peers_is_given_back() {
+    const PEERS: usize = 3 * WARM_PEERS_MAX;
+    let hub = Hub::default();
+    let mut me = Routes::new(hub.shm(task(1)), Route::Direct);
+    let (mut log, mut most) = (Log::default(), 0);
+    let start = Instant::now();
+    let mut others = Vec::new();
+    for number in 1..=PEERS {
+        let other = task(2 * number as u32);
+        let mut far = Routes::new(hub.shm(other), Route::Direct);
+        let (to, back) = (me.peer(other), far.peer(task(1)));
+        let mut their_log = Log::default();
+        send(&mut me, to, 0, None, b"x").unwrap();
+        let mut both = |me: &mut Far, far: &mut Far, done: fn(&Far, Peer, &Log) -> bool| {
+            while !done(me, to, &their_log) {
+                me.poll(&mut log);
+                far.poll(&mut their_log);
+                assert!(start.elapsed() < Duration::from_secs(60), "hangs");
+            }
+        };
+        both(&mut me, &mut far, |me, to, _| me.sessions.is_direct(to));
+        send(&mut me, to, 1, None, &[7; 60_000]).unwrap();
+        both(&mut me, &mut far, |_, _, log| log.packets.len() == 2);
+        send(&mut far, back, 2, None, b"and all is confirmed").unwrap();
+        both(&mut me, &mut far, |me, to, _| me.sessions.is_flushed(to));
+        if number == WARM_PEERS_MAX {
+            most = me.sessions.memory();
+        }
+        assert!(number <= WARM_PEERS_MAX || me.sessions.memory() <= most);
+        others.push(far);
+    }
+    assert!(most >= WARM_PEERS_MAX * 300_000, "{most}: they had none");
 }
 
 #[test]
