@@ -5,7 +5,8 @@
 //!   direction is a `ring` of 128 packet headers, one cache line each, and an `arena` of 256 KiB
 //!   for bodies. One producer, one consumer, nothing shared with a third task.
 //! - An *inbox* for each task, one page: its `doorbell` and what it waits for (`inbox`).
-//! - A *host page* (`host`): what was measured here (`calibration`) and how many tasks are awake.
+//! - A *host page* (`host`): what was measured here (`calibration`, by `hand_over`) and how many tasks
+//!   are awake.
 //! - `transport` puts them together; the daemon, seen as an `introducer`, makes the channels.
 //!
 //! Nothing has a name in a file system, so nothing is left behind by whoever is killed.

@@ -322,6 +322,26 @@ fn a_connection_that_cannot_be_written_is_read_to_its_end() {
 }
 
 #[test]
+fn what_goes_out_at_once_is_one_record() {
+    let [mut a, b] = meet(credentials(true)).map(Option::unwrap);
+    assert_eq!(ioctl_fionread(&b).unwrap(), 0);
+    let mut here = session();
+    let source = Source::from_vec(bytes(8));
+    assert!(here.send(&head(8), None, Some(Body::whole(&source))));
+    a.carry(&mut here, Instant::now()).unwrap();
+    let start = Instant::now();
+    while ioctl_fionread(&b).unwrap() == 0 {
+        assert!(start.elapsed() < LONG, "nothing comes");
+    }
+    let (resume, packet) = (22, 33 + source.len());
+    let record = 5 + 1 + 16;
+    assert_eq!(
+        ioctl_fionread(&b).unwrap() as usize,
+        resume + packet + record
+    );
+}
+
+#[test]
 fn the_end_of_the_other_is_an_error() {
     for tls in [true, false] {
         let [mut a, b] = meet(credentials(tls)).map(Option::unwrap);
