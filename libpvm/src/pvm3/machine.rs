@@ -108,6 +108,7 @@ impl From<&Failure> for Error {
             Code::FailureCount | Code::FailureResources => Error::OutOfRes,
             Code::FailureNoSuchHost => Error::NoHost,
             Code::FailureHostLost => Error::HostFail,
+            Code::FailureHost => Error::CantStart,
             Code::FailureInternal => Error::DaemonError,
             Code::FailureBusy | Code::FailureEnding | Code::FailureUnspecified => Error::SysErr,
         }

@@ -32,23 +32,23 @@ causes! {
     /// ssh could not be run for want of processes or descriptors.
     Resources = "resources", FailureResources;
     /// The host file wants it to be started by hand.
-    ByHand = "by-hand", FailureUnspecified;
+    ByHand = "by-hand", FailureHost;
     /// ssh does not like its options, or its files.
-    SshOptions = "ssh-options", FailureUnspecified;
+    SshOptions = "ssh-options", FailureHost;
     /// Its name has no address.
-    UnknownName = "unknown-name", FailureUnspecified;
+    UnknownName = "unknown-name", FailureHost;
     /// The search for its address takes too long.
-    SlowName = "slow-name", FailureUnspecified;
+    SlowName = "slow-name", FailureHost;
     /// No way to its address.
-    NoRoute = "no-route", FailureUnspecified;
+    NoRoute = "no-route", FailureHost;
     /// Nobody listens at the port of ssh.
-    Refused = "refused", FailureUnspecified;
+    Refused = "refused", FailureHost;
     /// Nothing answers.
-    NoAnswer = "no-answer", FailureUnspecified;
+    NoAnswer = "no-answer", FailureHost;
     /// The ssh server hangs up, or is silent.
-    HungUp = "hung-up", FailureUnspecified;
+    HungUp = "hung-up", FailureHost;
     /// No cipher, key exchange or key type in common.
-    NoCommonMethod = "no-common-method", FailureUnspecified;
+    NoCommonMethod = "no-common-method", FailureHost;
     /// Its host key is not known.
     HostKeyUnknown = "host-key-unknown", FailureNotAllowed;
     /// Its host key is another than before.
@@ -60,7 +60,7 @@ causes! {
     /// The user has no shell there, or an expired account.
     NoShell = "no-shell", FailureNotAllowed;
     /// The shell's start-up files do not come to an end.
-    ShellStuck = "shell-stuck", FailureUnspecified;
+    ShellStuck = "shell-stuck", FailureHost;
     /// No pvmd there.
     NoPvmd = "no-pvmd", FailureProgramNotFound;
     /// A pvmd that may not be executed.
@@ -78,15 +78,15 @@ causes! {
     /// A disk there is read-only.
     ReadOnly = "read-only", FailureResources;
     /// The pvmd there says why it has not joined.
-    NotJoined = "not-joined", FailureUnspecified;
+    NotJoined = "not-joined", FailureHost;
     /// The pvmd there runs, and does not join.
-    JoinStuck = "join-stuck", FailureUnspecified;
+    JoinStuck = "join-stuck", FailureHost;
     /// ssh or the pvmd there was killed.
-    Killed = "killed", FailureUnspecified;
+    Killed = "killed", FailureHost;
     /// The connection broke.
-    Lost = "lost", FailureUnspecified;
+    Lost = "lost", FailureHost;
     /// Anything else.
-    Ended = "ended", FailureUnspecified;
+    Ended = "ended", FailureHost;
 }
 
 /// Why one host did not join.
@@ -189,6 +189,12 @@ mod tests {
                 "cannot start pvmd on a (a:22): not quite the same [refused]; type: ssh bob@a, or ping a",
             ]
         );
+    }
+
+    #[test]
+    fn every_cause_has_a_code() {
+        let mut codes = Cause::ALL.iter().map(|cause| cause.code());
+        assert!(codes.all(|code| code != FailureCode::FailureUnspecified));
     }
 
     #[test]
