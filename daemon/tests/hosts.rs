@@ -45,7 +45,7 @@ fn placed(mut run: Run, placement: Option<Placement>) -> Run {
 }
 
 fn hosts(client: &mut Client) -> Vec<HostInfo> {
-    match client.call(to_daemon::Body::ListHosts(ListHosts {})) {
+    match client.call(to_daemon::Body::ListHosts(ListHosts::default())) {
         from_daemon::Body::HostList(list) => list.hosts,
         other => panic!("{other:?}"),
     }

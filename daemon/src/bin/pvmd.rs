@@ -127,7 +127,7 @@ fn main() -> anyhow::Result<ExitCode> {
         });
     }
     match detach::fork()? {
-        Side::Starter(Word::Ready) => Ok(succeeded(by_stdin)),
+        Side::Starter(Word::Ready(words)) => Ok(succeeded(by_stdin, words)),
         Side::Starter(Word::AlreadyRunning(text)) => Ok(match joins {
             true => failed(by_stdin, &not_joined(&text, by_stdin)),
             false => tell(Some(text)),
@@ -154,9 +154,9 @@ fn not_joined(running: &str, by_stdin: bool) -> String {
 }
 
 /// Says that the daemon serves to whoever has started it through ssh.
-fn succeeded(by_stdin: bool) -> ExitCode {
+fn succeeded(by_stdin: bool, words: String) -> ExitCode {
     if by_stdin {
-        println!("{}", Answer::Ok("joined".to_owned()));
+        println!("{}", Answer::Ok(words));
     }
     ExitCode::SUCCESS
 }

@@ -1,15 +1,16 @@
 //! `pvm add`: more hosts, through the user's ssh.
 
-use super::connect::{self, Status, Trouble};
+use super::connect::{self, Status};
 use super::exit::Exit;
 use super::{failure, low, say, token};
+use crate::cluster::registry::HostId;
 use crate::cluster::trust::Secret;
 use crate::launch::hostfile;
 use crate::launch::spec::HostSpec;
-use crate::launch::ssh::{self, Join, Options, Outcome, Progress, grouped};
+use crate::launch::ssh::{self, Join, Options, Outcome, Progress, Trouble, grouped};
 use crate::server::joining;
 use crate::ui::text;
-use pvm::wire::control::VmOpened;
+use pvm::wire::control::{Failure, VmOpened};
 use serde_json::json;
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -26,7 +27,7 @@ const NEWS: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// When no daemon answers, or there is no secret.
-pub fn main(typed: &low::Add) -> Result<Exit, Trouble> {
+pub fn main(typed: &low::Add) -> Result<Exit, connect::Trouble> {
     let wanted = match wanted(&typed.hosts) {
         Ok(wanted) => wanted,
         Err(line) => {
@@ -35,9 +36,9 @@ pub fn main(typed: &low::Add) -> Result<Exit, Trouble> {
         }
     };
     let mut connection = connect::existing()?;
-    let opened = token::open(&mut connection)?;
+    let opened = token::open(&mut connection, true)?;
     let names: Vec<_> = wanted.iter().map(|host| host.name.clone()).collect();
-    let exit = hosts("pvm add", &wanted, &opened)?;
+    let exit = told("pvm add", &hosts("pvm add", false, &wanted, &opened, None)?);
     if typed.json {
         say::json(&json!({ "asked": names, "all_added": exit == Exit::Success }));
     }
@@ -57,20 +58,36 @@ pub fn wanted(words: &[OsString]) -> Result<Wanted, String> {
     Ok(wanted)
 }
 
-/// Starts a daemon on each host. What went wrong is told, once for all hosts with the same trouble.
+/// How hosts were added.
+#[derive(Debug, Default)]
+pub struct Added {
+    /// Which host each has become, in their order; none where that is not known.
+    pub indices: Vec<Option<u16>>,
+    /// What went wrong, once for all hosts with the same trouble.
+    pub failures: Vec<Failure>,
+}
+
+/// Starts a daemon on each host. With `stays_with` it leaves when it has nothing to do and that host has
+/// gone.
 ///
 /// # Errors
 /// When nothing could be tried.
-pub fn hosts(who: &'static str, wanted: &Wanted, opened: &VmOpened) -> Result<Exit, Trouble> {
+pub fn hosts(
+    who: &'static str,
+    quiet: bool,
+    wanted: &Wanted,
+    opened: &VmOpened,
+    stays_with: Option<HostId>,
+) -> Result<Added, connect::Trouble> {
     if wanted.is_empty() {
-        return Ok(Exit::Success);
+        return Ok(Added::default());
     }
-    let other = |error: &dyn std::fmt::Display| Trouble::Other(error.to_string());
+    let other = |error: &dyn std::fmt::Display| connect::Trouble::Other(error.to_string());
     let secret = Secret::load(Path::new(&opened.secret_file)).map_err(|error| other(&error))?;
     let addresses = opened.addresses.iter().filter_map(|text| text.parse().ok());
     let join = Join {
         arguments: vec!["--join-stdin".to_owned()],
-        data: joining::data(&secret, &addresses.collect::<Vec<_>>()).into_bytes(),
+        data: joining::data(&secret, &addresses.collect::<Vec<_>>(), stays_with).into_bytes(),
         number: opened.next_host,
     };
     let own = std::env::current_exe().ok();
@@ -80,7 +97,7 @@ pub fn hosts(who: &'static str, wanted: &Wanted, opened: &VmOpened) -> Result<Ex
         .enable_all()
         .build()
         .map_err(|error| other(&error))?;
-    let mut watch = Watch::new(who, wanted);
+    let mut watch = Watch::new(who, quiet, wanted);
     let outcomes = runtime.block_on(async {
         let watch = std::cell::RefCell::new(&mut watch);
         let starting = ssh::start(
@@ -99,19 +116,25 @@ pub fn hosts(who: &'static str, wanted: &Wanted, opened: &VmOpened) -> Result<Ex
         }
     });
     watch.status.clear();
-    Ok(told(who, &outcomes))
+    Ok(added(&outcomes))
 }
 
-fn told(who: &str, outcomes: &[Outcome]) -> Exit {
-    let troubles: Vec<_> = outcomes
-        .iter()
-        .filter_map(|outcome| outcome.as_ref().err())
-        .map(|trouble| trouble.as_ref().clone())
-        .collect();
-    for failure in grouped(&troubles) {
-        say::error(who, &failure::one_line(&failure));
+fn added(outcomes: &[Outcome]) -> Added {
+    let index = |outcome: &Outcome| joining::index_of(outcome.as_ref().ok()?);
+    let troubles = outcomes.iter().filter_map(|it| it.as_ref().err());
+    let troubles: Vec<&Trouble> = troubles.map(AsRef::as_ref).collect();
+    Added {
+        indices: outcomes.iter().map(index).collect(),
+        failures: grouped(&troubles),
     }
-    match troubles.is_empty() {
+}
+
+/// Says what went wrong.
+pub fn told(who: &str, added: &Added) -> Exit {
+    for failure in &added.failures {
+        say::error(who, &failure::one_line(failure));
+    }
+    match added.failures.is_empty() {
         true => Exit::Success,
         false => Exit::Refused,
     }
@@ -122,15 +145,17 @@ struct Watch<'a> {
     hosts: &'a [HostSpec],
     states: Vec<Option<(ssh::State, Instant)>>,
     open: usize,
+    quiet: bool,
     status: Status,
 }
 
 impl<'a> Watch<'a> {
-    fn new(who: &'static str, hosts: &'a [HostSpec]) -> Self {
+    fn new(who: &'static str, quiet: bool, hosts: &'a [HostSpec]) -> Self {
         Self {
             hosts,
             states: vec![None; hosts.len()],
             open: hosts.len(),
+            quiet,
             status: Status::new(who, std::io::stderr().is_terminal()),
         }
     }
@@ -145,6 +170,9 @@ impl<'a> Watch<'a> {
     }
 
     fn show(&mut self) {
+        if self.quiet {
+            return;
+        }
         let waiting = self.states.iter().zip(self.hosts);
         let oldest = waiting
             .filter_map(|(state, host)| state.map(|(state, since)| (since, state, host)))

@@ -29,7 +29,7 @@ pub fn main(typed: &low::Conf, look: Look) -> Result<Exit, Trouble> {
     let mut connection = connect::existing()?;
     let answer = connection
         .link
-        .call(to_daemon::Body::ListHosts(ListHosts {}))?;
+        .call(to_daemon::Body::ListHosts(ListHosts::default()))?;
     match answer.body {
         from_daemon::Body::HostList(list) => Ok(show(list, typed.json, look)),
         _ => Err(connect::nonsense()),

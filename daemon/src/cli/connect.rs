@@ -32,6 +32,9 @@ pub enum Trouble {
     /// The daemon said no.
     #[error("{}", failure::one_line(.0))]
     Refused(Failure),
+    /// Hosts that cannot be added, a line for each cause.
+    #[error("{}", .0.iter().map(failure::one_line).collect::<Vec<_>>().join("\n"))]
+    Hosts(Vec<Failure>),
     /// Anything else, as one line.
     #[error("{0}")]
     Other(String),
@@ -42,7 +45,7 @@ impl Trouble {
     pub fn exit(&self) -> Exit {
         match self {
             Trouble::NoMachine(_) => Exit::NoMachine,
-            Trouble::Refused(_) => Exit::Refused,
+            Trouble::Refused(_) | Trouble::Hosts(_) => Exit::Refused,
             Trouble::Other(_) => Exit::Ours,
         }
     }

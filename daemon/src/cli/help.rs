@@ -22,6 +22,7 @@ Examples:
   pvm run -n 4 -l ./solver input.dat < parameters
   pvm run -n 1 ./master : -n 8 -wdir /data ./worker
   pvm run -n 8 --map-by host --stage ./solver
+  pvm run -n 8 -H node1:4,node2:4 ./solver
   pvm run -n 2 -x DEBUG=1 --timeout 10m -- ./program --its-own-option
 
 Options may be written with one dash or two, and with a blank or '=' before the value. They end
@@ -32,6 +33,13 @@ more came for 200 ms (on a terminal; in a pipe 1 s, in a file never) and goes on
 another task's line has to come in between, it is ended first. With one task, and with
 --output=raw, bytes are passed on untouched. A newline that is missing at the very end is only
 added to tagged lines.
+
+Hosts that -H or --hostfile names and that are no hosts of the virtual machine are added first, as 'pvm
+add' does it: through ssh. A host may be called by its name, short or long, by its address, or as your ssh
+calls it; it is added once. When one cannot be added nothing is started, and those that could be stay. In
+a virtual machine that 'pvm run' has started itself, hosts that came like this go when it does: after a
+minute with nothing to do (PVM_IDLE), when it is halted, or when its daemon here is lost. In one that
+stays ('pvm up') they stay, too.
 
 --stage copies each program to the hosts that are to run it and do not find it: the file alone, no
 libraries, no data. It is kept there, in the runtime directory of pvmd (PVM_RUNTIME_DIR), for the next

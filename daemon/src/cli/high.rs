@@ -3,6 +3,7 @@
 use super::nearest::nearest;
 use super::{low, placing};
 use crate::launch::problem::HostsError;
+use crate::launch::spec::HostSpec;
 use pvm::limits::TASKS_PER_LAUNCH_MAX;
 use pvm::wire::control::Placement;
 use std::ffi::{OsStr, OsString};
@@ -54,6 +55,8 @@ pub struct App {
     pub directory: Option<OsString>,
     /// Where its tasks go, if that is said.
     pub placement: Option<Placement>,
+    /// What is said of the hosts that this names.
+    pub hosts: Vec<HostSpec>,
 }
 
 /// Who reads our standard input.
@@ -212,13 +215,15 @@ fn app(part: &low::Run, number: Option<usize>) -> Result<App, MeaningError> {
         .next()
         .filter(|word| !word.is_empty())
         .ok_or(MeaningError::NoProgram(number))?;
+    let (placement, hosts) = placing::placement(part)?;
     Ok(App {
         count,
         program,
         arguments: words.collect(),
         environment: environment(&part.environment)?,
         directory: part.directory.clone(),
-        placement: placing::placement(part)?,
+        placement,
+        hosts,
     })
 }
 

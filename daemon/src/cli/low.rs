@@ -66,7 +66,8 @@ pub struct Run {
     pub directory: Option<OsString>,
 
     /// Hosts for this program's tasks, in this order: a,b:2,node[3-5]; ":2" is the number of tasks
-    /// that a host gets before the next one does [default: all hosts, this one first]
+    /// that a host gets before the next one does; hosts that are not there yet are added
+    /// [default: all hosts, this one first]
     #[arg(short = 'H', long = "host", aliases = ["hosts", "hostlist", "machine", "machines", "nodelist"], value_name = "HOST[:N],...")]
     pub hosts: Vec<OsString>,
 

@@ -3,17 +3,18 @@
 use super::high::MeaningError;
 use super::low;
 use super::nearest::nearest;
-use crate::launch::hostfile::{self, Hosts};
+use crate::launch::hostfile;
+use crate::launch::spec::HostSpec;
 use pvm::limits::TASKS_PER_LAUNCH_MAX;
 use pvm::wire::control::{HostSlots, Placement};
 use std::ffi::OsStr;
 use std::path::Path;
 
-/// What one program's options say; `None`: nothing.
+/// What one program's options say; `None`: nothing. With the hosts that it names, in the same order.
 ///
 /// # Errors
 /// The first value that makes no sense, or a host file that cannot be read.
-pub fn placement(part: &low::Run) -> Result<Option<Placement>, MeaningError> {
+pub fn placement(part: &low::Run) -> Result<(Option<Placement>, Vec<HostSpec>), MeaningError> {
     let hosts = hosts(part)?;
     let per_host = match (&part.per_host, part.one_per_host) {
         (Some(_), true) => return Err(MeaningError::Conflict("--ppn", "--pernode")),
@@ -22,34 +23,36 @@ pub fn placement(part: &low::Run) -> Result<Option<Placement>, MeaningError> {
         (None, false) => 0,
     };
     let placement = Placement {
-        hosts,
+        hosts: hosts.iter().map(slots).collect(),
         per_host,
         by_host: by_host(part)?,
         ..Placement::default()
     };
-    Ok((placement != Placement::default()).then_some(placement))
+    let placement = (placement != Placement::default()).then_some(placement);
+    Ok((placement, hosts))
 }
 
-fn hosts(part: &low::Run) -> Result<Vec<HostSlots>, MeaningError> {
+fn hosts(part: &low::Run) -> Result<Vec<HostSpec>, MeaningError> {
     let mut all = Vec::new();
     for list in &part.hosts {
-        let text = list.to_string_lossy();
-        all.extend(slots(hostfile::list(&text, "--host")?));
+        all.extend(hostfile::list(&list.to_string_lossy(), "--host")?.hosts);
     }
     match &part.hostfile {
         Some(_) if !all.is_empty() => Err(MeaningError::Conflict("--host", "--hostfile")),
-        Some(path) => Ok(slots(hostfile::read(Path::new(path))?)),
+        Some(path) => {
+            let mut hosts = hostfile::read(Path::new(path))?.hosts;
+            hosts.retain(|host| !host.only_later);
+            Ok(hosts)
+        }
         None => Ok(all),
     }
 }
 
-fn slots(hosts: Hosts) -> Vec<HostSlots> {
-    let now = hosts.hosts.into_iter().filter(|host| !host.only_later);
-    let named = now.map(|host| HostSlots {
-        host: host.name,
+fn slots(host: &HostSpec) -> HostSlots {
+    HostSlots {
+        host: host.name.clone(),
         slots: host.options.slots.unwrap_or(0),
-    });
-    named.collect()
+    }
 }
 
 fn per_host(value: &OsStr) -> Result<u32, MeaningError> {

@@ -19,7 +19,7 @@ pub fn main(typed: &low::Token) -> Result<Exit, Trouble> {
         }
     };
     let mut connection = connect::existing()?;
-    open(&mut connection)?;
+    open(&mut connection, true)?;
     let issue = IssueToken {
         lifetime_s: lifetime.as_secs().max(1),
         uses: typed.uses,
@@ -34,14 +34,15 @@ pub fn main(typed: &low::Token) -> Result<Exit, Trouble> {
     })
 }
 
-/// Makes sure that the virtual machine takes hosts.
+/// Makes sure that the virtual machine takes hosts; with `stay` its daemon here does not leave any more when
+/// it has nothing to do.
 ///
 /// # Errors
 /// When it cannot.
-pub fn open(connection: &mut Connection) -> Result<VmOpened, Trouble> {
+pub fn open(connection: &mut Connection, stay: bool) -> Result<VmOpened, Trouble> {
     let answer = connection
         .link
-        .call(to_daemon::Body::OpenVm(OpenVm { stay: true }))?;
+        .call(to_daemon::Body::OpenVm(OpenVm { stay }))?;
     match answer.body {
         from_daemon::Body::VmOpened(opened) => Ok(opened),
         _ => Err(connect::nonsense()),

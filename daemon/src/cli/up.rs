@@ -23,16 +23,17 @@ pub fn main(typed: &low::Up, look: Look) -> Result<Exit, Trouble> {
         }
     };
     let mut connection = connect::or_start()?;
-    let opened = token::open(&mut connection)?;
+    let opened = token::open(&mut connection, true)?;
     if let Some(local) = wanted.local_hosts {
         for number in 2..=local {
             connect::start_another(number, &opened.addresses)?;
         }
     }
-    let exit = add::hosts("pvm up", &wanted.others, &opened)?;
+    let added = add::hosts("pvm up", false, &wanted.others, &opened, None)?;
+    let exit = add::told("pvm up", &added);
     let answer = connection
         .link
-        .call(to_daemon::Body::ListHosts(ListHosts {}))?;
+        .call(to_daemon::Body::ListHosts(ListHosts::default()))?;
     match answer.body {
         from_daemon::Body::HostList(list) => {
             conf::show(list, typed.json, look);

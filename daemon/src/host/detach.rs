@@ -13,9 +13,9 @@ impl Readiness {
         Readiness(None)
     }
 
-    /// The daemon serves.
-    pub fn ready(&mut self) {
-        self.tell(b"+");
+    /// The daemon serves; `words` are for whoever has started it.
+    pub fn ready(&mut self, words: &str) {
+        self.tell(format!("+{words}").as_bytes());
     }
 
     /// Another daemon serves already; the start counts as a success.
@@ -43,8 +43,8 @@ impl Readiness {
 
 /// What the starting process hears.
 pub enum Word {
-    /// The daemon serves.
-    Ready,
+    /// The daemon serves; what it says of itself.
+    Ready(String),
     /// Another one does.
     AlreadyRunning(String),
     /// None does.
@@ -85,7 +85,7 @@ fn hear(pipe: OwnedFd) -> Word {
     let mut word = String::new();
     let read = File::from(pipe).read_to_string(&mut word);
     match (read.is_ok(), word.chars().next()) {
-        (true, Some('+')) => Word::Ready,
+        (true, Some('+')) => Word::Ready(word.split_off(1)),
         (true, Some('=')) => Word::AlreadyRunning(word.split_off(1)),
         (true, Some('-')) => Word::Failed(word.split_off(1)),
         _ => Word::Failed("pvmd has died while it was starting".into()),

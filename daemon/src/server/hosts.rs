@@ -129,6 +129,10 @@ impl Hub {
     /// A host is lost, or has left: whatever was asked of it has failed, its tasks are dead, and what
     /// it had here ends.
     pub fn host_gone(&mut self, place: HostId, gone: Gone<'_>) {
+        if self.stays_with == Some(place) {
+            self.is_left_behind = true;
+            self.changed.notify_one();
+        }
         let other = self.hosts.others.get_mut(&place.index);
         let Some(other) = other.filter(|other| other.id == place) else {
             return;
@@ -365,6 +369,15 @@ impl Hub {
     pub(super) fn settle(&mut self, me: HostId) {
         self.hosts.me = me;
         self.numbers = Numbers::new(me.index, me.incarnation);
+    }
+
+    /// With which host this one leaves. That host may have gone before this is known.
+    pub(super) fn stay_with(&mut self, host: Option<HostId>) {
+        let fabric = self.fabric.as_ref();
+        let is_there = |host| fabric.is_some_and(|fabric| fabric.find(host).is_some());
+        self.is_left_behind = host.is_some_and(|host| !is_there(host));
+        self.stays_with = host;
+        self.changed.notify_one();
     }
 
     /// No majority of the voters is heard: elsewhere this host may be regarded as lost. Its tasks must

@@ -82,6 +82,8 @@ pub struct Facts {
     pub cpus: u32,
     /// When the daemon started.
     pub since: Instant,
+    /// It leaves after this long with nothing to do.
+    pub idle: Option<Duration>,
     /// Direct connections between tasks are not encrypted.
     pub plain_data: bool,
     /// Soft limit of open files that tasks get.
@@ -136,6 +138,10 @@ pub struct Hub {
     pub(super) ends_everywhere: bool,
     /// No majority of the hosts is heard.
     pub(super) is_cut_off: bool,
+    /// The host with which this one leaves.
+    pub(super) stays_with: Option<HostId>,
+    /// That host has gone.
+    pub(super) is_left_behind: bool,
     /// Something has changed that the main loop looks at.
     pub(super) changed: Rc<Notify>,
     /// Those who wait for the virtual machine to be opened for other hosts.
@@ -185,6 +191,8 @@ impl Hub {
                 stays: false,
                 ends_everywhere: false,
                 is_cut_off: false,
+                stays_with: None,
+                is_left_behind: false,
                 changed: Rc::new(Notify::new()),
                 opening: Vec::new(),
                 deferred: Vec::new(),
@@ -216,7 +224,7 @@ impl Hub {
         }
     }
 
-    /// Signalled when [`Hub::next_deadline`], [`Hub::is_idle`] or [`Hub::is_over`] may differ.
+    /// Signalled when [`Hub::next_deadline`], [`Hub::patience`] or [`Hub::is_over`] may differ.
     pub fn changes(&self) -> Rc<Notify> {
         self.changed.clone()
     }
@@ -293,8 +301,17 @@ impl Hub {
         }
     }
 
+    /// After how long the daemon leaves, if it has nothing to do and does leave then.
+    pub fn patience(&self) -> Option<Duration> {
+        let patience = match self.is_left_behind {
+            true => Some(Duration::ZERO),
+            false => self.facts.idle,
+        };
+        patience.filter(|_| self.is_idle())
+    }
+
     /// Whether the daemon has nothing to do for anybody.
-    pub fn is_idle(&self) -> bool {
+    fn is_idle(&self) -> bool {
         let is_host = |client: &Client| matches!(client.role, Role::Host(_));
         let nobody = self.clients.values().all(is_host);
         nobody && self.jobs.is_empty() && self.tasks.is_empty() && !self.stays

@@ -2,10 +2,11 @@
 //! through ssh.
 //!
 //! On standard input: lines of a word and its value, `secret` (64 hexadecimal digits), `address`
-//! (once for each) and `number` (which host it would be, so that hosts started at once keep their order),
-//! then the end. Nothing of it is in a command line or an environment.
+//! (once for each), `number` (which host it would be, so that hosts started at once keep their order) and
+//! `stays-with` (index and incarnation of the host with which it leaves), then the end. Nothing of it is in a command line or an environment.
 
 use super::Join;
+use crate::cluster::registry::HostId;
 use crate::cluster::trust::{Secret, Token};
 use crate::launch::ssh::answer::Answer;
 use pvm::limits::{ADDRESSES_MAX, JOIN_DATA_MAX};
@@ -94,6 +95,7 @@ fn given(addresses: &[String], token: Option<&str>) -> Result<Join, JoinError> {
         secret,
         seeds: resolved,
         number: None,
+        stays_with: None,
     })
 }
 
@@ -111,18 +113,21 @@ fn cannot_use(text: &str, error: &io::Error) -> JoinError {
 }
 
 /// What a daemon that is started elsewhere is to read.
-pub fn data(secret: &Secret, addresses: &[SocketAddr]) -> String {
+pub fn data(secret: &Secret, addresses: &[SocketAddr], stays_with: Option<HostId>) -> String {
     let mut text = format!("secret {}\n", secret.to_hex());
     for address in addresses {
         // Writing to a string does not fail.
         let _ = writeln!(text, "address {address}");
+    }
+    if let Some(HostId { index, incarnation }) = stays_with {
+        let _ = writeln!(text, "stays-with {index} {incarnation}");
     }
     text
 }
 
 fn parse(text: &str) -> Result<Join, JoinError> {
     let wrong = |what: &str| JoinError::Stdin(what.to_owned());
-    let (mut secret, mut number) = (None, None);
+    let (mut secret, mut number, mut stays_with) = (None, None, None);
     let mut addresses = Vec::new();
     for line in text.lines() {
         match line.split_once(' ') {
@@ -133,6 +138,9 @@ fn parse(text: &str) -> Result<Join, JoinError> {
             }
             // One that no host can have is as good as none.
             Some(("number", text)) => number = text.trim().parse().ok(),
+            Some(("stays-with", text)) => {
+                stays_with = Some(host(text).ok_or_else(|| wrong("a host that is none"))?)
+            }
             _ => {}
         }
     }
@@ -144,7 +152,23 @@ fn parse(text: &str) -> Result<Join, JoinError> {
         secret,
         seeds: addresses,
         number,
+        stays_with,
     })
+}
+
+fn host(text: &str) -> Option<HostId> {
+    let (index, incarnation) = text.trim().split_once(' ')?;
+    Some(HostId::new(index.parse().ok()?, incarnation.parse().ok()?))
+}
+
+/// What whoever has started this daemon through ssh is told of the host that it has become.
+pub fn words(me: HostId) -> String {
+    format!("host {}", me.index)
+}
+
+/// Which host a daemon has become that was started elsewhere, by its words.
+pub fn index_of(words: &str) -> Option<u16> {
+    words.strip_prefix("host ")?.parse().ok()
 }
 
 /// Tells whoever has started this daemon through ssh why it has not joined.
@@ -170,28 +194,37 @@ mod tests {
     fn what_is_told_is_understood() {
         let secret = Secret::generate().unwrap();
         let addresses = vec!["127.0.0.1:7".parse().unwrap(), "[::1]:9".parse().unwrap()];
-        for (more, wanted) in [
-            ("", None),
-            ("number 3\n", Some(3)),
-            ("number 99999\n", None),
+        for (more, wanted, host) in [
+            ("", None, None),
+            ("number 3\n", Some(3), Some(HostId::new(7, 2))),
+            ("number 99999\n", None, None),
         ] {
-            let text = data(&secret, &addresses) + more;
+            let text = data(&secret, &addresses, host) + more;
             let Join::Secret {
                 secret: same,
                 seeds,
                 number,
+                stays_with,
             } = parse(&text).unwrap()
             else {
                 panic!("not a secret");
             };
             assert_eq!((same.bytes(), &seeds), (secret.bytes(), &addresses));
-            assert_eq!(number, wanted);
+            assert_eq!((number, stays_with), (wanted, host));
         }
+        assert_eq!(index_of(&words(HostId::new(12, 3))), Some(12));
+        assert_eq!(index_of("joined"), None);
     }
 
     #[test]
     fn nonsense_is_told() {
-        for text in ["", "secret 12\naddress 1.2.3.4:5", "address x", "secret x"] {
+        for text in [
+            "",
+            "secret 12\naddress 1.2.3.4:5",
+            "address x",
+            "secret x",
+            "stays-with 1",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
         assert!(given(&[], None).is_err());

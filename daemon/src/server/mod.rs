@@ -1,5 +1,6 @@
 //! The daemon: its sockets, its state, and what it does with both.
 //!
+//! - `life`: the main loop
 //! - `hub` holds all state; `tasks`, `jobs`, `launch` and `request` are its methods
 //! - `connection`, `stream`, `outbox`: clients and their frames
 //! - `keepers`, `stdio`: the processes of jobs and their output
@@ -19,6 +20,7 @@ mod jobs;
 pub mod joining;
 mod keepers;
 mod launch;
+mod life;
 mod line;
 mod log;
 mod moving;
@@ -36,20 +38,18 @@ mod stream;
 mod tasks;
 mod wire;
 
-use crate::cluster::mesh::{self, MeshOptions};
-use crate::cluster::trust::{DaemonId, Secret, Token};
-use crate::host::detach::Readiness;
-use crate::host::{detach, facts, limits};
-use crate::job::life::GRACE;
-use hub::{ClusterPlace, Facts, Hub, Shared};
+use crate::cluster::mesh::MeshOptions;
+use crate::cluster::registry::HostId;
+use crate::cluster::trust::{Secret, Token};
+use crate::host::detach::{self, Readiness};
+use crate::host::{facts, limits};
+use hub::ClusterPlace;
+use life::Daemon;
 use log::Log;
 use place::{NoPlace, Place};
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::net::UnixListener as StdListener;
-use std::rc::Rc;
 use std::time::{Duration, Instant};
-use tokio::net::UnixListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How the daemon is to run.
 #[derive(Debug, Clone)]
@@ -83,15 +83,12 @@ pub enum Join {
         seeds: Vec<SocketAddr>,
         /// The number that this host would have.
         number: Option<u16>,
+        /// The host with which this one leaves, when it has nothing to do.
+        stays_with: Option<HostId>,
     },
     /// With a token, which says where.
     Token(Token),
 }
-
-/// Pause after a failed accept: the system has run out of something.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// Longest time for the last words to clients.
-const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Why the daemon does not serve.
 #[derive(Debug, thiserror::Error)]
@@ -150,174 +147,15 @@ fn serve_at(
         tracing::error!("a fault of pvmd itself, please report it: {panic}\n{trace}");
     }));
     detach::become_subreaper();
-    let facts = Facts {
-        host: options
-            .host
-            .clone()
-            .unwrap_or_else(|| host_name(&options.name)),
-        daemon: DaemonId::random()?,
-        socket: place.socket.clone(),
-        cpus: facts::cpus(),
-        since: Instant::now(),
-        plain_data: options.plain_data,
-        open_files: limits::raise_open_files().current,
+    let mut daemon = Daemon {
+        options,
+        place,
         log,
+        since: Instant::now(),
+        open_files: limits::raise_open_files().current,
+        readiness,
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let local = tokio::task::LocalSet::new();
-    let served = local.block_on(&runtime, async {
-        let page = shm::host_page(facts.cpus).map_err(std::io::Error::other)?;
-        let hub = Hub::new(facts, Rc::new(cluster_place(options, place)), page);
-        if let Some(join) = &options.join {
-            become_part(&hub, join).await?;
-        }
-        let mut server = Server {
-            hub,
-            place,
-            listener: Some(UnixListener::from_std(listener)?),
-            idle: options.idle,
-            children: signal(SignalKind::child())?,
-            ends: [
-                signal(SignalKind::terminate())?,
-                signal(SignalKind::interrupt())?,
-            ],
-            hangups: signal(SignalKind::hangup())?,
-        };
-        tracing::info!(
-            "pvmd {} (pid {}) serves at {}",
-            env!("CARGO_PKG_VERSION"),
-            std::process::id(),
-            server.place.socket.display()
-        );
-        readiness.ready();
-        server.serve().await;
-        Ok(())
-    });
-    drop(local);
-    // What the system keeps waiting is not waited for.
-    runtime.shutdown_background();
-    served
-}
-
-struct Server<'a> {
-    hub: Shared,
-    place: &'a Place,
-    /// `None` once a halt is under way.
-    listener: Option<UnixListener>,
-    idle: Option<Duration>,
-    children: Signal,
-    ends: [Signal; 2],
-    /// Taken so that the loss of a terminal does not end a daemon in the foreground silently.
-    hangups: Signal,
-}
-
-impl Server<'_> {
-    async fn serve(&mut self) {
-        let changes = self.hub.borrow().changes();
-        let mut idle_since = Instant::now();
-        loop {
-            let (deadline, is_idle) = {
-                let hub = self.hub.borrow();
-                if hub.is_over() {
-                    break;
-                }
-                if hub.is_halting() && self.listener.take().is_some() {
-                    self.place.hide();
-                }
-                (hub.next_deadline(), hub.is_idle())
-            };
-            if !is_idle {
-                idle_since = Instant::now();
-            }
-            // `None` also when that is beyond all time.
-            let idle = self.idle.filter(|_| is_idle);
-            let leave_at = idle.and_then(|idle| idle_since.checked_add(idle));
-            let [terminate, interrupt] = &mut self.ends;
-            tokio::select! {
-                accepted = accept(self.listener.as_ref()) => self.welcome(accepted).await,
-                () = changes.notified() => {}
-                () = sleep_until(deadline) => self.hub.borrow_mut().tick(Instant::now()),
-                () = sleep_until(leave_at) => if self.may_leave() { break },
-                _ = self.children.recv() => self.hub.borrow_mut().reap(),
-                _ = terminate.recv() => self.hub.borrow_mut().halt(None, GRACE),
-                _ = interrupt.recv() => self.hub.borrow_mut().halt(None, GRACE),
-                _ = self.hangups.recv() => self.hub.borrow_mut().halt(None, GRACE),
-            }
-        }
-        tracing::info!("pvmd leaves");
-        self.say_goodbye().await;
-    }
-
-    async fn welcome(&self, accepted: std::io::Result<tokio::net::UnixStream>) {
-        match accepted {
-            Ok(stream) => {
-                tokio::task::spawn_local(connection::serve(self.hub.clone(), stream));
-            }
-            Err(e) => {
-                tracing::warn!("a client could not be accepted: {e}");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
-
-    /// Takes the socket's name away and looks whether somebody has come at the last moment; then
-    /// the daemon stays.
-    fn may_leave(&mut self) -> bool {
-        self.place.hide();
-        let Some(listener) = self.listener.take() else {
-            return true;
-        };
-        let Ok(old) = listener.into_std() else {
-            return true;
-        };
-        let mut late = Vec::new();
-        while let Ok((stream, _)) = old.accept() {
-            late.push(stream);
-        }
-        if late.is_empty() {
-            return true;
-        }
-        let listener = self.place.listen().and_then(UnixListener::from_std);
-        self.listener = listener
-            .inspect_err(|e| tracing::error!("cannot listen: {e}"))
-            .ok();
-        for stream in late {
-            let ready = stream.set_nonblocking(true);
-            if let Ok(stream) = ready.and_then(|()| tokio::net::UnixStream::from_std(stream)) {
-                tokio::task::spawn_local(connection::serve(self.hub.clone(), stream));
-            }
-        }
-        false
-    }
-
-    async fn say_goodbye(&mut self) {
-        self.listener = None;
-        // First, or what arrives now would stay; and who is idle was not halted.
-        self.hub.borrow().store.close();
-        self.place.leave();
-        let (fabric, everywhere) = {
-            let mut hub = self.hub.borrow_mut();
-            (hub.fabric.take(), hub.ends_everywhere)
-        };
-        if let Some(fabric) = &fabric
-            && !everywhere
-        {
-            fabric.leave().await;
-        }
-        let outboxes = self.hub.borrow_mut().say_goodbye();
-        let flush = async {
-            for outbox in outboxes {
-                outbox.flushed().await;
-            }
-        };
-        // A client that does not read is not waited for.
-        let _ = tokio::time::timeout(LAST_WORDS, flush).await;
-        if let Some(fabric) = fabric {
-            fabric.shutdown().await;
-        }
-    }
+    daemon.live(listener)
 }
 
 /// What this host is called when the user does not say: daemons with numbers at the ends of their names
@@ -345,41 +183,5 @@ fn cluster_place(options: &Options, place: &Place) -> ClusterPlace {
             facts::host_name(),
             place.socket.display()
         ),
-    }
-}
-
-async fn become_part(hub: &Shared, join: &Join) -> Result<(), ServeError> {
-    let refused = |error: &dyn std::fmt::Display| ServeError::Join(error.to_string());
-    let (secret, seeds, number) = match join {
-        Join::Secret {
-            secret,
-            seeds,
-            number,
-        } => (secret.clone(), seeds.clone(), *number),
-        Join::Token(token) => {
-            let host = hub.borrow().facts.host.clone();
-            let joined = mesh::join(token, &host).await.map_err(|e| refused(&e))?;
-            (joined.secret, vec![joined.address], None)
-        }
-    };
-    let options = fabric::FabricOptions {
-        number,
-        ..hub.borrow().fabric_options()
-    };
-    let joined = fabric::join(hub, secret, &seeds, options).await;
-    joined.map_err(|error| refused(&error))
-}
-
-async fn accept(listener: Option<&UnixListener>) -> std::io::Result<tokio::net::UnixStream> {
-    match listener {
-        Some(listener) => Ok(listener.accept().await?.0),
-        None => std::future::pending().await,
-    }
-}
-
-async fn sleep_until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at.into()).await,
-        None => std::future::pending().await,
     }
 }

@@ -154,7 +154,10 @@ impl Vm {
     /// # Errors
     /// When the daemon does not answer.
     pub fn hosts(&self) -> Result<Vec<HostInfo>> {
-        match self.shared.ask(to_daemon::Body::ListHosts(ListHosts {}))? {
+        match self
+            .shared
+            .ask(to_daemon::Body::ListHosts(ListHosts::default()))?
+        {
             from_daemon::Body::HostList(list) => Ok(info::hosts(list)),
             _ => Err(unexpected()),
         }

@@ -39,7 +39,7 @@ pub struct HostTable {
 impl<M: Machine> Pvm<M> {
     /// The hosts of the virtual machine.
     pub fn config(&mut self) -> Result<HostTable> {
-        let answer = self.call(to_daemon::Body::ListHosts(ListHosts {}))?;
+        let answer = self.call(to_daemon::Body::ListHosts(ListHosts::default()))?;
         let from_daemon::Body::HostList(list) = answer else {
             return Err(Error::SysErr);
         };

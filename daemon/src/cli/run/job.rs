@@ -74,6 +74,7 @@ mod tests {
             environment: Vec::new(),
             directory: None,
             placement: None,
+            hosts: Vec::new(),
         }
     }
 

@@ -3,11 +3,12 @@
 //! # Layout
 //! - pure: [`assembler`] and [`outbox`] (lines), [`tail`] and [`verdict`] (the last word),
 //!   [`waiting`] (words about waiting), `job` (counts)
-//! - at the edge: `request` (what this process has), `signals`, `sink`, `feed` (descriptors),
-//!   `live` (the loop)
+//! - at the edge: `hosts` (those that are to be added first), `request` (what this process has),
+//!   `signals`, `sink`, `feed` (descriptors), `live` (the loop)
 
 pub mod assembler;
 mod feed;
+mod hosts;
 mod job;
 mod live;
 pub mod outbox;
@@ -26,7 +27,7 @@ use super::signal::name;
 use super::{failure, low, say};
 use clap::{Args, Command, FromArgMatches};
 use live::{Live, Outcome};
-use pvm::wire::control::{StdinPolicy, to_daemon};
+use pvm::wire::control::{FailureCode, StdinPolicy, to_daemon};
 use serde_json::{Value, json};
 use signals::Signals;
 use std::ffi::OsString;
@@ -120,7 +121,7 @@ fn not_started(plan: &Plan, exit: Exit, line: &str) -> (Exit, Value) {
     let report = json!({ "result": "not-started", "exit_code": exit.code(), "error": line });
     match plan.json {
         true => say::raw(&report.to_string()),
-        false => say::error("pvm run", line),
+        false => line.lines().for_each(|line| say::error("pvm run", line)),
     }
     (exit, report)
 }
@@ -158,13 +159,19 @@ fn attempt(plan: &Plan, quiet: bool) -> Result<Outcome, Trouble> {
     let request = connect::aloud("pvm run", !is_told, "the programs to be read", || {
         request::request(plan)
     });
-    let request = request.map_err(|error| Trouble::Other(error.to_string()))?;
+    let mut request = request.map_err(|error| Trouble::Other(error.to_string()))?;
     let mut connection = connect::aloud(
         "pvm run",
         quiet,
         "the daemon of this host to start and answer",
         connect::or_start,
     )?;
+    match hosts::see_to(plan, &mut connection, &mut request) {
+        Err(Trouble::Refused(failure)) if failure.code() == FailureCode::FailureEnding => {
+            return Ok(Outcome::Leaving(Box::new(connection)));
+        }
+        settled => settled?,
+    }
     let signals = Signals::take_over()
         .map_err(|error| Trouble::Other(format!("cannot watch for signals: {error}")))?;
     // Ours, for one rank to read itself.

@@ -1,6 +1,7 @@
 //! ListTasks, ListHosts and ListJobs: each host lists its own; the one that a client asks puts the
 //! lists together.
 
+use crate::server::hosts::Other;
 use crate::server::hub::{Asked, Hub};
 use crate::server::tasks::{Origin, Task};
 use pvm::ids::TaskId;
@@ -90,17 +91,31 @@ impl Hub {
         from_daemon::Body::HostList(HostList { hosts: vec![host] })
     }
 
+    /// Our own list and what is known of the other hosts without asking them.
+    pub(super) fn list_known_hosts(&self) -> from_daemon::Body {
+        let mut list = self.list_hosts();
+        if let from_daemon::Body::HostList(list) = &mut list {
+            let others = self.hosts.others.values();
+            list.hosts.extend(others.map(|other| HostInfo {
+                addresses: self.addresses_of(other),
+                ..known(other)
+            }));
+        }
+        list
+    }
+
+    /// Where another host is now.
+    fn addresses_of(&self, other: &Other) -> Vec<String> {
+        let found = self.fabric.as_ref().and_then(|it| it.find(other.id));
+        let addresses = found.map(|(_, addresses)| addresses).unwrap_or_default();
+        addresses.iter().map(ToString::to_string).collect()
+    }
+
     /// What is said of a host that does not answer.
     fn silent(&self, host: u16) -> from_daemon::Body {
         let hosts = self.hosts.others.get(&host).map(|other| HostInfo {
-            name: other.facts.name.clone(),
-            index: other.id.index.into(),
-            incarnation: other.id.incarnation.into(),
-            architecture: other.facts.architecture.clone(),
             software: "does not answer".to_owned(),
-            cpus: other.facts.cpus,
-            format: Some(other.facts.format),
-            ..HostInfo::default()
+            ..known(other)
         });
         from_daemon::Body::HostList(HostList {
             hosts: hosts.into_iter().collect(),
@@ -124,6 +139,21 @@ impl Hub {
         from_daemon::Body::JobList(JobList {
             jobs: jobs.collect(),
         })
+    }
+}
+
+/// What a host has said of itself when it came.
+fn known(other: &Other) -> HostInfo {
+    let facts = &other.facts;
+    HostInfo {
+        name: facts.name.clone(),
+        index: other.id.index.into(),
+        incarnation: other.id.incarnation.into(),
+        architecture: facts.architecture.clone(),
+        software: facts.software.clone(),
+        cpus: facts.cpus,
+        format: Some(facts.format),
+        ..HostInfo::default()
     }
 }
 

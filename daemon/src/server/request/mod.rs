@@ -62,6 +62,7 @@ impl Hub {
             Body::ListTasks(list) => {
                 Ok(self.gather(asked, self.list_tasks(&list), Body::ListTasks(list)))
             }
+            Body::ListHosts(list) if list.known => Ok(Some(self.list_known_hosts())),
             Body::ListHosts(list) => {
                 Ok(self.gather(asked, self.list_hosts(), Body::ListHosts(list)))
             }

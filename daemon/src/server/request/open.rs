@@ -32,6 +32,7 @@ impl Hub {
             addresses: self.mesh_addresses(),
             secret_file: secret.display().to_string(),
             next_host: self.registry.hosts().next_index().into(),
+            leaves: !self.stays && (self.facts.idle.is_some() || self.stays_with.is_some()),
         }))
     }
 
