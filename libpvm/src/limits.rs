@@ -262,6 +262,14 @@ pub const ADMIT_DEADLINE_MS: u64 = 30_000;
 /// Between two attempts of that.
 pub const ADMIT_PAUSE_MS: u64 = 50;
 
+/// Longest that a host which the others regard as lost tries to come back.
+pub const RETURN_MS: u64 = 300_000;
+
+/// Least and most time between two attempts of that.
+pub const RETURN_PAUSE_MIN_MS: u64 = 250;
+/// See [`RETURN_PAUSE_MIN_MS`].
+pub const RETURN_PAUSE_MAX_MS: u64 = 10_000;
+
 /// Least and most time between two attempts to reach the daemon of a host that is not known to be
 /// lost.
 pub const LINE_PAUSE_MIN_MS: u64 = 20;

@@ -1,7 +1,7 @@
 //! Many hosts in network namespaces: hosts that are lost, and networks that fall apart.
 
 use pvm_tests::site::Site;
-use pvm_tests::{GONE, Running};
+use pvm_tests::{GONE, Running, kill};
 use std::time::{Duration, Instant};
 
 /// How soon the loss of a host is told.
@@ -170,20 +170,50 @@ fn the_majority_goes_on_and_the_minority_stops() {
     );
     let begin = Instant::now();
     site.unite().unwrap();
-    for host in minority {
-        site.until("its daemon ends", limit, || {
-            site.running(host, "pvmd").is_empty()
-        });
+    // Nobody types anything: they come back as the same hosts, in other lives.
+    let back = Duration::from_secs(30);
+    for host in site.hosts() {
+        site.until("all five are there", back, || site.names(host).len() == 5);
     }
     eprintln!(
-        "the minority ended {:?} after the cut was healed",
+        "all are back {:?} after the cut was healed",
         begin.elapsed()
     );
-    // They come back as the same hosts, in other lives.
-    for host in minority {
-        site.pvmd(host, &["join", "host3:7711"]).well();
+    let incarnations = |host: usize| {
+        let number = |it: &serde_json::Value| it["incarnation"].as_u64().unwrap();
+        site.conf(host).iter().map(number).collect::<Vec<_>>()
+    };
+    for host in site.hosts() {
+        assert_eq!(incarnations(host), [2, 2, 1, 1, 1], "{}", site.logs());
     }
-    site.see(4, 5);
     let all = ["run", "-n", "5", "--map-by", "host", "hostname"];
-    assert_eq!(site.pvm(1, &all).well().text().lines().count(), 5);
+    let names = ["host1", "host2", "host3", "host4", "host5"];
+    for host in [1, 4] {
+        assert_eq!(site.pvm(host, &all).well().sorted(), names);
+    }
+    for host in minority {
+        let log = site.log(host);
+        assert!(
+            log.contains("joins again") && log.contains("is back"),
+            "{log}"
+        );
+    }
+    // In its other life, too, a daemon hears what the system tells it.
+    kill(site.running(1, "pvmd")[0], libc::SIGTERM);
+    site.gone(1, GONE);
+    site.see(4, 4);
+}
+
+#[test]
+fn who_is_halted_while_it_was_lost_does_not_come_back() {
+    let Some(site) = Site::of_one_machine(3) else {
+        return;
+    };
+    site.cut(3).unwrap();
+    site.until("the host is lost", TOLD, || site.names(1).len() == 2);
+    site.until("it knows", STOPPED, || site.log(3).contains("no majority"));
+    site.pvm(3, &["halt", "--force"]);
+    site.gone(3, STOPPED);
+    site.heal(3).unwrap();
+    assert_eq!(site.names(1), ["host1", "host2"]);
 }

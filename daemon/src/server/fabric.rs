@@ -79,6 +79,8 @@ pub struct FabricOptions {
 
 /// The connections of this daemon with others.
 pub struct Fabric {
+    /// What the hosts have in common.
+    pub(super) secret: Secret,
     pub(super) mesh: Mesh,
     pub(super) ledger: Ledger,
     directory: Directory,
@@ -96,13 +98,20 @@ pub async fn found(
     options: FabricOptions,
 ) -> Result<(), FabricError> {
     let id = hub.borrow().daemon_id();
-    let (mesh, events) = start_mesh(secret, id, &options)?;
+    let (mesh, events) = start_mesh(secret.clone(), id, &options)?;
     let directory = Directory::default();
     let facts = facts(hub, &mesh, &options);
     let world = world(&mesh, &directory);
     let groups = hub.borrow().registry.clone();
     let (ledger, news) = Ledger::found(Config::default(), facts, groups, world).await?;
-    install(hub, mesh, ledger, directory, events, news);
+    let fabric = Fabric {
+        secret,
+        mesh,
+        ledger,
+        directory,
+        carriers: RefCell::default(),
+    };
+    install(hub, fabric, events, news);
     Ok(())
 }
 
@@ -118,7 +127,7 @@ pub async fn join(
 ) -> Result<(), FabricError> {
     let limit = Duration::from_millis(ADMIT_DEADLINE_MS);
     let id = hub.borrow().daemon_id();
-    let (mesh, events) = start_mesh(secret, id, &options)?;
+    let (mesh, events) = start_mesh(secret.clone(), id, &options)?;
     let directory = Directory::default();
     let facts = facts(hub, &mesh, &options);
     let admitted = tokio::time::timeout(limit, admission(&mesh, seeds, &facts)).await;
@@ -132,7 +141,14 @@ pub async fn join(
     hub.borrow_mut().settle(id);
     let world = world(&mesh, &directory);
     let (ledger, news) = Ledger::join(Config::default(), &admission, world).await?;
-    install(hub, mesh, ledger.clone(), directory, events, news);
+    let fabric = Fabric {
+        secret,
+        mesh,
+        ledger: ledger.clone(),
+        directory,
+        carriers: RefCell::default(),
+    };
+    install(hub, fabric, events, news);
     let here = async {
         while !ledger.read(|registry| registry.hosts().is_living(id)) {
             // The ledger tells its news to the hub alone.
@@ -223,19 +239,12 @@ async fn ask_admission(mesh: &Mesh, seed: DaemonId, facts: &HostFacts) -> Result
 
 fn install(
     hub: &Shared,
-    mesh: Mesh,
-    ledger: Ledger,
-    directory: Directory,
+    fabric: Fabric,
     events: UnboundedReceiver<MeshEvent>,
     news: UnboundedReceiver<News>,
 ) {
-    let fabric = Rc::new(Fabric {
-        mesh,
-        ledger,
-        directory,
-        carriers: RefCell::default(),
-    });
-    hub.borrow_mut().fabric = Some(fabric.clone());
+    let fabric = Rc::new(fabric);
+    hub.borrow_mut().connected(fabric.clone());
     tokio::task::spawn_local(watch_mesh(hub.clone(), fabric.clone(), events));
     tokio::task::spawn_local(moving::watch(hub.clone(), Rc::downgrade(&fabric)));
     tokio::task::spawn_local(follow_ledger(hub.clone(), fabric, news));

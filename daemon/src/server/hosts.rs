@@ -4,6 +4,7 @@
 //! more. What it asks is answered exactly once: by the other daemon or, when that host is lost, by a
 //! failure. What the other daemon says by itself are events of job parts and of watched tasks.
 
+use super::fabric::Fabric;
 use super::failure::failure;
 use super::hub::{Asked, ClientId, Hub, Role, Shared};
 use super::outbox::Outbox;
@@ -19,6 +20,7 @@ use pvm::wire::control::{
     DataFormat, EndReason, Failure, FailureCode, FromDaemon, ToDaemon, from_daemon, to_daemon,
 };
 use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 use std::time::Duration;
 
 const HOST_ANSWER: Duration = Duration::from_millis(HOST_ANSWER_MS);
@@ -55,6 +57,8 @@ pub struct Hosts {
     /// This one.
     pub(super) me: HostId,
     pub(super) others: BTreeMap<u16, Other>,
+    /// Those that were silent when this host lost the majority.
+    pub(super) unheard: Vec<HostId>,
     /// Names of all that ever were.
     names: BTreeMap<u16, String>,
 }
@@ -64,6 +68,7 @@ impl Default for Hosts {
         Hosts {
             me: FIRST,
             others: BTreeMap::new(),
+            unheard: Vec::new(),
             names: BTreeMap::new(),
         }
     }
@@ -380,6 +385,13 @@ impl Hub {
         self.changed.notify_one();
     }
 
+    /// This host is connected with the others.
+    pub(super) fn connected(&mut self, fabric: Rc<Fabric>) {
+        self.fabric = Some(fabric);
+        self.is_returning = false;
+        self.is_cut_off = false;
+    }
+
     /// No majority of the voters is heard: elsewhere this host may be regarded as lost. Its tasks must
     /// not go on as if nothing had happened.
     pub(super) fn quorum_lost(&mut self, silent: Duration) {
@@ -388,6 +400,7 @@ impl Hub {
             silent.as_secs()
         );
         self.is_cut_off = true;
+        self.hosts.unheard = self.silent_hosts();
         self.end_all_jobs();
         self.spawn(forsake_silent);
     }
@@ -405,12 +418,6 @@ impl Hub {
     pub(super) fn quorum_regained(&mut self) {
         tracing::info!("the virtual machine can decide again");
         self.is_cut_off = false;
-    }
-
-    /// The others go on without this host.
-    pub(super) fn expelled(&mut self) {
-        tracing::error!("the other hosts regard this one as lost: it ends");
-        self.halt(None, Duration::ZERO);
     }
 
     fn end_all_jobs(&mut self) {

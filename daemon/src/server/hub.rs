@@ -10,6 +10,7 @@ use super::jobs::JobEntry;
 use super::outbox::Outbox;
 use super::relay::Relays;
 use super::request::GroupDesk;
+use super::returning::Home;
 use super::route::Introductions;
 use super::shm::HostPage;
 use super::tasks::Task;
@@ -138,6 +139,10 @@ pub struct Hub {
     pub(super) ends_everywhere: bool,
     /// No majority of the hosts is heard.
     pub(super) is_cut_off: bool,
+    /// This host was regarded as lost and has no new place yet.
+    pub(super) is_returning: bool,
+    /// The end that is under way is one of this life only: where it comes back to.
+    pub(super) home: Option<Box<Home>>,
     /// The host with which this one leaves.
     pub(super) stays_with: Option<HostId>,
     /// That host has gone.
@@ -191,6 +196,8 @@ impl Hub {
                 stays: false,
                 ends_everywhere: false,
                 is_cut_off: false,
+                is_returning: false,
+                home: None,
                 stays_with: None,
                 is_left_behind: false,
                 changed: Rc::new(Notify::new()),
@@ -329,6 +336,7 @@ impl Hub {
 
     /// Ends all jobs and then the daemon.
     pub fn halt(&mut self, asked: Option<Asked>, grace: Duration) {
+        self.home = None;
         self.halting.get_or_insert_default().extend(asked);
         self.store.close();
         let jobs: Vec<_> = self.jobs.keys().copied().collect();

@@ -1,14 +1,20 @@
-//! The daemon's life: alone, or with its place among the others, until its end.
+//! One life of the daemon as a host: alone, or with its place among the others, until its end.
+//!
+//! A daemon that the others regard as lost, and that is to come back, has another life: a state, a
+//! runtime and connections of its own. Of the former one only the lock, the socket's name, the log and
+//! the handlers of signals are left, so that nothing of it can be mixed up with what comes.
 
 use super::fabric;
 use super::hub::{Facts, Hub, Shared};
 use super::log::Log;
 use super::place::Place;
+use super::returning::{self, Home};
 use super::{Join, Options, ServeError, cluster_place, connection, host_name, joining, shm};
 use crate::cluster::mesh;
 use crate::cluster::trust::DaemonId;
 use crate::host::detach::Readiness;
 use crate::host::facts;
+use crate::host::stage::store;
 use crate::job::life::GRACE;
 use std::os::unix::net::UnixListener as StdListener;
 use std::rc::Rc;
@@ -22,18 +28,37 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Longest time for the last words to clients.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// What a life begins with.
+/// What all lives have in common.
 pub(super) struct Daemon<'a> {
     pub options: &'a Options,
     pub place: &'a Place,
     pub log: Log,
     pub since: Instant,
     pub open_files: Option<u64>,
+    /// Made in the first life.
+    pub signals: Option<Signals>,
     pub readiness: &'a mut Readiness,
 }
 
-/// What the system tells the daemon.
-struct Signals {
+/// How a life begins.
+pub(super) enum Start {
+    /// With a place in a virtual machine, or alone: before that nobody is served.
+    Fresh(Option<Join>),
+    /// Without a place, which is looked for while clients are served.
+    Return(Home),
+}
+
+/// How a life ends.
+pub(super) enum End {
+    /// The daemon is halted, or idle.
+    ForGood,
+    /// The others go on without this host, which is to come back. Clients that come meanwhile wait at
+    /// the listener.
+    Expelled(Box<Home>, StdListener),
+}
+
+/// What the system tells the daemon. No signal is missed between two lives.
+pub(super) struct Signals {
     children: Signal,
     terminate: Signal,
     interrupt: Signal,
@@ -53,22 +78,28 @@ impl Signals {
 }
 
 impl Daemon<'_> {
-    /// Lives, until it is halted or idle.
-    pub(super) fn live(&mut self, listener: StdListener) -> Result<(), ServeError> {
+    /// Lives once.
+    pub(super) fn live(&mut self, start: Start, listener: StdListener) -> Result<End, ServeError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         let local = LocalSet::new();
         let lived = local.block_on(&runtime, async {
+            let signals = match self.signals.take() {
+                Some(signals) => signals,
+                None => Signals::new()?,
+            };
             let hub = self.hub()?;
-            if let Some(join) = &self.options.join {
-                become_part(&hub, join).await?;
+            match start {
+                Start::Fresh(None) => {}
+                Start::Fresh(Some(join)) => become_part(&hub, &join).await?,
+                Start::Return(home) => returning::begin(&hub, home),
             }
             let mut server = Server {
                 hub,
                 place: self.place,
                 listener: Some(UnixListener::from_std(listener)?),
-                signals: Signals::new()?,
+                signals,
             };
             tracing::info!(
                 "pvmd {} (pid {}) serves at {}",
@@ -79,9 +110,9 @@ impl Daemon<'_> {
             let me = server.hub.borrow().hosts.me;
             self.readiness.ready(&joining::words(me));
             server.serve().await;
-            tracing::info!("pvmd leaves");
-            server.say_goodbye().await;
-            Ok(())
+            let end = server.end().await?;
+            self.signals = Some(server.signals);
+            Ok(end)
         });
         drop(local);
         // What the system keeps waiting is not waited for.
@@ -122,15 +153,16 @@ impl Server<'_> {
         let changes = self.hub.borrow().changes();
         let mut idle_since = Instant::now();
         loop {
-            let (deadline, patience) = {
+            let (deadline, patience, is_halting) = {
                 let hub = self.hub.borrow();
                 if hub.is_over() {
                     break;
                 }
-                if hub.is_halting() && self.listener.take().is_some() {
+                let is_for_good = hub.is_halting() && !hub.is_to_return();
+                if is_for_good && self.listener.take().is_some() {
                     self.place.hide();
                 }
-                (hub.next_deadline(), hub.patience())
+                (hub.next_deadline(), hub.patience(), hub.is_halting())
             };
             if patience.is_none() {
                 idle_since = Instant::now();
@@ -139,7 +171,7 @@ impl Server<'_> {
             let leave_at = patience.and_then(|patience| idle_since.checked_add(patience));
             let signals = &mut self.signals;
             tokio::select! {
-                accepted = accept(self.listener.as_ref()) => self.welcome(accepted).await,
+                accepted = accept(self.listener.as_ref()), if !is_halting => self.welcome(accepted).await,
                 () = changes.notified() => {}
                 () = sleep_until(deadline) => self.hub.borrow_mut().tick(Instant::now()),
                 () = sleep_until(leave_at) => if self.may_leave() { break },
@@ -193,16 +225,34 @@ impl Server<'_> {
         false
     }
 
-    async fn say_goodbye(&mut self) {
-        self.listener = None;
+    /// Takes leave of everybody.
+    async fn end(&mut self) -> std::io::Result<End> {
+        let home = self.hub.borrow_mut().home.take();
         // First, or what arrives now would stay; and who is idle was not halted.
         self.hub.borrow().store.close();
-        self.place.leave();
+        match home.zip(self.listener.take()) {
+            Some((home, listener)) => {
+                self.say_goodbye(false).await;
+                store::clear(&self.place.socket);
+                Ok(End::Expelled(home, listener.into_std()?))
+            }
+            None => {
+                tracing::info!("pvmd leaves");
+                self.place.leave();
+                self.say_goodbye(true).await;
+                Ok(End::ForGood)
+            }
+        }
+    }
+
+    /// `belongs`: the others still count on this host.
+    async fn say_goodbye(&mut self, belongs: bool) {
         let (fabric, everywhere) = {
             let mut hub = self.hub.borrow_mut();
             (hub.fabric.take(), hub.ends_everywhere)
         };
         if let Some(fabric) = &fabric
+            && belongs
             && !everywhere
         {
             fabric.leave().await;

@@ -1,6 +1,6 @@
 //! The daemon: its sockets, its state, and what it does with both.
 //!
-//! - `life`: the main loop
+//! - `life`: the main loop; `returning`: another life, for a host that was regarded as lost
 //! - `hub` holds all state; `tasks`, `jobs`, `launch` and `request` are its methods
 //! - `connection`, `stream`, `outbox`: clients and their frames
 //! - `keepers`, `stdio`: the processes of jobs and their output
@@ -30,6 +30,7 @@ mod place;
 mod relay;
 mod remote;
 mod request;
+mod returning;
 mod route;
 mod shm;
 mod stage;
@@ -44,7 +45,7 @@ use crate::cluster::trust::{Secret, Token};
 use crate::host::detach::{self, Readiness};
 use crate::host::{facts, limits};
 use hub::ClusterPlace;
-use life::Daemon;
+use life::{Daemon, End, Start};
 use log::Log;
 use place::{NoPlace, Place};
 use std::net::{IpAddr, SocketAddr};
@@ -133,7 +134,7 @@ pub fn run(options: &Options, mut readiness: Readiness) -> Result<Option<String>
 fn serve_at(
     options: &Options,
     place: &Place,
-    listener: StdListener,
+    mut listener: StdListener,
     readiness: &mut Readiness,
 ) -> Result<(), ServeError> {
     let log = match options.foreground {
@@ -153,9 +154,16 @@ fn serve_at(
         log,
         since: Instant::now(),
         open_files: limits::raise_open_files().current,
+        signals: None,
         readiness,
     };
-    daemon.live(listener)
+    let mut start = Start::Fresh(options.join.clone());
+    loop {
+        match daemon.live(start, listener)? {
+            End::ForGood => return Ok(()),
+            End::Expelled(home, kept) => (start, listener) = (Start::Return(*home), kept),
+        }
+    }
 }
 
 /// What this host is called when the user does not say: daemons with numbers at the ends of their names

@@ -113,7 +113,7 @@ impl Hub {
         let home = self.host_of_client(asked.client);
         let only_daemons = || malformed(PREPARING, "only another daemon can ask for this");
         let home = home.ok_or_else(only_daemons)?;
-        self.check_not_halting(PREPARING)?;
+        self.check_serves(PREPARING)?;
         let launch = prepare.launch.clone();
         let launch = launch.ok_or_else(|| malformed(PREPARING, "no launch"))?;
         let count: u64 = launch.apps.iter().map(|app| u64::from(app.count)).sum();
@@ -155,7 +155,7 @@ impl Hub {
         prepare: &PreparePart,
         copied: Copied,
     ) -> Result<from_daemon::Body, Failure> {
-        self.check_not_halting(PREPARING)?;
+        self.check_serves(PREPARING)?;
         let launch = prepare.launch.clone().unwrap_or_default();
         let job = JobId(prepare.job);
         let count: u64 = launch.apps.iter().map(|app| u64::from(app.count)).sum();

@@ -17,7 +17,7 @@ pub const ADOPTED: &str = "(adopted)";
 
 impl Hub {
     pub(super) fn adopt(&mut self, asked: Asked, adopt: Adopt) -> Reply {
-        self.check_not_halting("making tasks")?;
+        self.check_serves("making tasks")?;
         let launch = Launch {
             apps: vec![App {
                 count: adopt.count,

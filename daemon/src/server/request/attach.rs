@@ -21,7 +21,7 @@ impl Hub {
         pid: u32,
         attach: Attach,
     ) -> Result<Attached, Failure> {
-        self.check_not_halting("attaching to the virtual machine")?;
+        self.check_serves("attaching to the virtual machine")?;
         let task = match attach.task {
             0 => self.enter_foreign(pid, &attach)?,
             bits => self.check_claim(task_id(bits, "attach as")?, &attach)?,

@@ -73,12 +73,16 @@ impl Hub {
     }
 
     pub(super) fn list_hosts(&self) -> from_daemon::Body {
+        let state = match self.is_returning {
+            true => ", lost for the others, joins again",
+            false => "",
+        };
         let host = HostInfo {
             name: self.facts.host.clone(),
             index: self.hosts.me.index.into(),
             incarnation: self.hosts.me.incarnation.into(),
             architecture: std::env::consts::ARCH.to_owned(),
-            software: concat!("pvmd ", env!("CARGO_PKG_VERSION")).to_owned(),
+            software: format!("pvmd {}{state}", env!("CARGO_PKG_VERSION")),
             cpus: self.facts.cpus,
             tasks: self.tasks.len() as u32,
             jobs: self.jobs.len() as u32,

@@ -102,7 +102,7 @@ impl Hub {
 
     /// Whether tasks may be started: not where the virtual machine cannot decide.
     pub(super) fn check_may_start(&self, what: &str) -> Result<(), Failure> {
-        self.check_not_halting(what)?;
+        self.check_serves(what)?;
         if !self.is_cut_off {
             return Ok(());
         }
@@ -114,20 +114,19 @@ impl Hub {
         Err(failure(FailureCode::FailureHostLost, what, why, next))
     }
 
-    /// No new work once a halt is under way.
-    pub(super) fn check_not_halting(&self, what: &str) -> Result<(), Failure> {
-        match self.is_halting() {
-            false => Ok(()),
-            true => {
-                let why = "pvmd is being halted";
-                Err(failure(
-                    FailureCode::FailureEnding,
-                    what,
-                    why,
-                    "start another daemon",
-                ))
-            }
+    /// No new work once a halt is under way, or while this host has no place.
+    pub(super) fn check_serves(&self, what: &str) -> Result<(), Failure> {
+        if self.is_halting() {
+            let (why, next) = ("pvmd is being halted", "start another daemon");
+            return Err(failure(FailureCode::FailureEnding, what, why, next));
         }
+        if self.is_returning {
+            let host = &self.facts.host;
+            let why = format!("{host} was lost for the other hosts and is joining them again");
+            let next = "see whether it is back: pvm conf";
+            return Err(failure(FailureCode::FailureHostLost, what, why, next));
+        }
+        Ok(())
     }
 }
 

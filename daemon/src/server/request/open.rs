@@ -15,7 +15,7 @@ impl Hub {
     /// Opens the virtual machine for other hosts, unless it is open.
     pub(super) fn open_vm(&mut self, asked: Asked, stay: bool) -> Reply {
         self.stays |= stay;
-        self.check_not_halting("opening the virtual machine")?;
+        self.check_serves("opening the virtual machine")?;
         if self.fabric.is_some() {
             return Ok(Some(self.opened()?));
         }
