@@ -19,7 +19,7 @@ use pvm::limits::ROUTES_PENDING_MAX;
 use pvm::wire::control::{OpenRoute, RouteFor, RouteListening, RouteOffer, from_daemon, to_daemon};
 use rcgen::{CertificateParams, KeyPair, PKCS_ED25519};
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// Bytes of a token.
 const TOKEN: usize = 16;
@@ -57,7 +57,8 @@ impl Hub {
         let Some(to) = peer.filter(|to| self.hosts.of(*to).is_some()) else {
             return Ok(None);
         };
-        match offers(from, to, self.facts.plain_data) {
+        let at = self.place.mesh.address;
+        match offers(from, to, at, self.facts.plain_data) {
             Ok([listen, dial]) => {
                 if self.introductions.keep(Pair { from, to }, dial) {
                     self.tell(asked.client, from_daemon::Body::RouteOffer(listen));
@@ -121,8 +122,13 @@ impl Hub {
     }
 }
 
-/// What the task that listens and the one that dials are to know.
-fn offers(listens: TaskId, dials: TaskId, plain: bool) -> Result<[RouteOffer; 2], String> {
+/// What the task that listens, at one address or at all, and the one that dials are to know.
+fn offers(
+    listens: TaskId,
+    dials: TaskId,
+    at: Option<IpAddr>,
+    plain: bool,
+) -> Result<[RouteOffer; 2], String> {
     let mut token = vec![0; TOKEN];
     getrandom::fill(&mut token).map_err(|error| error.to_string())?;
     let offer = |peer: TaskId, listen| RouteOffer {
@@ -133,6 +139,8 @@ fn offers(listens: TaskId, dials: TaskId, plain: bool) -> Result<[RouteOffer; 2]
         ..RouteOffer::default()
     };
     let mut both = [offer(dials, true), offer(listens, false)];
+    let at = at.map(|address| SocketAddr::new(address, 0));
+    both[0].addresses = at.iter().map(ToString::to_string).collect();
     if !plain {
         let identities = [identity()?, identity()?];
         for (side, offer) in both.iter_mut().enumerate() {
@@ -166,8 +174,9 @@ mod tests {
     #[test]
     fn both_sides_are_told_of_each_other() {
         let (a, b) = (task(1, 1), task(2, 7));
-        let [listen, dial] = offers(a, b, false).unwrap();
+        let [listen, dial] = offers(a, b, None, false).unwrap();
         assert!(listen.listen && !dial.listen && !listen.plain);
+        assert!(listen.addresses.is_empty());
         assert_eq!((listen.peer, dial.peer), (b.bits(), a.bits()));
         assert_eq!((&listen.token, listen.token.len()), (&dial.token, TOKEN));
         assert_eq!(listen.certificate, dial.peer_certificate);
@@ -182,7 +191,13 @@ mod tests {
             };
             assert!(certificates.client().is_ok() && certificates.server().is_ok());
         }
-        let [again, _] = offers(a, b, true).unwrap();
+        let at = Some("10.0.0.7".parse().unwrap());
+        let [again, other] = offers(a, b, at, true).unwrap();
+        assert_eq!(
+            (again.addresses.len(), &again.addresses[0][..]),
+            (1, "10.0.0.7:0")
+        );
+        assert!(other.addresses.is_empty());
         assert!(again.plain && again.certificate.is_empty() && again.key.is_empty());
         assert_ne!(again.token, token);
     }

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use rustix::net::sockopt::socket_error;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
@@ -42,14 +42,21 @@ pub struct Meeting {
 }
 
 impl Meeting {
-    /// Listens on all addresses of this host, until `deadline`. Returns the port, too.
+    /// Listens at one address of this host, or at all, until `deadline`. Returns the port, too.
     ///
     /// # Errors
-    /// When the system gives no socket.
-    pub fn listen(credentials: Credentials, deadline: Instant) -> io::Result<(Self, u16)> {
-        // Where there is IPv6, its socket takes IPv4 as well.
-        let listener = TcpListener::bind((Ipv6Addr::UNSPECIFIED, 0))
-            .or_else(|_| TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)))?;
+    /// When the system gives no socket, or does not have the address.
+    pub fn listen(
+        credentials: Credentials,
+        at: Option<IpAddr>,
+        deadline: Instant,
+    ) -> io::Result<(Self, u16)> {
+        let listener = match at {
+            Some(address) => TcpListener::bind((address, 0))?,
+            // Where there is IPv6, its socket takes IPv4 as well.
+            None => TcpListener::bind((Ipv6Addr::UNSPECIFIED, 0))
+                .or_else(|_| TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)))?,
+        };
         listener.set_nonblocking(true)?;
         let port = listener.local_addr()?.port();
         let meeting = Self {

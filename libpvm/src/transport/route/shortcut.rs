@@ -117,7 +117,10 @@ impl Shortcut {
             if theirs && !listens_first {
                 return None;
             }
-            let (meeting, port) = Meeting::listen(credentials, deadline).ok()?;
+            let at = offer.addresses.first();
+            let at = at.map(|text| text.parse::<SocketAddr>()).transpose().ok()?;
+            let at = at.map(|address| address.ip());
+            let (meeting, port) = Meeting::listen(credentials, at, deadline).ok()?;
             let listens = true;
             self.attempt = Some(Attempt { meeting, listens });
             return Some(Some(port));

@@ -79,7 +79,7 @@ fn run(mut sides: [Meeting; 2]) -> [Option<Direct>; 2] {
 
 fn meet([listens, dials]: [Credentials; 2]) -> [Option<Direct>; 2] {
     let deadline = Instant::now() + LONG;
-    let (listener, port) = Meeting::listen(listens, deadline).unwrap();
+    let (listener, port) = Meeting::listen(listens, None, deadline).unwrap();
     run([listener, Meeting::dial(dials, &loopback(port), deadline)])
 }
 
@@ -93,6 +93,25 @@ fn two_tasks_meet_with_tls_and_plain() {
 }
 
 #[test]
+fn who_is_to_listen_at_one_address_listens_at_no_other() {
+    let deadline = Instant::now() + LONG;
+    let [listens, dials] = credentials(true);
+    let here = Some(Ipv4Addr::LOCALHOST.into());
+    let (listener, port) = Meeting::listen(listens, here, deadline).unwrap();
+    let other = TcpStream::connect((Ipv4Addr::new(127, 0, 0, 2), port));
+    assert_eq!(
+        other.unwrap_err().kind(),
+        std::io::ErrorKind::ConnectionRefused
+    );
+    let address = [SocketAddr::from((Ipv4Addr::LOCALHOST, port))];
+    let met = run([listener, Meeting::dial(dials, &address, deadline)]);
+    assert_eq!(met.iter().flatten().count(), 2);
+    let [listens, _] = credentials(true);
+    let elsewhere = Some(Ipv4Addr::new(192, 0, 2, 1).into());
+    assert!(Meeting::listen(listens, elsewhere, deadline).is_err());
+}
+
+#[test]
 fn addresses_where_nobody_is_do_no_harm() {
     let deadline = Instant::now() + LONG;
     let [listens, dials] = credentials(true);
@@ -103,7 +122,7 @@ fn addresses_where_nobody_is_do_no_harm() {
         drop(closed);
         address
     };
-    let (listener, port) = Meeting::listen(listens, deadline).unwrap();
+    let (listener, port) = Meeting::listen(listens, None, deadline).unwrap();
     let mut addresses = vec![closed, silent.local_addr().unwrap()];
     addresses.extend(loopback(port));
     let met = run([listener, Meeting::dial(dials, &addresses, deadline)]);
@@ -116,7 +135,7 @@ fn nobody_to_be_dialled_fails_at_once_and_nobody_who_dials_at_the_deadline() {
     let [listens, dials] = credentials(false);
     let mut alone = Meeting::dial(dials, &[], deadline);
     assert!(matches!(alone.poll(Instant::now()), Met::Failed));
-    let (mut listener, _) = Meeting::listen(listens, deadline).unwrap();
+    let (mut listener, _) = Meeting::listen(listens, None, deadline).unwrap();
     assert!(matches!(listener.poll(Instant::now()), Met::NotYet));
     assert!(matches!(listener.poll(deadline), Met::Failed));
     assert_eq!(listener.sockets().count(), 0);
@@ -127,7 +146,7 @@ fn strangers_knock_in_vain_and_do_not_keep_the_right_one_out() {
     for tls in [true, false] {
         let deadline = Instant::now() + LONG;
         let [listens, dials] = credentials(tls);
-        let (mut listener, port) = Meeting::listen(listens, deadline).unwrap();
+        let (mut listener, port) = Meeting::listen(listens, None, deadline).unwrap();
         let knock = || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
         let mut rude = knock();
         rude.write_all(&[b'x'; 100]).unwrap();
@@ -170,7 +189,7 @@ fn others_are_refused_on_either_side() {
         ] {
             let [listens, dials] = both;
             let deadline = Instant::now() + Duration::from_millis(300);
-            let (listener, port) = Meeting::listen(listens, deadline).unwrap();
+            let (listener, port) = Meeting::listen(listens, None, deadline).unwrap();
             let met = run([listener, Meeting::dial(dials, &loopback(port), deadline)]);
             assert_eq!(met.iter().flatten().count(), 0);
         }
