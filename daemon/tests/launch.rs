@@ -541,7 +541,7 @@ fn without_ssh_and_by_hand() {
         lines,
         [
             "cannot start pvmd on a: there is no program no-such-ssh on this host [no-ssh]; install an ssh client, or let PVM_SSH name another command",
-            "cannot start pvmd on b: line 2 of the host file says so=ms [by-hand]; start its daemon by hand, on b",
+            "cannot start pvmd on b: line 2 of the host file says so=ms [by-hand]; type here: pvm token, and on b what it says: pvmd join --token TOKEN",
         ]
     );
 }

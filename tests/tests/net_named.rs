@@ -102,6 +102,26 @@ fn a_host_is_added_once_whatever_it_is_called() {
 }
 
 #[test]
+fn a_host_file_says_where_a_host_is_reached() {
+    let Some(site) = Site::new(2) else {
+        return;
+    };
+    let Some(_second) = site.sshd(2) else {
+        return;
+    };
+    site.found();
+    // The name alone would lead nowhere.
+    let file = site.host_dir(1).join("hosts");
+    std::fs::write(&file, format!("host1.lab ip={}\n", site.v4(2))).unwrap();
+    let known = site.ssh().unwrap() + " -o StrictHostKeyChecking=no";
+    let file = file.display().to_string();
+    let mut command = site.ours(1, "pvm", &["run", "-f", &file, "hostname"]);
+    let run = start(command.env(settings::SSH, known)).finish();
+    assert_eq!(run.well().text(), "host2\n");
+    assert_eq!(site.names(1), ["host1", "host2"]);
+}
+
+#[test]
 fn nothing_is_started_when_one_host_cannot_be_added() {
     let Some(site) = Site::new(4) else {
         return;

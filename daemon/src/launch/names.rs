@@ -46,6 +46,20 @@ pub fn entry(word: &str) -> Result<Entry, Problem> {
     Ok(Entry { user, names, slots })
 }
 
+/// Reads the name or the address of one host.
+///
+/// # Errors
+/// When it is none.
+pub fn host(text: &str) -> Result<String, Problem> {
+    if is_address(text) {
+        return address(text);
+    }
+    match expand(text)?.as_slice() {
+        [name] => Ok(name.clone()),
+        _ => Err(Problem::BadName(shortened(text))),
+    }
+}
+
 /// Checks the name of a user: nothing that a shell or ssh would take for something else.
 ///
 /// # Errors
@@ -281,6 +295,28 @@ mod tests {
         assert_eq!(names("[fe80::1%eth0]"), ["fe80::1%eth0"]);
         assert_eq!(names("2001:db8::1"), ["2001:db8::1"]);
         assert!(entry("[fe80::1%]").is_err() && entry("[::g]").is_err());
+    }
+
+    #[test]
+    fn one_host_is_one() {
+        for (text, read) in [
+            ("10.0.0.7", "10.0.0.7"),
+            ("[fd00::7]", "fd00::7"),
+            ("a-ib.lab", "a-ib.lab"),
+        ] {
+            assert_eq!(host(text).as_deref(), Ok(read));
+        }
+        for text in [
+            "",
+            "-oProxyCommand=x",
+            "a b",
+            "n[1-2]",
+            "a@b",
+            "a:4",
+            "[fd00::7",
+        ] {
+            assert!(host(text).is_err(), "{text}");
+        }
     }
 
     #[test]

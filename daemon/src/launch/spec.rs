@@ -35,7 +35,7 @@ pub struct Options {
     pub directory: Option<String>,
     /// Relative speed, 1 to 1000000 (`sp=`).
     pub speed: Option<u32>,
-    /// Address or network interface to use in place of what the name resolves to (`ip=`).
+    /// Address, or name of one, where it is reached in place of what its name resolves to (`ip=`).
     pub address: Option<String>,
     /// Debugger there (`bx=`).
     pub debugger: Option<String>,

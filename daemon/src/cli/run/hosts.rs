@@ -111,10 +111,15 @@ fn member(host: HostInfo) -> Option<Member> {
 /// The names with their addresses; none for names that need none, or have none: ssh may know them.
 fn look_up(specs: &[&HostSpec], members: &[Member]) -> Result<Vec<Named>, Trouble> {
     let names: Vec<String> = specs.iter().map(|spec| spec.name.clone()).collect();
-    let unknown = names.iter().enumerate();
+    let unknown = specs.iter().enumerate();
     let unknown: Vec<(usize, String)> = unknown
-        .filter(|(_, name)| !members::is_known(name, members))
-        .map(|(at, name)| (at, name.clone()))
+        .filter(|(_, spec)| !members::is_known(&spec.name, members))
+        .map(|(at, spec)| {
+            (
+                at,
+                spec.options.address.as_ref().unwrap_or(&spec.name).clone(),
+            )
+        })
         .collect();
     let found = runtime()?.block_on(async {
         let mut searches = JoinSet::new();

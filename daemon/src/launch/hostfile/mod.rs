@@ -350,7 +350,9 @@ fn option(options: &mut Options, word: &str) -> Result<(), Problem> {
         }
         "wd" => options.directory = text(),
         "sp" => options.speed = Some(names::number("sp=", value, 1, SPEED_MAX, 1000)?),
-        "ip" | "ifname" => options.address = text(),
+        "ip" => options.address = Some(names::host(value)?),
+        // MPICH's: an interface of that host. All of its addresses are tried.
+        "ifname" => {}
         "bx" => options.debugger = text(),
         "id" => options.machine = text(),
         _ => return Err(Problem::UnknownOption(super::problem::shortened(word))),

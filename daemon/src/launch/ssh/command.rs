@@ -79,11 +79,18 @@ impl Ssh {
             words.push(format!("BatchMode={batch}"));
             words.extend(["-o".to_owned(), format!("ConnectTimeout={SSH_CONNECT_S}")]);
             words.extend(["-o".to_owned(), "ClearAllForwardings=yes".to_owned()]);
+            if let Some(address) = &host.options.address {
+                // Its key is the host's, wherever it is reached.
+                words.extend(["-o".to_owned(), format!("HostName={address}")]);
+                words.extend(["-o".to_owned(), format!("HostKeyAlias={}", host.name)]);
+            }
         }
         if let Some(user) = &host.options.user {
             words.extend(["-l".to_owned(), user.clone()]);
         }
-        words.extend([host.name.clone(), remote.to_owned()]);
+        let address = host.options.address.as_ref();
+        let target = address.filter(|_| !self.is_openssh()).unwrap_or(&host.name);
+        words.extend([target.clone(), remote.to_owned()]);
         words
     }
 }
@@ -176,8 +183,17 @@ mod tests {
         let words = Ssh::from_text("/usr/bin/ssh -p 22 -i 'my key'").arguments(&bob, "x");
         assert_eq!(words[..5], ["/usr/bin/ssh", "-p", "22", "-i", "my key"]);
         assert!(words.contains(&"BatchMode=no".to_owned()));
-        let words = Ssh::from_text("rsh").arguments(&host("a"), "x");
+        let mut elsewhere = host("a");
+        let words = Ssh::from_text("rsh").arguments(&elsewhere, "x");
         assert_eq!(words, ["rsh", "a", "x"]);
+        elsewhere.options.address = Some("10.0.0.7".into());
+        let words = Ssh::from_text("rsh").arguments(&elsewhere, "x");
+        assert_eq!(words, ["rsh", "10.0.0.7", "x"]);
+        let words = Ssh::from_text("ssh").arguments(&elsewhere, "x").join(" ");
+        assert!(
+            words.ends_with(" -o HostName=10.0.0.7 -o HostKeyAlias=a a x"),
+            "{words}"
+        );
     }
 
     #[test]

@@ -170,7 +170,7 @@ async fn one(host: &HostSpec, join: &Join, options: &Options, report: Report) ->
             host,
             Cause::ByHand,
             &why,
-            "start its daemon by hand, on {host}",
+            "type here: pvm token, and on {host} what it says: pvmd join --token TOKEN",
         ));
     }
     if !options.ssh.is_there() {
