@@ -65,3 +65,31 @@ variables! {
     PVM_NO_PARENT = "PVM_NO_PARENT": "set for tasks that PVM spawns with PvmNoSpawnParent: they are told of no parent";
     PVMTASK = "PVMTASK": "PVM: flags added to every spawn; default 0";
 }
+
+/// Variables that say where things are on one host. On other hosts the tasks of a job get what the daemon
+/// there has.
+pub const OF_A_HOST: &[&str] = &["HOSTNAME", "TEMP", "TMP", "TMPDIR", XDG_RUNTIME_DIR];
+
+/// Variables of one session of a user, or of one task of another launcher: what they name is not there on
+/// other hosts, or is another thing. `*` stands for any end.
+pub const OF_A_SESSION: &[&str] = &[
+    "DBUS_SESSION_BUS_ADDRESS",
+    "DISPLAY",
+    "GPG_TTY",
+    "SLURMD_NODENAME",
+    "SLURM_GTIDS",
+    "SLURM_LOCALID",
+    "SLURM_NODEID",
+    "SLURM_PROCID",
+    "SLURM_TASK_PID",
+    "SSH_*",
+    "STY",
+    "TMUX",
+    "TMUX_PANE",
+    "WAYLAND_DISPLAY",
+    "WINDOWID",
+    "XAUTHORITY",
+    "XDG_SEAT",
+    "XDG_SESSION_*",
+    "XDG_VTNR",
+];

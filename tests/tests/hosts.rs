@@ -1,6 +1,6 @@
 //! Several hosts on one machine: what users see of a virtual machine that spans them.
 
-use pvm_tests::{GONE, Machine, eventually, kill, program};
+use pvm_tests::{GONE, Machine, eventually, kill, program, start};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
@@ -92,6 +92,35 @@ fn tasks_run_where_they_are_wanted_and_all_their_output_arrives() {
     let out = seq.well().text();
     assert_eq!(out.lines().count(), 6 * 20_000);
     assert!(out.lines().all(|line| line.parse::<u32>().is_ok()), "torn");
+}
+
+#[test]
+fn what_means_something_on_one_host_alone_does_not_travel() {
+    let machine = Machine::new();
+    let mut up = machine.command(&["up", "--local-hosts", "2"]);
+    start(up.env("TMPDIR", "/there").env("DISPLAY", ":9"))
+        .finish()
+        .well();
+    let script = "echo $PVM_RANK $TMPDIR $DISPLAY $SSH_TTY $PLAIN";
+    let run = |more: &[&str]| {
+        let line = [
+            &["run", "-n", "2", "--map-by", "host"],
+            more,
+            &["sh", "-c", script],
+        ]
+        .concat();
+        let mut run = machine.command(&line);
+        let here = [
+            ("TMPDIR", "/here"),
+            ("DISPLAY", ":1"),
+            ("SSH_TTY", "tty"),
+            ("PLAIN", "x"),
+        ];
+        start(run.envs(here)).finish().well().sorted()
+    };
+    assert_eq!(run(&[]), ["0 /here :1 tty x", "1 /there x"]);
+    let named = run(&["-x", "DISPLAY", "-x", "TMPDIR=/all", "-x", "UNSET_HERE"]);
+    assert_eq!(named, ["0 /all :1 tty x", "1 /all :1 x"]);
 }
 
 #[test]

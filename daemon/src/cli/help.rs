@@ -41,6 +41,11 @@ a virtual machine that 'pvm run' has started itself, hosts that came like this g
 minute with nothing to do (PVM_IDLE), when it is halted, or when its daemon here is lost. In one that
 stays ('pvm up') they stay, too.
 
+Environment: tasks get all variables of 'pvm run'. On other hosts those of this session are left out (SSH_*,
+DISPLAY, WAYLAND_DISPLAY, XAUTHORITY, WINDOWID, DBUS_SESSION_BUS_ADDRESS, XDG_SESSION_*, XDG_SEAT, XDG_VTNR,
+GPG_TTY, TMUX, TMUX_PANE, STY, and SLURM_PROCID and the like), and HOSTNAME, TMPDIR, TMP, TEMP and
+XDG_RUNTIME_DIR are as pvmd there has them. What -x names is passed on to all hosts.
+
 --stage copies each program to the hosts that are to run it and do not find it: the file alone, no
 libraries, no data. It is kept there, in the runtime directory of pvmd (PVM_RUNTIME_DIR), for the next
 launch, until pvmd ends or others need the room: 4 GiB for all. Before it runs it is checked to be the

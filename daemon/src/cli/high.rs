@@ -49,7 +49,7 @@ pub struct App {
     pub program: OsString,
     /// Its arguments.
     pub arguments: Vec<OsString>,
-    /// Variables set for it, over the environment that all get: `NAME=value`.
+    /// Variables set for it, over the environment that all get: `NAME=value`, or `NAME` as it is here.
     pub environment: Vec<OsString>,
     /// Working directory, if it has its own; may be relative to ours.
     pub directory: Option<OsString>,
@@ -254,9 +254,8 @@ fn environment(words: &[OsString]) -> Result<Vec<OsString>, MeaningError> {
     for word in words {
         match word.as_encoded_bytes() {
             [] | [b'=', ..] => return Err(bad("-x", word, "NAME or NAME=VALUE")),
-            bytes if bytes.contains(&b'=') => set.push(word.clone()),
-            // NAME alone: the whole environment travels, it is in there if it is set.
-            _ => {}
+            // NAME alone: what it is here is found when the job is asked for.
+            _ => set.push(word.clone()),
         }
     }
     Ok(set)
@@ -392,7 +391,7 @@ mod tests {
             (app.count, app.arguments.join(OsStr::new(" "))),
             (4, "-n 9".into())
         );
-        assert_eq!(app.environment, ["A=b=c"]);
+        assert_eq!(app.environment, ["A=b=c", "HOME"]);
         assert_eq!(app.directory.as_deref(), Some(OsStr::new("/tmp")));
         assert_eq!(plan.timeout, Some(Duration::from_secs(120)));
         assert_eq!(

@@ -96,7 +96,7 @@ pub struct Run {
     pub one_per_host: bool,
 
     /// Set an environment variable for this program; without VALUE it is passed on as it is here
-    /// (the whole environment is passed on anyway)
+    /// (the environment is passed on anyway, but what means something on this host alone)
     #[arg(short = 'x', long = "env", value_name = "NAME[=VALUE]")]
     pub environment: Vec<OsString>,
 

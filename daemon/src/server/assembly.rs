@@ -7,6 +7,7 @@ use super::launch::{self, Birth, Ready};
 use super::request::Input;
 use super::tasks::Origin;
 use crate::host::limits;
+use crate::job::environment;
 use crate::job::place::{PlaceError, place};
 use pvm::ids::{JobId, TaskId};
 use pvm::wire::control::{
@@ -194,6 +195,7 @@ impl Hub {
         Launch {
             apps: apps.into_iter().map(|(_, app)| app).collect(),
             placement: None,
+            environment: environment::leaving(&launch.environment),
             ..launch.clone()
         }
     }

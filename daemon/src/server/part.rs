@@ -14,8 +14,10 @@ use super::stage::{self as copying, Copied, not_copied};
 use super::tasks::{CAPABILITY, Origin};
 use crate::host::limits;
 use crate::host::stage::{self, store::Store};
+use crate::job::environment;
 use crate::job::life::Rules;
 use pvm::ids::{JobId, TaskId};
+use pvm::session::own_environment;
 use pvm::wire::control::{
     App, Failure, FailurePolicy, Launch, OutputTaken, PreparePart, SpawnResult, Spawned, StartPart,
     TaskStarted, from_daemon,
@@ -109,13 +111,16 @@ impl Part {
 
 impl Hub {
     /// Looks programs up and gives out ids for tasks that another host wants to start here.
-    pub(super) fn prepare_part(&mut self, asked: Asked, prepare: PreparePart) -> Reply {
+    pub(super) fn prepare_part(&mut self, asked: Asked, mut prepare: PreparePart) -> Reply {
         let home = self.host_of_client(asked.client);
         let only_daemons = || malformed(PREPARING, "only another daemon can ask for this");
         let home = home.ok_or_else(only_daemons)?;
         self.check_serves(PREPARING)?;
-        let launch = prepare.launch.clone();
+        let launch = prepare.launch.as_mut();
         let launch = launch.ok_or_else(|| malformed(PREPARING, "no launch"))?;
+        let travelled = std::mem::take(&mut launch.environment);
+        launch.environment = environment::arriving(travelled, own_environment());
+        let launch = launch.clone();
         let count: u64 = launch.apps.iter().map(|app| u64::from(app.count)).sum();
         limits::check_count(count)?;
         let job = JobId(prepare.job);

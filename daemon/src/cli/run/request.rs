@@ -78,15 +78,18 @@ fn message(app: &App, here: &Path) -> control::App {
             .cloned()
             .map(OsString::into_vec)
             .collect(),
-        extra_environment: app
-            .environment
-            .iter()
-            .cloned()
-            .map(OsString::into_vec)
-            .collect(),
+        extra_environment: app.environment.iter().filter_map(given).collect(),
         directory: app.directory.as_ref().map(absolute).unwrap_or_default(),
         placement: app.placement.clone(),
         staged: None,
+    }
+}
+
+/// A variable that was given for a program; none: it is not set here.
+fn given(word: &OsString) -> Option<Vec<u8>> {
+    match word.as_bytes().contains(&b'=') {
+        true => Some(word.clone().into_vec()),
+        false => Some(variable(word, std::env::var_os(word)?)),
     }
 }
 
