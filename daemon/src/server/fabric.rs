@@ -628,3 +628,44 @@ impl Hub {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::testing::alone;
+
+    /// A host that joins notes the others when it is admitted, so that it can reach them.
+    #[test]
+    fn hosts_that_are_only_noted_are_added_by_a_reset() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        let local = tokio::task::LocalSet::new();
+        local.block_on(&runtime.unwrap(), async {
+            let hub = alone();
+            let options = hub.borrow().fabric_options();
+            let secret = Secret::generate().unwrap();
+            found(&hub, secret, options).await.unwrap();
+            let fabric = hub.borrow().fabric.clone().unwrap();
+            let mut registry = fabric.ledger.read(Clone::clone);
+            let facts = HostFacts {
+                daemon: 7,
+                key: "there".to_owned(),
+                name: "there".to_owned(),
+                addresses: vec![SocketAddr::from(([127, 0, 0, 1], 9))],
+                ..hub.borrow().own_facts()
+            };
+            let added = registry.apply(&Command::AddHost(facts));
+            let Outcome::Host(record) = added.outcome else {
+                panic!("it is not added");
+            };
+            fabric.directory.learn(&record);
+            fabric.reset(&hub, &registry);
+            assert_eq!(hub.borrow().hosts.place(record.id.index), Some(record.id));
+            let lines = fabric.carriers.borrow().len();
+            fabric.reset(&hub, &registry);
+            assert_eq!((lines, fabric.carriers.borrow().len()), (1, 1));
+            fabric.shutdown().await;
+        });
+    }
+}

@@ -37,6 +37,8 @@ mod stage;
 mod stdio;
 mod stream;
 mod tasks;
+#[cfg(test)]
+mod testing;
 mod wire;
 
 use crate::cluster::mesh::MeshOptions;

@@ -148,16 +148,9 @@ impl Hub {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::mesh::MeshOptions;
-    use crate::cluster::trust::DaemonId;
-    use crate::server::hub::{ClusterPlace, Facts};
-    use crate::server::log::Log;
-    use crate::server::shm;
+    use crate::server::testing::{HERE, alone};
     use pvm::wire::control::FailureCode;
-    use std::net::{IpAddr, Ipv4Addr};
-    use std::rc::Rc;
 
-    const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
     /// Longest that any of these waits.
     const LIMIT: Duration = Duration::from_secs(40);
 
@@ -176,36 +169,12 @@ mod tests {
         }
     }
 
-    fn hub() -> Shared {
-        let facts = Facts {
-            host: "here".to_owned(),
-            daemon: DaemonId::random().unwrap(),
-            socket: "nowhere".into(),
-            cpus: 1,
-            since: Instant::now(),
-            idle: None,
-            plain_data: false,
-            open_files: None,
-            log: Log::stderr(),
-        };
-        let place = ClusterPlace {
-            secret: Err("none is needed".to_owned()),
-            mesh: MeshOptions {
-                address: Some(HERE),
-                port: 0,
-                host: "here".to_owned(),
-            },
-            key: "here".to_owned(),
-        };
-        Hub::new(facts, Rc::new(place), shm::host_page(1).unwrap())
-    }
-
     /// Begins such a life, does something, and waits until it is over. Returns its state.
     fn live(home: Home, act: impl FnOnce(&mut Hub)) -> Shared {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build();
-        let hub = hub();
+        let hub = alone();
         let life = async {
             begin(&hub, home);
             act(&mut hub.borrow_mut());
@@ -268,7 +237,7 @@ mod tests {
         hub.borrow_mut().begin_again(home(&[9]));
         assert!(!hub.borrow().is_to_return());
         // Nor does a host that knows nobody.
-        let alone = self::hub();
+        let alone = alone();
         alone.borrow_mut().expelled();
         assert!(alone.borrow().is_over() && !alone.borrow().is_to_return());
     }
