@@ -50,6 +50,14 @@ impl Home {
     }
 }
 
+/// When which host is asked. First those that were silent: they are the ones that went on, the rest may be
+/// lost as well. Of these each host begins with the one after it: two that come back at the same time must
+/// not wait for each other, and who waits for one that is not back yet is let in when that one is.
+fn turn(host: HostId, me: HostId, unheard: &[HostId]) -> (bool, u16) {
+    let is_heard = !unheard.contains(&host);
+    (is_heard, host.index.wrapping_sub(me.index))
+}
+
 /// Begins a life that looks for its place.
 pub(super) fn begin(hub: &Shared, home: Home) {
     {
@@ -125,8 +133,7 @@ impl Hub {
     fn home(&self) -> Option<Home> {
         let fabric = self.fabric.as_ref()?;
         let mut others: Vec<HostId> = self.hosts.others.values().map(|other| other.id).collect();
-        // Those that this host did not hear are the ones that went on; the rest may be lost as well.
-        others.sort_by_key(|host| !self.hosts.unheard.contains(host));
+        others.sort_by_key(|host| turn(*host, self.hosts.me, &self.hosts.unheard));
         let doors = others.into_iter().filter_map(|host| {
             let (_, mut addresses) = fabric.find(host)?;
             addresses.truncate(ADDRESSES_MAX);
@@ -207,6 +214,20 @@ mod tests {
     fn closed() -> u16 {
         let socket = std::net::UdpSocket::bind((HERE, 0)).unwrap();
         socket.local_addr().unwrap().port()
+    }
+
+    #[test]
+    fn who_was_silent_is_asked_first_and_each_begins_with_another() {
+        let all: Vec<HostId> = (1..=5).map(|index| HostId::new(index, 1)).collect();
+        let order = |me: u16, unheard: &[HostId]| {
+            let me = HostId::new(me, 1);
+            let mut others: Vec<HostId> = all.iter().copied().filter(|it| *it != me).collect();
+            others.sort_by_key(|host| turn(*host, me, unheard));
+            others.iter().map(|host| host.index).collect::<Vec<_>>()
+        };
+        assert_eq!(order(1, &all), [2, 3, 4, 5]);
+        assert_eq!(order(2, &all), [3, 4, 5, 1]);
+        assert_eq!(order(2, &[all[0], all[4]]), [5, 1, 3, 4]);
     }
 
     #[test]
