@@ -228,7 +228,7 @@ impl<'a> Round<'a> {
     }
 }
 
-/// Brings the lost hosts back, as the same hosts in other lives.
+/// Has the lost hosts come back, as the same hosts in other lives.
 #[track_caller]
 fn bring_back(site: &Site, blows: &[Blow]) {
     let door = site
@@ -239,15 +239,26 @@ fn bring_back(site: &Site, blows: &[Blow]) {
         site.until("its tasks have ended", STOPPED, || {
             site.running(*host, "endure").is_empty()
         });
-        if *end == End::Cut {
-            site.power_off(*host).unwrap();
-            site.heal(*host).unwrap();
+        match end {
+            // It hears the others again, and comes by itself.
+            End::Cut => site.heal(*host).unwrap(),
+            End::Killed | End::PowerOff => {
+                site.pvmd(*host, &["join", &door]).well();
+            }
         }
-        site.pvmd(*host, &["join", &door]).well();
     }
-    for host in site.hosts() {
-        site.see(host, HOSTS);
-    }
+    site.until("all hosts list the same hosts", SOON, || {
+        let lists: Vec<_> = site.hosts().map(|host| lives(site, host)).collect();
+        let is_whole = |list: &Vec<_>| list.len() == HOSTS && *list == lists[0];
+        lists.iter().all(is_whole)
+    });
+}
+
+/// The lives of all hosts that answer, as one of them lists them.
+fn lives(site: &Site, host: usize) -> Vec<Option<u64>> {
+    let conf = site.conf(host);
+    let answers = conf.iter().filter(|it| it["daemon_pid"] != 0);
+    answers.map(|it| it["incarnation"].as_u64()).collect()
 }
 
 #[test]
