@@ -192,11 +192,11 @@ fn the_majority_goes_on_and_the_minority_stops() {
         assert_eq!(site.pvm(host, &all).well().sorted(), names);
     }
     for host in minority {
-        let log = site.log(host);
-        assert!(
-            log.contains("joins again") && log.contains("is back"),
-            "{log}"
-        );
+        // It may wait until the right hosts vote.
+        site.until("the log says so", limit, || {
+            site.log(host).contains("is back")
+        });
+        assert!(site.log(host).contains("joins again"), "{}", site.logs());
     }
     // In its other life, too, a daemon hears what the system tells it.
     kill(site.running(1, "pvmd")[0], libc::SIGTERM);
