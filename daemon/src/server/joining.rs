@@ -3,12 +3,13 @@
 //!
 //! On standard input: lines of a word and its value, `secret` (64 hexadecimal digits), `address`
 //! (once for each), `number` (which host it would be, so that hosts started at once keep their order) and
-//! `stays-with` (index and incarnation of the host with which it leaves), then the end. Nothing of it is in a command line or an environment.
+//! `stays-with` (index and incarnation of the host with which it leaves), then the end. Nothing of it is in
+//! a command line or an environment.
 
 use super::Join;
 use crate::cluster::registry::HostId;
 use crate::cluster::trust::{Secret, Token};
-use crate::launch::ssh::answer::Answer;
+use crate::launch::ssh::{self, answer::Answer};
 use pvm::limits::{ADDRESSES_MAX, JOIN_DATA_MAX};
 use std::fmt::Write;
 use std::io::{self, Read};
@@ -137,7 +138,7 @@ fn parse(text: &str) -> Result<Join, JoinError> {
                 addresses.push(address.map_err(|_| wrong("an address that is none"))?);
             }
             // One that no host can have is as good as none.
-            Some(("number", text)) => number = text.trim().parse().ok(),
+            Some((ssh::NUMBER, text)) => number = text.trim().parse().ok(),
             Some(("stays-with", text)) => {
                 stays_with = Some(host(text).ok_or_else(|| wrong("a host that is none"))?)
             }

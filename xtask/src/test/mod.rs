@@ -160,7 +160,7 @@ fn report(parts: &[Part], missing: &[&needs::Need], failures: Failures) -> Resul
     let mut sum = Count::default();
     println!();
     for part in parts {
-        println!("{:<20} {}", part.name, part.count);
+        println!("{:<26} {}", part.name, part.count);
         sum += part.count;
     }
     for need in missing {

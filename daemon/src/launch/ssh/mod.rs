@@ -30,6 +30,9 @@ use tokio::task::JoinSet;
 pub use trace::State;
 pub use trouble::{Cause, Trouble, grouped};
 
+/// What begins the line with a host's number in what its daemon reads.
+pub const NUMBER: &str = "number";
+
 /// What every host's daemon is given.
 #[derive(Clone)]
 pub struct Join {
@@ -45,7 +48,7 @@ impl Join {
     /// What the daemon of the host at this place of the list reads.
     fn data_of(&self, host: usize) -> Vec<u8> {
         let number = u64::from(self.number) + host as u64;
-        let line = format!("number {number}\n");
+        let line = format!("{NUMBER} {number}\n");
         [&self.data, line.as_bytes()].concat()
     }
 }
