@@ -138,13 +138,7 @@ pub(super) fn gather(plan: &mut Schedule, teams: &ByHost<'_>, mine: Span, output
     let Some(speakers) = &teams.speakers else {
         return gather::binomial(plan, &teams.local, mine, output);
     };
-    let hosts = Packed::new((0..teams.hosts()).map(|member| teams.ranks(member).len() * len));
-    let all = match speakers.me {
-        0 => plan.temporary(hosts.total),
-        _ => plan.temporary(hosts.lens[speakers.me]),
-    };
-    // The root's own host is the first.
-    let own = all.part(0, hosts.lens[speakers.me]);
+    let (hosts, all, own) = room_of_speaker(plan, teams, speakers, len);
     gather::binomial(plan, &teams.local, mine, own);
     gather::linear(plan, speakers, own, &hosts.blocks(), all);
     if speakers.me == 0 {
@@ -154,6 +148,23 @@ pub(super) fn gather(plan: &mut Schedule, teams: &ByHost<'_>, mine: Span, output
     }
 }
 
+/// Room of one who speaks for a host, for blocks of one length, and where its own host's are in it. The root's
+/// is for all ranks, its own host first, packed as is said; that of the others for their host alone.
+fn room_of_speaker(
+    plan: &mut Schedule,
+    teams: &ByHost<'_>,
+    speakers: &Team<'_>,
+    len: usize,
+) -> (Packed, Span, Span) {
+    let hosts = Packed::new((0..teams.hosts()).map(|member| teams.ranks(member).len() * len));
+    let own = hosts.lens[speakers.me];
+    let all = match speakers.me {
+        0 => plan.temporary(hosts.total),
+        _ => plan.temporary(own),
+    };
+    (hosts, all, all.part(0, own))
+}
+
 /// Every rank gets its block, of one length, of the root's input.
 pub(super) fn scatter(plan: &mut Schedule, teams: &ByHost<'_>, input: Span, mine: Span) {
     let len = mine.len;
@@ -161,17 +172,12 @@ pub(super) fn scatter(plan: &mut Schedule, teams: &ByHost<'_>, input: Span, mine
     let Some(speakers) = &teams.speakers else {
         return scatter::binomial(plan, &teams.local, input, mine);
     };
-    let hosts = Packed::new((0..teams.hosts()).map(|member| teams.ranks(member).len() * len));
-    let all = match speakers.me {
-        0 => plan.temporary(hosts.total),
-        _ => plan.temporary(hosts.lens[speakers.me]),
-    };
+    let (hosts, all, own) = room_of_speaker(plan, teams, speakers, len);
     if speakers.me == 0 {
         for (place, rank) in teams.packed_ranks().enumerate() {
             plan.copy(each.of(input, rank), each.of(all, place));
         }
     }
-    let own = all.part(0, hosts.lens[speakers.me]);
     scatter::linear(plan, speakers, all, &hosts.blocks(), own);
     // What stays in the input is there already.
     let mine = match mine.buffer == input.buffer {
