@@ -7,7 +7,7 @@
 //! - [`transport`]: packets between tasks; [`group`]: ordered sets of tasks
 //! - [`engine`]: matching and requests
 //! - [`collective`]: schedules over the engine
-//! - [`pvm3`]: the semantics of PVM 3
+//! - [`pvm3`], [`mpi`]: the semantics of PVM 3 and of MPI 5.0
 //! - [`api`]: what Rust programs use, re-exported here; [`testing`]: private virtual machines
 
 pub mod api;
@@ -17,6 +17,7 @@ pub mod engine;
 pub mod group;
 pub mod ids;
 pub mod limits;
+pub mod mpi;
 pub mod pvm3;
 pub mod session;
 pub mod settings;

@@ -11,7 +11,7 @@ const FLOORS: &[&[&str]] = &[
     &["transport", "group"],
     &["engine"],
     &["collective"],
-    &["pvm3"],
+    &["pvm3", "mpi"],
     &["api", "testing"],
 ];
 
