@@ -580,15 +580,15 @@ impl Communicator {
         let mut state = shape.state.lock().unwrap_or_else(PoisonError::into_inner);
         let place = Place {
             rank: shape.rank,
-            topology: &shape.topology,
+            topology: &shape.circle.topology,
             in_place: job.in_place,
         };
         let mut scratch = std::mem::take(&mut state.scratch);
         scratch.schedule.clear();
         plan(&mut scratch.schedule, &job.call, &place)?;
         let setup = Setup {
-            members: Arc::clone(&shape.collective_members),
-            context: shape.collective_context(),
+            members: Arc::clone(&shape.circle.collective_members),
+            context: shape.circle.collective_context(),
             tag: state.tags.next_tag(),
             check: job.check(),
             word: job.word,

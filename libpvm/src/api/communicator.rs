@@ -3,7 +3,7 @@
 use super::error::{Error, Result};
 use super::port::Names;
 use super::shared::Shared;
-use crate::collective::{self, Scratch, Tags, Topology};
+use crate::collective::{Circle, Member, Scratch, Tags};
 use crate::group::Group;
 use crate::ids::{Context, Rank, TaskId};
 use crate::transport::Peer;
@@ -32,17 +32,8 @@ pub struct Communicator {
 /// What a communicator is made of.
 pub(super) struct Shape {
     pub shared: Arc<Shared>,
-    pub group: Group,
     pub rank: Rank,
-    /// By rank.
-    pub members: Vec<Member>,
-    /// By the peer's number; [`NOBODY`] for tasks that are not members.
-    ranks: Box<[u32]>,
-    /// Where this task receives.
-    pub context: Context,
-    /// The ranks as collectives see them: their contexts are the next ones.
-    pub collective_members: Arc<[collective::Member]>,
-    pub topology: Topology,
+    pub circle: Circle,
     pub state: Mutex<State>,
 }
 
@@ -51,14 +42,6 @@ pub(super) struct Shape {
 pub(super) struct State {
     pub tags: Tags,
     pub scratch: Scratch,
-}
-
-/// One rank as this task sees it.
-#[derive(Clone, Copy)]
-pub(super) struct Member {
-    pub peer: Peer,
-    /// Where that rank receives.
-    pub context: Context,
 }
 
 impl Communicator {
@@ -82,32 +65,13 @@ impl Communicator {
         context: Context,
         contexts: &[Context],
     ) -> Result<Self> {
-        let tasks = group.tasks().iter().zip(contexts);
-        let members: Vec<Member> = shared.core.with(|engine| {
-            tasks
-                .map(|(&task, &context)| Member {
-                    peer: engine.peer(task),
-                    context,
-                })
-                .collect()
-        })?;
-        let ranks = ranks_by_peer(&members);
-        let collective_members = members.iter().map(Member::for_collectives).collect();
-        let hosts: Vec<u32> = group
-            .tasks()
-            .iter()
-            .map(|task| task.host().into())
-            .collect();
-        let topology = Topology::new(&hosts, shared.cpus);
+        let circle = shared
+            .core
+            .with(|engine| Circle::new(engine, group, context, contexts, shared.cpus))?;
         let shape = Shape {
             shared: Arc::clone(shared),
-            group,
             rank,
-            members,
-            ranks,
-            context,
-            collective_members,
-            topology,
+            circle,
             state: Mutex::default(),
         };
         Ok(Self {
@@ -122,7 +86,7 @@ impl Communicator {
 
     /// The number of tasks.
     pub fn size(&self) -> usize {
-        self.shape.members.len()
+        self.shape.circle.members.len()
     }
 
     /// The task behind a rank.
@@ -131,17 +95,17 @@ impl Communicator {
     /// [`Error::RankOutOfRange`].
     pub fn task_of(&self, rank: Rank) -> Result<TaskId> {
         self.member(rank)?;
-        self.shape.group.task(rank).ok_or(Error::Stranger)
+        self.shape.circle.group.task(rank).ok_or(Error::Stranger)
     }
 
     /// The rank of a task; `None` if it is not in the communicator.
     pub fn rank_of(&self, task: TaskId) -> Option<Rank> {
-        self.shape.group.rank_of(task)
+        self.shape.circle.group.rank_of(task)
     }
 
     /// All tasks, by rank.
     pub fn tasks(&self) -> &[TaskId] {
-        self.shape.group.tasks()
+        self.shape.circle.group.tasks()
     }
 
     pub(super) fn shared(&self) -> &Shared {
@@ -151,39 +115,11 @@ impl Communicator {
     pub(super) fn member(&self, rank: Rank) -> Result<Member> {
         let size = self.size();
         self.shape
+            .circle
             .members
             .get(rank)
             .copied()
             .ok_or(Error::RankOutOfRange { rank, size })
-    }
-}
-
-impl Member {
-    fn for_collectives(&self) -> collective::Member {
-        let context = Context(self.context.0.wrapping_add(1));
-        collective::Member {
-            peer: self.peer,
-            context,
-        }
-    }
-}
-
-/// Stands in the place of a rank for tasks that have none.
-const NOBODY: u32 = u32::MAX;
-
-fn ranks_by_peer(members: &[Member]) -> Box<[u32]> {
-    let numbers = members.iter().map(|member| member.peer.index() + 1);
-    let mut ranks = vec![NOBODY; numbers.max().unwrap_or(0)];
-    for (rank, member) in (0u32..).zip(members) {
-        ranks[member.peer.index()] = rank;
-    }
-    ranks.into()
-}
-
-impl Shape {
-    /// Where this task receives the messages of collectives.
-    pub fn collective_context(&self) -> Context {
-        Context(self.context.0 + 1)
     }
 }
 
@@ -195,19 +131,18 @@ impl Names for Communicator {
     }
 
     fn name(&self, peer: Peer) -> Option<Rank> {
-        let rank = *self.shape.ranks.get(peer.index())?;
-        (rank != NOBODY).then_some(rank as Rank)
+        self.shape.circle.rank_of(peer)
     }
 }
 
 impl Drop for Shape {
     fn drop(&mut self) {
-        if self.context.0 >= Context::FIRST_FREE.0 {
+        if self.circle.context.0 >= Context::FIRST_FREE.0 {
             // Where this thread may not enter, the context just stays open.
             let _ = self
                 .shared
                 .core
-                .with(|engine| engine.close_context(self.context));
+                .with(|engine| engine.close_context(self.circle.context));
         }
     }
 }

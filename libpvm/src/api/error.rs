@@ -2,7 +2,7 @@
 
 use super::plain;
 use crate::datatype::UnlikeError;
-use crate::engine::{EngineError, WaitError};
+use crate::engine::{AskError, BadWelcome, EngineError, WaitError};
 use crate::ids::{Rank, Tag, TaskId};
 use crate::session::LinkError;
 use crate::sync::GateError;
@@ -193,6 +193,21 @@ impl From<LinkError> for Error {
             LinkError::Refused(failure) => Error::Refused(Box::new(failure)),
             other => Error::Link(other),
         }
+    }
+}
+
+impl From<AskError> for Error {
+    fn from(error: AskError) -> Self {
+        match error {
+            AskError::Wait(error) => error.into(),
+            AskError::Link(error) => error.into(),
+        }
+    }
+}
+
+impl From<BadWelcome> for Error {
+    fn from(BadWelcome(why): BadWelcome) -> Self {
+        Error::BadWelcome(why)
     }
 }
 

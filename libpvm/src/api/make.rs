@@ -56,7 +56,7 @@ impl Communicator {
     ) -> Result<Self> {
         let tasks: Vec<_> = part
             .iter()
-            .filter_map(|&rank| self.shape.group.task(rank))
+            .filter_map(|&rank| self.shape.circle.group.task(rank))
             .collect();
         let group = Group::new(tasks).map_err(|_| Error::Stranger)?;
         let context = |&rank: &Rank| {

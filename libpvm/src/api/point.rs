@@ -139,7 +139,7 @@ impl Communicator {
         tag.map_or(Ok(()), check_tag)?;
         let member = from.into().map(|rank| self.member(rank)).transpose()?;
         Ok(Selector {
-            context: self.shape.context,
+            context: self.shape.circle.context,
             source: member.map(|member| member.peer),
             tag,
         })

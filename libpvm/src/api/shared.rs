@@ -1,33 +1,32 @@
 //! What all handles of one attached task share: the engine, and what the daemon has told.
 
-use super::error::{Error, Result};
+use super::error::Result;
 use super::notify::{Exit, ExitStatus};
-use crate::engine::{Core, Engine, Envelope, Outcome, RequestId};
-use crate::group::Group;
-use crate::ids::{JobId, Rank, TaskId};
-use crate::limits::LEAVE_CONFIRM_MS;
+use crate::engine::{Envelope, Outcome, RequestId, Task};
+use crate::ids::TaskId;
 use crate::session::Answer;
 use crate::sync::Level;
 use crate::transport::route::Routes;
-use crate::wire::control::{Detach, Notify, Welcome, from_daemon, to_daemon};
+use crate::wire::control::{Notify, Welcome, from_daemon, to_daemon};
 use std::collections::{HashMap, VecDeque};
+use std::ops::Deref;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-/// The engine of a task.
-pub type TaskEngine = Engine<Routes>;
+pub use crate::engine::TaskEngine;
 
-/// One attached task.
+/// One attached task, and its mail.
 pub(super) struct Shared {
-    pub core: Core<Routes>,
-    pub me: TaskId,
-    pub parent: Option<TaskId>,
-    pub job: JobId,
-    pub rank: Rank,
-    pub world: Group,
-    /// Processors of this host: the same number in all its tasks.
-    pub cpus: usize,
+    task: Task,
     mail: Mutex<Mail>,
+}
+
+/// It is the task, with more.
+impl Deref for Shared {
+    type Target = Task;
+
+    fn deref(&self) -> &Task {
+        &self.task
+    }
 }
 
 /// What is kept for later.
@@ -38,54 +37,24 @@ struct Mail {
     exits: HashMap<u64, VecDeque<Exit>>,
 }
 
-/// Longest that leaving waits for what peers still need of this task: sends whose requests were
-/// dropped, confirmations of what it has received.
-const LEAVE_DEADLINE: Duration = Duration::from_secs(10);
-
 impl Shared {
     pub fn new(transport: Routes, welcome: &Welcome, level: Level) -> Result<Self> {
-        let bad = |why: &'static str| Error::BadWelcome(why);
-        let me = TaskId::from_bits(welcome.task).ok_or(bad("no task id"))?;
-        let tasks: Option<Vec<TaskId>> = welcome
-            .world
-            .iter()
-            .map(|&bits| TaskId::from_bits(bits))
-            .collect();
-        let tasks = tasks
-            .filter(|tasks| !tasks.is_empty())
-            .unwrap_or_else(|| vec![me]);
-        let world = Group::new(tasks).map_err(|_| bad("a task twice in the world"))?;
-        let rank = world.rank_of(me).ok_or(bad("a world without this task"))?;
-        let cpus = transport.facts().cpus as usize;
         Ok(Self {
-            core: Core::new(Engine::new(transport, me), level),
-            me,
-            parent: TaskId::from_bits(welcome.parent),
-            job: JobId(welcome.job),
-            rank,
-            world,
-            cpus,
+            task: Task::new(transport, welcome, level)?,
             mail: Mutex::default(),
         })
     }
 
-    /// Waits until `ready` gives a result.
+    /// As [`Task::wait`], with the errors of this API.
     #[inline]
     pub fn wait<R>(&self, ready: impl FnMut(&mut TaskEngine) -> Option<R>) -> Result<R> {
-        Ok(self.core.wait(None, ready)?)
+        Ok(self.task.wait(ready)?)
     }
 
-    /// Starts something in the engine and waits for its outcome.
+    /// As [`Task::run`], with the errors of this API.
     #[inline]
     pub fn run(&self, start: impl FnOnce(&mut TaskEngine) -> RequestId) -> Result<Outcome> {
-        let mut start = Some(start);
-        let mut request = None;
-        self.wait(|engine| {
-            if let Some(start) = start.take() {
-                request = Some(start(engine));
-            }
-            engine.finish(request?)
-        })
+        Ok(self.task.run(start)?)
     }
 
     /// As [`Shared::run`], when all that is wanted from the outcome is the envelope.
@@ -110,20 +79,14 @@ impl Shared {
         })
     }
 
-    /// Asks the daemon and waits for its answer, letting messages pass meanwhile.
+    /// As [`Task::ask`], with the errors of this API.
     pub fn ask(&self, body: to_daemon::Body) -> Result<from_daemon::Body> {
-        let ticket = self
-            .core
-            .with(|engine| engine.transport().link().start(body, &[]))??;
-        let Answer { body, .. } = self.wait(|engine| engine.transport().link().take(ticket))??;
-        Ok(body)
+        Ok(self.task.ask(body)?)
     }
 
-    /// Tells the daemon.
+    /// As [`Task::tell`], with the errors of this API.
     pub fn tell(&self, body: to_daemon::Body) -> Result<()> {
-        Ok(self
-            .core
-            .with(|engine| engine.transport().link().tell(body))??)
+        Ok(self.task.tell(body)?)
     }
 
     /// Opens a mailbox for exits.
@@ -159,19 +122,11 @@ impl Shared {
     fn mail(&self) -> MutexGuard<'_, Mail> {
         self.mail.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// Leaves the virtual machine: sends and confirmations that are under way go out first.
-    fn leave(&self) {
-        let patience = Duration::from_millis(LEAVE_CONFIRM_MS);
-        if self.core.settle(LEAVE_DEADLINE, patience) {
-            let _ = self.ask(to_daemon::Body::Detach(Detach {}));
-        }
-    }
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        self.leave();
+        self.task.leave();
     }
 }
 

@@ -11,6 +11,7 @@
 
 pub mod algorithm;
 mod by_host;
+mod circle;
 mod op;
 mod run;
 mod schedule;
@@ -18,6 +19,7 @@ mod select;
 mod team;
 mod topology;
 
+pub use circle::Circle;
 pub use op::{Builtin, Kind, Op, UserFunction};
 pub use run::{Delivery, Finished, Member, Run, Scratch, Setup, Tags};
 pub use schedule::{Buffer, Schedule, Span, Step};

@@ -20,7 +20,7 @@
 //!
 //! # Threads and time
 //! The engine has no thread, clock or lock; it does what its caller's thread lets it do in
-//! [`Engine::progress`]. [`Core`] adds the gate and the waiting.
+//! [`Engine::progress`]. [`Core`] adds the gate and the waiting, [`Task`] the daemon.
 
 mod core;
 mod matching;
@@ -28,10 +28,12 @@ mod progress;
 mod queue;
 mod request;
 mod space;
+mod task;
 
 pub use self::core::{Core, WaitError};
 pub use self::matching::Selector;
 pub use self::request::{EngineError, Envelope, Outcome, RequestId};
+pub use self::task::{AskError, BadWelcome, Task, TaskEngine};
 
 use self::progress::{Message, Outbox};
 use self::queue::Key;
