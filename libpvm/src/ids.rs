@@ -192,6 +192,10 @@ impl Context {
     pub const WORLD: Context = Context(2);
     /// Collectives in that communicator.
     pub const WORLD_COLLECTIVE: Context = Context(3);
+    /// Messages in MPI's world communicator; its collectives have the next one.
+    pub const MPI_WORLD: Context = Context(4);
+    /// Messages by which tasks that have no communicator yet make one; collectives have the next one.
+    pub const MPI_MEETING: Context = Context(6);
     /// First number that is given out.
     pub const FIRST_FREE: Context = Context(16);
 }

@@ -3,6 +3,15 @@
 //! The C interface turns handles and memory into what is here; constants have the values of the
 //! standard ABI (MPI 5.0, chapter 20).
 
+pub mod code;
+pub mod comm;
+pub mod errhandler;
 pub mod error;
+pub mod info;
+pub mod process;
 
+pub use comm::Comm;
+pub use errhandler::Errhandler;
 pub use error::{Class, Error, Result};
+pub use info::Info;
+pub use process::Process;

@@ -5,12 +5,14 @@
 //!   trait that lets one algorithm run on either kind;
 //! - [`futex`]: waiting for a word of shared memory;
 //! - [`gate`]: one thread at a time, without a lock when there is only one;
-//! - [`ladder`]: how a waiting thread passes the time.
+//! - [`ladder`]: how a waiting thread passes the time;
+//! - [`slots`]: objects under numbers that detect staleness.
 
 pub mod futex;
 pub mod gate;
 pub mod ladder;
 pub mod shared;
+pub mod slots;
 
 pub use gate::{Gate, GateError, Level, Pass};
 pub use ladder::{Ladder, Step, WaitPolicy};

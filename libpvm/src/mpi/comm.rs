@@ -1,0 +1,323 @@
+//! Communicators (MPI 5.0, chapter 7).
+
+use super::errhandler::Errhandler;
+use super::error::{Class, Error, Result};
+use super::process::Process;
+use crate::collective::{Circle, Member, Scratch, Tags};
+use crate::engine::Selector;
+use crate::group::Group;
+use crate::ids::{Context, Rank, Tag};
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::transport::Peer;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Any source.
+pub const ANY_SOURCE: i32 = -1;
+/// Any tag.
+pub const ANY_TAG: i32 = -2;
+/// The process that is none: messages to and from it are not sent.
+pub const PROC_NULL: i32 = -3;
+/// In collectives of intercommunicators: the root is this process.
+pub const ROOT: i32 = -4;
+/// A value that is none.
+pub const UNDEFINED: i32 = -32766;
+/// Longest name of an object in bytes, with the end mark.
+pub const MAX_OBJECT_NAME: usize = 128;
+/// Greatest tag.
+pub const TAG_UB: Tag = Tag::MAX;
+
+/// A communicator. Clones are the same one; its contexts are closed with the last of them.
+#[derive(Clone)]
+pub struct Comm(Arc<Inner>);
+
+/// What a communicator is made of.
+pub struct Inner {
+    /// The process that it is in.
+    pub process: Arc<Process>,
+    /// Whom messages go to and come from: all ranks, or those of the other group.
+    pub circle: Circle,
+    /// This process's rank in its own group.
+    pub rank: Rank,
+    /// The communicator of the own group, of an intercommunicator.
+    pub local: Option<Comm>,
+    /// What collectives leave for the next one.
+    pub collectives: Mutex<Collectives>,
+    name: Mutex<String>,
+    errhandler: Mutex<Errhandler>,
+    /// The handle under which the program's interface knows it.
+    handle: AtomicU64,
+}
+
+/// What changes with every collective.
+#[derive(Default)]
+pub struct Collectives {
+    /// The numbers of the calls.
+    pub tags: Tags,
+    /// Memory of the last call.
+    pub scratch: Scratch,
+}
+
+impl std::ops::Deref for Comm {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+/// What a communicator is made from.
+pub struct Parts {
+    /// The tasks that messages go to.
+    pub group: Group,
+    /// The own rank in the own group.
+    pub rank: Rank,
+    /// Where this process receives.
+    pub context: Context,
+    /// Where the tasks of `group` receive, by rank.
+    pub contexts: Vec<Context>,
+    /// The communicator of the own group, of an intercommunicator.
+    pub local: Option<Comm>,
+}
+
+impl Comm {
+    /// A communicator of known parts.
+    ///
+    /// # Errors
+    /// When this thread may not enter the engine.
+    pub fn new(process: &Arc<Process>, parts: Parts, errhandler: Errhandler) -> Result<Self> {
+        let Parts {
+            group,
+            rank,
+            context,
+            contexts,
+            local,
+        } = parts;
+        let cpus = process.task.cpus;
+        let circle = process.with(|engine| Circle::new(engine, group, context, &contexts, cpus))?;
+        Ok(Self(Arc::new(Inner {
+            process: Arc::clone(process),
+            circle,
+            rank,
+            local,
+            collectives: Mutex::default(),
+            name: Mutex::default(),
+            errhandler: Mutex::new(errhandler),
+            handle: AtomicU64::new(0),
+        })))
+    }
+
+    /// `MPI_COMM_WORLD`: the tasks of the launch.
+    ///
+    /// # Errors
+    /// As [`Comm::new`].
+    pub fn world(process: &Arc<Process>) -> Result<Self> {
+        let task = &process.task;
+        let parts = Parts {
+            group: task.world.clone(),
+            rank: task.rank,
+            context: Context::MPI_WORLD,
+            contexts: vec![Context::MPI_WORLD; task.world.size()],
+            local: None,
+        };
+        let world = Self::new(process, parts, Errhandler::AreFatal)?;
+        world.set_name("MPI_COMM_WORLD");
+        Ok(world)
+    }
+
+    /// `MPI_COMM_SELF`: this process alone.
+    ///
+    /// # Errors
+    /// As [`Comm::new`].
+    pub fn alone(process: &Arc<Process>) -> Result<Self> {
+        let context = process.with(|engine| engine.open_context())?;
+        let group = Group::new([process.task.me])
+            .map_err(|error| Error::new(Class::Intern, error.to_string()))?;
+        let parts = Parts {
+            group,
+            rank: 0,
+            context,
+            contexts: vec![context],
+            local: None,
+        };
+        let comm = Self::new(process, parts, Errhandler::AreFatal)?;
+        comm.set_name("MPI_COMM_SELF");
+        Ok(comm)
+    }
+
+    /// Whether two handles are of one communicator.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Inner {
+    /// Whether it has two groups.
+    pub fn is_inter(&self) -> bool {
+        self.local.is_some()
+    }
+
+    /// The number of processes in the own group.
+    pub fn size(&self) -> usize {
+        self.group().size()
+    }
+
+    /// The number of processes that messages can go to.
+    pub fn remote_size(&self) -> usize {
+        self.circle.group.size()
+    }
+
+    /// The own group.
+    pub fn group(&self) -> &Group {
+        match &self.local {
+            Some(local) => &local.circle.group,
+            None => &self.circle.group,
+        }
+    }
+
+    /// Where a message to a rank goes; `None`: to nobody ([`PROC_NULL`]).
+    ///
+    /// # Errors
+    /// `MPI_ERR_RANK`.
+    #[inline]
+    pub fn target(&self, rank: i32) -> Result<Option<Member>> {
+        match usize::try_from(rank)
+            .ok()
+            .and_then(|r| self.circle.members.get(r))
+        {
+            Some(member) => Ok(Some(*member)),
+            None if rank == PROC_NULL => Ok(None),
+            None => Err(self.no_such_rank("destination", rank)),
+        }
+    }
+
+    /// Which messages a receive from a rank with a tag takes, wildcards included; `None`: those of
+    /// nobody ([`PROC_NULL`]).
+    ///
+    /// # Errors
+    /// `MPI_ERR_RANK`, `MPI_ERR_TAG`.
+    #[inline]
+    pub fn selector(&self, rank: i32, tag: i32) -> Result<Option<Selector>> {
+        let tag = match tag {
+            ANY_TAG => None,
+            tag if tag >= 0 => Some(tag),
+            tag => return Err(bad_tag(tag)),
+        };
+        let source = match usize::try_from(rank)
+            .ok()
+            .and_then(|r| self.circle.members.get(r))
+        {
+            Some(member) => Some(member.peer),
+            None if rank == ANY_SOURCE => None,
+            None if rank == PROC_NULL => return Ok(None),
+            None => return Err(self.no_such_rank("source", rank)),
+        };
+        Ok(Some(Selector {
+            context: self.circle.context,
+            source,
+            tag,
+        }))
+    }
+
+    /// What a status calls a peer.
+    #[inline]
+    pub fn source_of(&self, peer: Peer) -> i32 {
+        // A stranger who knows the context can only confuse itself; it has no rank.
+        self.circle
+            .rank_of(peer)
+            .and_then(|rank| i32::try_from(rank).ok())
+            .unwrap_or(UNDEFINED)
+    }
+
+    /// A root of a collective.
+    ///
+    /// # Errors
+    /// `MPI_ERR_ROOT`.
+    pub fn root(&self, root: i32) -> Result<Rank> {
+        let size = self.size();
+        let rank = usize::try_from(root).ok().filter(|rank| *rank < size);
+        rank.ok_or_else(|| {
+            Error::new(
+                Class::Root,
+                format!("root {root} in a communicator of {size}"),
+            )
+        })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> String {
+        lock(&self.name).clone()
+    }
+
+    /// Names it; what is too long is cut.
+    pub fn set_name(&self, name: &str) {
+        let end = name.floor_char_boundary(MAX_OBJECT_NAME - 1);
+        name[..end].clone_into(&mut lock(&self.name));
+    }
+
+    /// What happens when a call with it fails.
+    pub fn errhandler(&self) -> Errhandler {
+        lock(&self.errhandler).clone()
+    }
+
+    /// Sets what happens when a call with it fails.
+    pub fn set_errhandler(&self, errhandler: Errhandler) {
+        *lock(&self.errhandler) = errhandler;
+    }
+
+    /// The handle under which the program's interface knows it; 0: it has none yet.
+    pub fn handle(&self) -> u64 {
+        self.handle.load(Ordering::Relaxed)
+    }
+
+    /// Notes that handle.
+    pub fn set_handle(&self, handle: u64) {
+        self.handle.store(handle, Ordering::Relaxed);
+    }
+
+    #[cold]
+    fn no_such_rank(&self, what: &str, rank: i32) -> Error {
+        let size = self.remote_size();
+        Error::new(
+            Class::Rank,
+            format!("{what} {rank} in a communicator of {size}"),
+        )
+    }
+}
+
+/// The tag of a message that is sent.
+///
+/// # Errors
+/// `MPI_ERR_TAG` when it is negative.
+#[inline]
+pub fn send_tag(tag: i32) -> Result<Tag> {
+    if tag >= 0 { Ok(tag) } else { Err(bad_tag(tag)) }
+}
+
+#[cold]
+fn bad_tag(tag: i32) -> Error {
+    Error::new(
+        Class::Tag,
+        format!("tag {tag} is not between 0 and {TAG_UB}"),
+    )
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let context = self.circle.context;
+        if context.0 >= Context::FIRST_FREE.0 {
+            // Where this thread may not enter, the context just stays open.
+            let _ = self.process.with(|engine| engine.close_context(context));
+        }
+    }
+}
+
+impl fmt::Debug for Comm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "communicator '{}' of {}", self.name(), self.size())
+    }
+}

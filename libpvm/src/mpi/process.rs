@@ -1,0 +1,115 @@
+//! This process as a task of the virtual machine that runs an MPI program.
+
+use super::error::{Class, Error, Result};
+use crate::engine::{AskError, EngineError, Task, TaskEngine, WaitError};
+use crate::session::LinkError;
+use crate::sync::{GateError, Level};
+use crate::transport::route::{Route, Routes};
+use crate::transport::shm::{AttachError, AttachOptions};
+use std::sync::Arc;
+
+/// The attached process; what communicators are made in.
+pub struct Process {
+    /// The task.
+    pub task: Task,
+}
+
+impl Process {
+    /// Attaches this process, for programs of this thread level.
+    ///
+    /// # Errors
+    /// `MPI_ERR_OTHER` when there is no daemon or it refuses; the text says what to type.
+    pub fn attach(level: Level) -> Result<Arc<Self>> {
+        let (transport, welcome) =
+            Routes::attach(AttachOptions::default(), Route::from_environment())
+                .map_err(not_attached)?;
+        let task = Task::new(transport, &welcome, level)
+            .map_err(|error| Error::new(Class::Intern, error.to_string()))?;
+        Ok(Arc::new(Self { task }))
+    }
+
+    /// Does something with the engine that does not wait.
+    ///
+    /// # Errors
+    /// `MPI_ERR_OTHER` when this thread may not enter, or is inside already (in a callback).
+    #[inline]
+    pub fn with<R>(&self, action: impl FnOnce(&mut TaskEngine) -> R) -> Result<R> {
+        Ok(self.task.core.with(action)?)
+    }
+
+    /// Waits until `ready` gives a result.
+    ///
+    /// # Errors
+    /// As [`Process::with`].
+    #[inline]
+    pub fn wait<R>(&self, ready: impl FnMut(&mut TaskEngine) -> Option<R>) -> Result<R> {
+        Ok(self.task.wait(ready)?)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.task.leave();
+    }
+}
+
+#[cold]
+fn not_attached(error: AttachError) -> Error {
+    let text = match error {
+        AttachError::Link(LinkError::NoDaemon { path }) => format!(
+            "no virtual machine runs on this host (nobody listens at {}); type: mpiexec -n 4 {}",
+            path.display(),
+            AttachOptions::default().program
+        ),
+        other => other.to_string(),
+    };
+    Error::new(Class::Other, text)
+}
+
+impl From<GateError> for Error {
+    #[cold]
+    fn from(error: GateError) -> Self {
+        let text = match error {
+            GateError::WrongThread => {
+                "called from another thread than the one that initialized MPI; \
+                 ask for MPI_THREAD_MULTIPLE"
+            }
+            GateError::Reentered => "called from inside a callback that must not communicate",
+        };
+        Error::new(Class::Other, text)
+    }
+}
+
+impl From<WaitError> for Error {
+    #[cold]
+    fn from(error: WaitError) -> Self {
+        match error {
+            WaitError::Gate(error) => error.into(),
+            WaitError::TimedOut => Error::new(Class::Intern, "a wait without a deadline timed out"),
+        }
+    }
+}
+
+impl From<AskError> for Error {
+    #[cold]
+    fn from(error: AskError) -> Self {
+        match error {
+            AskError::Wait(error) => error.into(),
+            AskError::Link(error) => Error::new(Class::Other, error.to_string()),
+        }
+    }
+}
+
+impl From<EngineError> for Error {
+    #[cold]
+    fn from(error: EngineError) -> Self {
+        let class = match error {
+            EngineError::PeerGone(_) | EngineError::Lost => Class::ProcAborted,
+            EngineError::Truncated { .. } => Class::Truncate,
+            EngineError::NoSuchContext(_) => Class::Comm,
+            EngineError::Cancelled => Class::Other,
+            _ => Class::Other,
+        };
+        Error::new(class, error.to_string())
+    }
+}
