@@ -16,6 +16,7 @@ mod groups;
 mod hosts;
 mod memory;
 mod messages;
+mod mpi;
 mod notify;
 mod operators;
 mod options;

@@ -3,9 +3,9 @@
 use anyhow::Result;
 
 use crate::shell::{self, Failures};
-use crate::{test, tidy};
+use crate::{generate, test, tidy};
 
-/// Formatting, lints, documentation, house rules, then every test; all failures are told at the
+/// Formatting, generated files, lints, documentation, house rules, then every test; all failures are told at the
 /// end.
 pub fn run(options: &test::Options) -> Result<()> {
     let mut failures = Failures::default();
@@ -13,6 +13,7 @@ pub fn run(options: &test::Options) -> Result<()> {
         shell::cargo().args(["fmt", "--all", "--", "--check"]),
     ));
     failures.take(tidy::run());
+    failures.take(generate::run(&generate::Options { check: true }));
     failures.take(shell::run(shell::cargo().args([
         "clippy",
         "--workspace",

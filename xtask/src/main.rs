@@ -4,6 +4,7 @@
 //! - `demo`: the main job against `sort` and `uniq`, side by side
 //! - `test`, `ci`: what must pass; a forge runs `ci` and nothing else
 //! - `tidy`: the house rules that a compiler does not check
+//! - `generate`, `mpi`: what follows from the tables of MPI's functions, and how much of it is done
 //! - `install`: the files of a package
 //! - `bench`: measurements
 //! - `cluster`: hosts made of network namespaces, to try things with
@@ -13,6 +14,7 @@ mod bench;
 mod ci;
 mod cluster;
 mod demo;
+mod generate;
 mod install;
 mod needs;
 mod shell;
@@ -47,6 +49,10 @@ enum Job {
     Ci(test::Options),
     /// Check the house rules: arrows between rooms, banned calls, dead files, settings
     Tidy,
+    /// Write what follows from the tables of bindings-c/api: mpi.h, entry points, symbols, coverage
+    Gen(generate::Options),
+    /// About the MPI of this project
+    Mpi(generate::MpiOptions),
     /// Build the release and lay it out as a package does; obeys DESTDIR
     Install(install::Options),
     /// Measure
@@ -61,6 +67,8 @@ fn main() -> ExitCode {
         Job::Test(options) => test::run(&options),
         Job::Ci(options) => ci::run(&options),
         Job::Tidy => tidy::run(),
+        Job::Gen(options) => generate::run(&options),
+        Job::Mpi(options) => generate::mpi(&options),
         Job::Install(options) => install::run(&options),
         Job::Bench(options) => bench::run(&options),
         Job::Cluster(options) => cluster::run(&options),

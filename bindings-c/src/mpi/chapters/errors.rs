@@ -1,0 +1,152 @@
+//! Error handlers, classes, codes and strings (MPI 5.0, chapter 9).
+
+use std::ffi::{CStr, c_int};
+use std::sync::Arc;
+
+use pvm::mpi::code;
+use pvm::mpi::errhandler::{Subject, UserErrhandler};
+use pvm::mpi::{self, Class, Error};
+
+use super::super::failure::Outcome;
+use super::super::generated::constants as abi;
+use super::super::handle;
+use super::super::raw::{self, CommErrhandlerFunction, Out, OutInt, OutStr, text};
+use super::super::raw::{FileErrhandlerFunction, SessionErrhandlerFunction, WinErrhandlerFunction};
+
+/// The functions of the program, all of one shape.
+type Function = unsafe extern "C-unwind" fn(*mut usize, *mut c_int, ...);
+
+/// A handler that calls a function of the program.
+fn create(function: usize, subject: Subject, errhandler: Out<raw::Errhandler>) -> Outcome {
+    if function == 0 {
+        return Err(Error::new(Class::Arg, "the function is NULL").into());
+    }
+    // SAFETY: the program promises a function of this type; it is not NULL.
+    let function = unsafe { std::mem::transmute::<usize, Function>(function) };
+    let call = move |object: u64, code: c_int| {
+        let (mut object, mut code) = (object as usize, code);
+        // SAFETY: the function takes the addresses of a handle and of a code.
+        unsafe { function(&raw mut object, &raw mut code) };
+    };
+    let user = UserErrhandler {
+        subject,
+        function: Box::new(call),
+    };
+    let raw = handle::keep(mpi::Errhandler::User(Arc::new(user)))?;
+    errhandler.set(raw::Errhandler(raw));
+    Ok(())
+}
+
+pub fn comm_create_errhandler(
+    comm_errhandler_fn: CommErrhandlerFunction,
+    errhandler: Out<raw::Errhandler>,
+) -> Outcome {
+    create(comm_errhandler_fn.0, Subject::Comm, errhandler)
+}
+
+pub fn win_create_errhandler(
+    win_errhandler_fn: WinErrhandlerFunction,
+    errhandler: Out<raw::Errhandler>,
+) -> Outcome {
+    create(win_errhandler_fn.0, Subject::Win, errhandler)
+}
+
+pub fn file_create_errhandler(
+    file_errhandler_fn: FileErrhandlerFunction,
+    errhandler: Out<raw::Errhandler>,
+) -> Outcome {
+    create(file_errhandler_fn.0, Subject::File, errhandler)
+}
+
+pub fn session_create_errhandler(
+    session_errhandler_fn: SessionErrhandlerFunction,
+    errhandler: Out<raw::Errhandler>,
+) -> Outcome {
+    create(session_errhandler_fn.0, Subject::Session, errhandler)
+}
+
+/// A handler that such an object may have.
+pub(crate) fn suiting(errhandler: &mpi::Errhandler, subject: Subject) -> Outcome<mpi::Errhandler> {
+    match errhandler.suits(subject) {
+        true => Ok(errhandler.clone()),
+        false => {
+            let detail = "the error handler is for another kind of object";
+            Err(Error::new(Class::Arg, detail).into())
+        }
+    }
+}
+
+pub fn comm_set_errhandler(comm: &mpi::Comm, errhandler: &mpi::Errhandler) -> Outcome {
+    comm.set_errhandler(suiting(errhandler, Subject::Comm)?);
+    Ok(())
+}
+
+pub fn comm_get_errhandler(comm: &mpi::Comm, errhandler: Out<raw::Errhandler>) -> Outcome {
+    errhandler.set(raw::Errhandler(handle::of_errhandler(comm.errhandler())?));
+    Ok(())
+}
+
+pub fn comm_call_errhandler(comm: &mpi::Comm, errorcode: i32) -> Outcome {
+    call(comm.errhandler(), comm.handle() as usize, errorcode)
+}
+
+/// Calls a handler for an error that the program raises itself.
+pub(crate) fn call(errhandler: mpi::Errhandler, object: usize, code: i32) -> Outcome {
+    match errhandler {
+        mpi::Errhandler::Return => Ok(()),
+        mpi::Errhandler::User(user) => {
+            (user.function)(object as u64, code);
+            Ok(())
+        }
+        mpi::Errhandler::AreFatal | mpi::Errhandler::Abort => {
+            let what = code::text(code).unwrap_or_default();
+            let who = super::super::state::who();
+            let text = format!("{who}: the program raised error {code}: {what}");
+            super::super::state::end(&text, code::class(code).unwrap_or(1))
+        }
+    }
+}
+
+pub fn errhandler_free(errhandler: Out<raw::Errhandler>) -> Outcome {
+    // SAFETY: the program promises not to free what it uses elsewhere.
+    unsafe { handle::release::<mpi::Errhandler>(errhandler.get().0) }?;
+    errhandler.set(raw::Errhandler::NULL);
+    Ok(())
+}
+
+pub fn error_class(errorcode: i32, errorclass: OutInt) -> Outcome {
+    errorclass.set(code::class(errorcode)?);
+    Ok(())
+}
+
+pub fn error_string(errorcode: i32, string: OutStr, resultlen: OutInt) -> Outcome {
+    let text = code::text(errorcode)?;
+    resultlen.set_number(string.put(&text, abi::MAX_ERROR_STRING as usize));
+    Ok(())
+}
+
+pub fn add_error_class(errorclass: OutInt) -> Outcome {
+    errorclass.set(code::add_class()?);
+    Ok(())
+}
+
+pub fn add_error_code(errorclass: i32, errorcode: OutInt) -> Outcome {
+    errorcode.set(code::add_code(errorclass)?);
+    Ok(())
+}
+
+pub fn add_error_string(errorcode: i32, string: &CStr) -> Outcome {
+    Ok(code::set_text(errorcode, &text(string))?)
+}
+
+pub fn remove_error_class(errorclass: i32) -> Outcome {
+    Ok(code::remove_class(errorclass)?)
+}
+
+pub fn remove_error_code(errorcode: i32) -> Outcome {
+    Ok(code::remove_code(errorcode)?)
+}
+
+pub fn remove_error_string(errorcode: i32) -> Outcome {
+    Ok(code::remove_text(errorcode)?)
+}

@@ -1,0 +1,7 @@
+//! The functions of each chapter of the standard.
+
+pub(super) mod abi;
+pub(super) mod communicators;
+pub(super) mod environment;
+pub(super) mod errors;
+pub(super) mod info;

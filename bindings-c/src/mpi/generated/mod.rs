@@ -1,0 +1,4 @@
+//! What `cargo xtask gen` writes.
+
+pub(super) mod constants;
+mod entries;

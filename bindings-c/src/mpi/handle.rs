@@ -1,0 +1,190 @@
+//! Handles of the standard ABI: pointers that programs only compare and hand back.
+//!
+//! Predefined handles are the numbers of the ABI, all below 4096. Others have, from the top: the
+//! generation of the object (32 bits), the class (5 bits), the place in the table of the class.
+//! The lower half is what `MPI_X_toint` gives, so that it fits Fortran's integers.
+
+use pvm::group::Group;
+use pvm::mpi::{Class, Comm, Errhandler, Error, Info, Result};
+use pvm::sync::slots::{INDEX_BITS, Key, Slots};
+use std::sync::OnceLock;
+
+use super::generated::constants as abi;
+use super::state;
+
+/// The greatest number of a predefined handle.
+pub(crate) const PREDEFINED_MAX: usize = 4095;
+
+/// An object that programs have handles of.
+pub(crate) trait Object: Sized + Send + Sync + 'static {
+    /// Tells handles of several kinds apart; 1 to 31.
+    const NUMBER: u32;
+    /// The error class of a wrong handle.
+    const WRONG: Class;
+    /// What it is called in error messages.
+    const NAME: &'static str;
+    /// The handle that is none.
+    const NULL: usize;
+
+    /// Where the objects are.
+    fn slots() -> &'static Slots<Self>;
+
+    /// The object of a predefined handle.
+    fn predefined(number: usize) -> Option<&'static Self>;
+}
+
+/// The object of a handle.
+///
+/// # Errors
+/// The class of a wrong handle.
+///
+/// # Safety
+/// Nobody frees the handle while the reference is used.
+#[inline]
+pub(crate) unsafe fn find<'a, T: Object>(raw: usize) -> Result<&'a T> {
+    let found = match key::<T>(raw) {
+        // SAFETY: as promised by the caller.
+        Some(key) => unsafe { T::slots().get(key) },
+        None => T::predefined(raw),
+    };
+    found.ok_or_else(|| wrong::<T>(raw))
+}
+
+/// A new handle for an object.
+///
+/// # Errors
+/// `MPI_ERR_NO_MEM` when there are too many.
+pub(crate) fn keep<T: Object>(object: T) -> Result<usize> {
+    let key = T::slots().insert(object);
+    key.map(raw::<T>).ok_or_else(|| {
+        Error::new(
+            Class::NoMem,
+            format!("too many handles of one kind: {}", T::NAME),
+        )
+    })
+}
+
+/// Frees a handle; gives the object back.
+///
+/// # Errors
+/// The class of a wrong handle, also for those that are predefined.
+///
+/// # Safety
+/// Nobody uses a reference to the object any more.
+pub(crate) unsafe fn release<T: Object>(raw: usize) -> Result<T> {
+    let removed = key::<T>(raw).and_then(|key| {
+        // SAFETY: as promised by the caller.
+        unsafe { T::slots().remove(key) }
+    });
+    removed.ok_or_else(|| match T::predefined(raw) {
+        Some(_) => Error::new(
+            T::WRONG,
+            format!("a predefined {} cannot be freed", T::NAME),
+        ),
+        None => wrong::<T>(raw),
+    })
+}
+
+/// The integer of a handle.
+pub(crate) fn to_int(raw: usize) -> i32 {
+    raw as u32 as i32
+}
+
+/// The handle of an integer; the null handle, if it is none.
+pub(crate) fn from_int<T: Object>(int: i32) -> usize {
+    let low = int as u32;
+    if low as usize <= PREDEFINED_MAX {
+        return low as usize;
+    }
+    let index = low & ((1 << INDEX_BITS) - 1);
+    let key = (low >> INDEX_BITS == T::NUMBER).then(|| T::slots().key_at(index));
+    key.flatten().map_or(T::NULL, raw::<T>)
+}
+
+fn raw<T: Object>(key: Key) -> usize {
+    let low = T::NUMBER << INDEX_BITS | key.index;
+    (u64::from(key.generation) << 32 | u64::from(low)) as usize
+}
+
+/// Generation and place of a handle that is not predefined.
+#[inline]
+fn key<T: Object>(raw: usize) -> Option<Key> {
+    let bits = raw as u64;
+    let low = bits as u32;
+    (low >> INDEX_BITS == T::NUMBER).then_some(Key {
+        index: low & ((1 << INDEX_BITS) - 1),
+        generation: (bits >> 32) as u32,
+    })
+}
+
+#[cold]
+fn wrong<T: Object>(raw: usize) -> Error {
+    let what = T::NAME;
+    let detail = match raw {
+        0 => format!("a {what} that was never set"),
+        _ if raw == T::NULL => format!("the null {what}"),
+        _ if key::<T>(raw).is_some() => format!("a {what} that was freed"),
+        _ => format!("{raw:#x} is no {what}"),
+    };
+    Error::new(T::WRONG, detail)
+}
+
+/// An object whose handles are in a table of their own. The predefined ones are given by a function.
+macro_rules! objects {
+    ($($type:ty = $number:literal, $wrong:ident, $name:literal, $null:expr, $predefined:expr;)*) => {$(
+        impl Object for $type {
+            const NUMBER: u32 = $number;
+            const WRONG: Class = Class::$wrong;
+            const NAME: &'static str = $name;
+            const NULL: usize = $null as usize;
+
+            fn slots() -> &'static Slots<Self> {
+                static SLOTS: Slots<$type> = Slots::new();
+                &SLOTS
+            }
+
+            #[inline]
+            fn predefined(number: usize) -> Option<&'static Self> {
+                ($predefined)(number as isize)
+            }
+        }
+    )*};
+}
+
+objects! {
+    Comm = 1, Comm, "communicator", abi::COMM_NULL, state::predefined_comm;
+    Group = 2, Group, "group", abi::GROUP_NULL, predefined_group;
+    Errhandler = 3, Errhandler, "error handler", abi::ERRHANDLER_NULL, predefined_errhandler;
+    Info = 4, Info, "info object", abi::INFO_NULL, state::predefined_info;
+}
+
+fn predefined_group(number: isize) -> Option<&'static Group> {
+    static EMPTY: OnceLock<Group> = OnceLock::new();
+    (number == abi::GROUP_EMPTY).then(|| EMPTY.get_or_init(Group::empty))
+}
+
+fn predefined_errhandler(number: isize) -> Option<&'static Errhandler> {
+    match number {
+        abi::ERRORS_ARE_FATAL => Some(&Errhandler::AreFatal),
+        abi::ERRORS_ABORT => Some(&Errhandler::Abort),
+        abi::ERRORS_RETURN => Some(&Errhandler::Return),
+        _ => None,
+    }
+}
+
+/// The handle of an error handler: a predefined one has its number.
+pub(crate) fn of_errhandler(errhandler: Errhandler) -> Result<usize> {
+    Ok(match errhandler {
+        Errhandler::AreFatal => abi::ERRORS_ARE_FATAL as usize,
+        Errhandler::Abort => abi::ERRORS_ABORT as usize,
+        Errhandler::Return => abi::ERRORS_RETURN as usize,
+        user @ Errhandler::User(_) => keep(user)?,
+    })
+}
+
+/// The handle of a communicator, which from now on knows it.
+pub(crate) fn of_new_comm(comm: Comm) -> Result<usize> {
+    let raw = keep(comm.clone())?;
+    comm.set_handle(raw as u64);
+    Ok(raw)
+}
