@@ -379,3 +379,6 @@ pub const STAGE_FREE_MIN: u64 = 16 << 20;
 
 /// Longest that a host takes to get the programs of one launch: shorter than a launch waits for a host.
 pub const STAGE_DEADLINE_MS: u64 = 25_000;
+
+/// Most patterns inside each other in the layout of one datatype.
+pub const LAYOUT_DEPTH_MAX: usize = 256;

@@ -92,12 +92,15 @@ impl Memory {
         }
     }
 
-    /// A borrowed array of elements; contiguous ones lose their layout.
+    /// A borrowed array of elements; those in one run lose their layout.
     fn typed(base: *mut u8, layout: &Arc<Layout>, count: usize) -> Self {
-        let scattered = (!layout.is_contiguous(count)).then(|| {
-            let layout = Arc::clone(layout);
-            Box::new(Scattered { layout, skip: 0 })
-        });
+        let (base, scattered) = match layout.single_run(count) {
+            Some(start) => (base.wrapping_offset(start), None),
+            None => {
+                let layout = Arc::clone(layout);
+                (base, Some(Box::new(Scattered { layout, skip: 0 })))
+            }
+        };
         Memory::Borrowed {
             base,
             scattered,
@@ -195,12 +198,13 @@ impl Source {
         }
     }
 
-    /// `count` elements of a layout by address of the first; `None` if their size overflows.
+    /// `count` elements of a layout by address of the first; `None` if they do not fit the address
+    /// space.
     ///
     /// # Safety
     /// As for [`Source::borrowed`], for every run of every element.
     pub unsafe fn typed(base: *const u8, layout: &Arc<Layout>, count: usize) -> Option<Self> {
-        let len = layout.size().checked_mul(count)?;
+        let len = layout.size_of(count)?;
         Some(Self {
             memory: Memory::typed(base.cast_mut(), layout, count),
             len,
@@ -313,12 +317,13 @@ impl Sink {
         }
     }
 
-    /// `count` elements of a layout by address of the first; `None` if their size overflows.
+    /// `count` elements of a layout by address of the first; `None` if they do not fit the address
+    /// space.
     ///
     /// # Safety
     /// As for [`Sink::borrowed`], for every run of every element.
     pub unsafe fn typed(base: *mut u8, layout: &Arc<Layout>, count: usize) -> Option<Self> {
-        let len = layout.size().checked_mul(count)?;
+        let len = layout.size_of(count)?;
         Some(Self {
             memory: Memory::typed(base, layout, count),
             len,

@@ -1,6 +1,6 @@
 //! What messages are made of: layouts of memory, and the two ends of a message in memory.
 //!
-//! A datatype is flattened once into a [`Layout`]: runs of bytes and an extent. A message end is a
+//! A datatype is flattened once into a [`Layout`]: runs of bytes, or their pattern, and an extent. A message end is a
 //! [`Source`] or a [`Sink`]: memory plus layout, read or written in *packed* offsets. Contiguous
 //! memory never goes through the run interpreter. A [`Workspace`] is memory whose parts are message
 //! ends of several requests at a time.
@@ -15,5 +15,5 @@ mod workspace;
 
 pub use buffer::{Sink, Source, lend, lend_mut, transfer};
 pub use form::{Change, Form, UnlikeError, Word};
-pub use layout::{Layout, LayoutError, Run};
+pub use layout::{Layout, LayoutBuilder, LayoutError, Run};
 pub use workspace::{AREAS, Area, LoanError, Workspace};
