@@ -5,12 +5,14 @@
 
 pub mod code;
 pub mod comm;
+pub mod datatype;
 pub mod errhandler;
 pub mod error;
 pub mod info;
 pub mod process;
 
 pub use comm::Comm;
+pub use datatype::Datatype;
 pub use errhandler::Errhandler;
 pub use error::{Class, Error, Result};
 pub use info::Info;
