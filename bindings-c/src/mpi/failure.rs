@@ -2,7 +2,7 @@
 
 use std::ffi::c_int;
 
-use pvm::mpi::{Comm, Errhandler, Error};
+use pvm::mpi::{Class, Comm, Errhandler, Error};
 
 use super::handle;
 use super::raw;
@@ -28,13 +28,24 @@ impl Failure {
     }
 }
 
-impl<E: Into<Error>> From<E> for Failure {
+impl From<(Error, Option<Comm>)> for Failure {
     #[cold]
-    fn from(error: E) -> Self {
-        Self {
-            error: error.into(),
-            on: None,
-        }
+    fn from((error, on): (Error, Option<Comm>)) -> Self {
+        Self { error, on }
+    }
+}
+
+impl From<Error> for Failure {
+    #[cold]
+    fn from(error: Error) -> Self {
+        Self { error, on: None }
+    }
+}
+
+impl From<Class> for Failure {
+    #[cold]
+    fn from(class: Class) -> Self {
+        Error::from(class).into()
     }
 }
 

@@ -5,9 +5,10 @@
 //! The lower half is what `MPI_X_toint` gives, so that it fits Fortran's integers.
 
 use pvm::group::Group;
-use pvm::mpi::{Class, Comm, Errhandler, Error, Info, Result};
+use pvm::mpi::point::Message;
+use pvm::mpi::{Class, Comm, Datatype, Errhandler, Error, Info, Request, Result};
 use pvm::sync::slots::{INDEX_BITS, Key, Slots};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 use super::generated::constants as abi;
 use super::state;
@@ -156,6 +157,9 @@ objects! {
     Group = 2, Group, "group", abi::GROUP_NULL, predefined_group;
     Errhandler = 3, Errhandler, "error handler", abi::ERRHANDLER_NULL, predefined_errhandler;
     Info = 4, Info, "info object", abi::INFO_NULL, state::predefined_info;
+    Datatype = 5, Type, "datatype", abi::DATATYPE_NULL, predefined_datatype;
+    Request = 6, Request, "request", abi::REQUEST_NULL, |_| None;
+    Arrived = 7, Request, "message", abi::MESSAGE_NULL, |_| None;
 }
 
 fn predefined_group(number: isize) -> Option<&'static Group> {
@@ -169,6 +173,21 @@ fn predefined_errhandler(number: isize) -> Option<&'static Errhandler> {
         abi::ERRORS_ABORT => Some(&Errhandler::Abort),
         abi::ERRORS_RETURN => Some(&Errhandler::Return),
         _ => None,
+    }
+}
+
+fn predefined_datatype(number: isize) -> Option<&'static Datatype> {
+    Datatype::named(i32::try_from(number).ok()?)
+}
+
+/// A message that was matched; taken out when it is received.
+pub(crate) type Arrived = Mutex<Option<Message>>;
+
+/// The handle of a datatype: a named one has its number, others get a new one.
+pub(crate) fn of_datatype(datatype: &Datatype) -> Result<usize> {
+    match datatype.number() {
+        Some(number) => Ok(number as usize),
+        None => keep(datatype.clone()),
     }
 }
 

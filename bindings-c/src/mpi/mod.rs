@@ -25,6 +25,7 @@
 
 #![allow(clippy::too_many_arguments, reason = "the calls of MPI have many")]
 
+mod buffer;
 mod chapters;
 mod entry;
 #[allow(dead_code, reason = "for chapters that are not written yet")]

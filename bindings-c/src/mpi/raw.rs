@@ -12,7 +12,7 @@
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 
-use pvm::mpi::{Class, Error, Result};
+use pvm::mpi::{self, Class, Error, Result};
 
 use super::handle::{self, Object};
 
@@ -468,30 +468,26 @@ pub(crate) struct Status {
 /// The bit of a cancelled operation.
 const CANCELLED: c_int = 1;
 
-impl Status {
-    /// Of a message; `MPI_ERROR` is not touched when it is written for a single request.
-    pub(crate) fn new(source: c_int, tag: c_int, bytes: u64) -> Self {
-        let mut status = Self {
+impl From<mpi::Status> for Status {
+    #[inline]
+    fn from(status: mpi::Status) -> Self {
+        let mpi::Status {
             source,
             tag,
-            ..Self::default()
-        };
-        status.set_bytes(bytes);
-        status
+            bytes,
+            cancelled,
+        } = status;
+        let halves = [bytes as u32 as c_int, (bytes >> 32) as u32 as c_int];
+        Self {
+            source,
+            tag,
+            error: 0,
+            internal: [halves[0], halves[1], cancelled.into(), 0, 0],
+        }
     }
+}
 
-    /// Of nothing (MPI 5.0, 3.7.3).
-    pub(crate) fn empty() -> Self {
-        use pvm::mpi::comm::{ANY_SOURCE, ANY_TAG};
-        Self::new(ANY_SOURCE, ANY_TAG, 0)
-    }
-
-    /// Of a message from or to nobody.
-    pub(crate) fn proc_null() -> Self {
-        use pvm::mpi::comm::{ANY_TAG, PROC_NULL};
-        Self::new(PROC_NULL, ANY_TAG, 0)
-    }
-
+impl Status {
     /// Length of the message.
     pub(crate) fn bytes(&self) -> u64 {
         u64::from(self.internal[0] as u32) | u64::from(self.internal[1] as u32) << 32
@@ -529,8 +525,9 @@ same!(OutStatus, OutStatuses);
 impl OutStatus {
     /// Writes it all but `MPI_ERROR`, if it is wanted.
     #[inline]
-    pub(crate) fn set(&self, status: &Status) {
+    pub(crate) fn set(&self, status: impl Into<Status>) {
         if !self.0.is_null() {
+            let status = status.into();
             // SAFETY: not NULL; writable as promised by the program, of which the error field is left.
             unsafe {
                 (&raw mut (*self.0).source).write_unaligned(status.source);
@@ -549,6 +546,14 @@ impl OutStatus {
             true => Err(null("a status")),
             // SAFETY: not NULL; readable as promised by the program.
             false => Ok(unsafe { self.0.read_unaligned() }),
+        }
+    }
+
+    /// Writes `MPI_ERROR` alone, if the status is wanted.
+    pub(crate) fn set_error(&self, error: c_int) {
+        if !self.0.is_null() {
+            // SAFETY: not NULL; writable as promised by the program.
+            unsafe { (&raw mut (*self.0).error).write_unaligned(error) }
         }
     }
 
@@ -624,6 +629,7 @@ handles! {
     Comm = pvm::mpi::Comm;
     Group = pvm::group::Group;
     Errhandler = pvm::mpi::Errhandler;
+    Datatype = pvm::mpi::Datatype;
 }
 
 /// Handles that the chapter itself looks up, or that are of no kind that exists yet.
@@ -637,7 +643,7 @@ macro_rules! bare_handles {
         same!($name);
     )*};
 }
-bare_handles!(Datatype Op Info Request Message Session Win File);
+bare_handles!(Op Info Request Message Session Win File);
 
 /// Functions of the program, perhaps one of the ABI's small numbers.
 macro_rules! functions {
@@ -663,7 +669,12 @@ mod tests {
     #[test]
     fn a_status_is_eight_ints() {
         assert_eq!(size_of::<Status>(), 32);
-        let mut status = Status::new(3, 7, 5 << 32 | 9);
+        let mut status = Status::from(mpi::Status {
+            source: 3,
+            tag: 7,
+            bytes: 5 << 32 | 9,
+            cancelled: false,
+        });
         assert_eq!(
             (status.bytes(), status.is_cancelled()),
             (5 << 32 | 9, false)

@@ -81,6 +81,19 @@ pub(crate) fn process(level: Level) -> Result<Arc<Process>> {
     Ok(Arc::clone(process.insert(Process::attach(level)?)))
 }
 
+/// The attached process, of the world or of a session.
+///
+/// # Errors
+/// `MPI_ERR_OTHER` when there is neither.
+#[inline]
+pub(crate) fn any_process() -> Result<Arc<Process>> {
+    if let Some(world) = active() {
+        return Ok(Arc::clone(&world.process));
+    }
+    let process = lock(&PROCESS).clone();
+    process.ok_or_else(|| Error::new(Class::Other, "called before MPI was initialized"))
+}
+
 /// Makes the world.
 ///
 /// # Errors

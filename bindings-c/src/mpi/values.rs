@@ -38,13 +38,13 @@ values! {
     MPI_Info_toint PMPI_Info_toint (info: raw::Info) -> c_int = handle::to_int(info.0);
     MPI_Info_fromint PMPI_Info_fromint (info: c_int) -> raw::Info = raw::Info(from_int::<pvm::mpi::Info>(info));
     MPI_Type_toint PMPI_Type_toint (datatype: raw::Datatype) -> c_int = handle::to_int(datatype.0);
-    MPI_Type_fromint PMPI_Type_fromint (datatype: c_int) -> raw::Datatype = raw::Datatype(no_kind(datatype, abi::DATATYPE_NULL));
+    MPI_Type_fromint PMPI_Type_fromint (datatype: c_int) -> raw::Datatype = raw::Datatype(from_int::<pvm::mpi::Datatype>(datatype));
     MPI_Op_toint PMPI_Op_toint (op: raw::Op) -> c_int = handle::to_int(op.0);
     MPI_Op_fromint PMPI_Op_fromint (op: c_int) -> raw::Op = raw::Op(no_kind(op, abi::OP_NULL));
     MPI_Request_toint PMPI_Request_toint (request: raw::Request) -> c_int = handle::to_int(request.0);
-    MPI_Request_fromint PMPI_Request_fromint (request: c_int) -> raw::Request = raw::Request(no_kind(request, abi::REQUEST_NULL));
+    MPI_Request_fromint PMPI_Request_fromint (request: c_int) -> raw::Request = raw::Request(from_int::<pvm::mpi::Request>(request));
     MPI_Message_toint PMPI_Message_toint (message: raw::Message) -> c_int = handle::to_int(message.0);
-    MPI_Message_fromint PMPI_Message_fromint (message: c_int) -> raw::Message = raw::Message(no_kind(message, abi::MESSAGE_NULL));
+    MPI_Message_fromint PMPI_Message_fromint (message: c_int) -> raw::Message = raw::Message(from_int::<handle::Arrived>(message));
     MPI_Session_toint PMPI_Session_toint (session: raw::Session) -> c_int = handle::to_int(session.0);
     MPI_Session_fromint PMPI_Session_fromint (session: c_int) -> raw::Session = raw::Session(no_kind(session, abi::SESSION_NULL));
     MPI_Win_toint PMPI_Win_toint (win: raw::Win) -> c_int = handle::to_int(win.0);

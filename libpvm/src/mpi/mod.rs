@@ -9,7 +9,10 @@ pub mod datatype;
 pub mod errhandler;
 pub mod error;
 pub mod info;
+pub mod point;
 pub mod process;
+pub mod request;
+pub mod status;
 
 pub use comm::Comm;
 pub use datatype::Datatype;
@@ -17,3 +20,5 @@ pub use errhandler::Errhandler;
 pub use error::{Class, Error, Result};
 pub use info::Info;
 pub use process::Process;
+pub use request::Request;
+pub use status::{Ended, Status};

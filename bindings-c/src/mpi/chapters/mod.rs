@@ -5,3 +5,6 @@ pub(super) mod communicators;
 pub(super) mod environment;
 pub(super) mod errors;
 pub(super) mod info;
+pub(super) mod point;
+pub(super) mod requests;
+pub(super) mod statuses;

@@ -1,0 +1,724 @@
+//! Point-to-point communication (MPI 5.0, chapter 3): sending, receiving, probing.
+
+use std::sync::{Mutex, PoisonError};
+
+use pvm::datatype::Source;
+use pvm::engine::Mode;
+use pvm::mpi::comm::send_tag;
+use pvm::mpi::point::{self, Message};
+use pvm::mpi::request::{Starter, Work};
+use pvm::mpi::{self, Class, Datatype, Ended, Error, Request, Status};
+
+use super::super::buffer::{sink, source};
+use super::super::failure::Outcome;
+use super::super::generated::constants as abi;
+use super::super::handle::{self, Arrived};
+use super::super::raw::{self, Buf, Out, OutBuf, OutInt, OutStatus};
+
+/// A message that is sent: what the calls have in common.
+#[derive(Clone, Copy)]
+struct Sending<'a> {
+    buf: Buf,
+    count: i64,
+    datatype: &'a Datatype,
+    dest: i32,
+    tag: i32,
+    comm: &'a mpi::Comm,
+}
+
+impl Sending<'_> {
+    /// Sends it.
+    #[inline]
+    fn send(self, mode: Mode) -> Outcome {
+        let tag = send_tag(self.tag)?;
+        let to = self.comm.target(self.dest)?;
+        // SAFETY: the program promises the buffer for the time of the call.
+        let source = unsafe { source(self.buf, self.count, self.datatype) }?;
+        match to {
+            Some(to) => Ok(point::send(self.comm, to, tag, source, mode)?),
+            None => Ok(()),
+        }
+    }
+
+    /// Starts to send it.
+    #[inline]
+    fn start(self, mode: Mode) -> mpi::Result<Work> {
+        let tag = send_tag(self.tag)?;
+        let to = self.comm.target(self.dest)?;
+        // SAFETY: the program promises the buffer until the request has ended.
+        let source = unsafe { source(self.buf, self.count, self.datatype) }?;
+        match to {
+            Some(to) => point::isend(self.comm, to, tag, source, mode),
+            None => Ok(Work::Over(Ended::well(Status::PROC_NULL))),
+        }
+    }
+
+    #[inline]
+    fn request(self, mode: Mode, request: Out<raw::Request>) -> Outcome {
+        give(request, Request::new(self.start(mode)?))
+    }
+
+    /// Checks it, and makes a request of it that is started later.
+    fn persistent(self, mode: Mode, request: Out<raw::Request>) -> Outcome {
+        send_tag(self.tag)?;
+        self.comm.target(self.dest)?;
+        // SAFETY: it is dropped at once.
+        drop(unsafe { source(self.buf, self.count, self.datatype) }?);
+        let (address, comm) = (self.buf.0 as usize, self.comm.clone());
+        let datatype = self.datatype.clone();
+        let Self {
+            count, dest, tag, ..
+        } = self;
+        let starter: Starter = Box::new(move || {
+            let sending = Sending {
+                buf: Buf(address as *const _),
+                count,
+                datatype: &datatype,
+                dest,
+                tag,
+                comm: &comm,
+            };
+            sending.start(mode)
+        });
+        give(request, Request::persistent(starter))
+    }
+}
+
+/// A message that is received: what the calls have in common.
+#[derive(Clone, Copy)]
+struct Receiving<'a> {
+    buf: OutBuf,
+    count: i64,
+    datatype: &'a Datatype,
+    source: i32,
+    tag: i32,
+    comm: &'a mpi::Comm,
+}
+
+impl Receiving<'_> {
+    #[inline]
+    fn receive(self, status: OutStatus) -> Outcome {
+        let from = self.comm.selector(self.source, self.tag)?;
+        // SAFETY: the program promises the buffer for the time of the call.
+        let sink = unsafe { sink(self.buf, self.count, self.datatype) }?;
+        let ended = match from {
+            Some(from) => point::receive(self.comm, from, sink)?,
+            None => Ended::well(Status::PROC_NULL),
+        };
+        tell(ended, status)
+    }
+
+    #[inline]
+    fn start(self) -> mpi::Result<Work> {
+        let from = self.comm.selector(self.source, self.tag)?;
+        // SAFETY: the program promises the buffer until the request has ended.
+        let sink = unsafe { sink(self.buf, self.count, self.datatype) }?;
+        match from {
+            Some(from) => point::ireceive(self.comm, from, sink),
+            None => Ok(Work::Over(Ended::well(Status::PROC_NULL))),
+        }
+    }
+
+    fn persistent(self, request: Out<raw::Request>) -> Outcome {
+        self.comm.selector(self.source, self.tag)?;
+        // SAFETY: it is dropped at once.
+        drop(unsafe { sink(self.buf, self.count, self.datatype) }?);
+        let (address, comm) = (self.buf.0 as usize, self.comm.clone());
+        let datatype = self.datatype.clone();
+        let Self {
+            count, source, tag, ..
+        } = self;
+        let starter: Starter = Box::new(move || {
+            let receiving = Receiving {
+                buf: OutBuf(address as *mut _),
+                count,
+                datatype: &datatype,
+                source,
+                tag,
+                comm: &comm,
+            };
+            receiving.start()
+        });
+        give(request, Request::persistent(starter))
+    }
+}
+
+/// Gives the program a request.
+#[inline]
+pub(crate) fn give(place: Out<raw::Request>, request: Request) -> Outcome {
+    place.set(raw::Request(handle::keep(request)?));
+    Ok(())
+}
+
+/// Tells the program how a single operation has ended.
+#[inline]
+pub(crate) fn tell(ended: Ended, status: OutStatus) -> Outcome {
+    status.set(ended.status);
+    match ended.failure {
+        None => Ok(()),
+        Some(failure) => Err(failure.into()),
+    }
+}
+
+pub fn send(
+    buf: Buf,
+    count: i64,
+    datatype: &Datatype,
+    dest: i32,
+    tag: i32,
+    comm: &mpi::Comm,
+) -> Outcome {
+    Sending {
+        buf,
+        count,
+        datatype,
+        dest,
+        tag,
+        comm,
+    }
+    .send(Mode::Standard)
+}
+
+pub fn isend(
+    buf: Buf,
+    count: i64,
+    datatype: &Datatype,
+    dest: i32,
+    tag: i32,
+    comm: &mpi::Comm,
+    request: Out<raw::Request>,
+) -> Outcome {
+    Sending {
+        buf,
+        count,
+        datatype,
+        dest,
+        tag,
+        comm,
+    }
+    .request(Mode::Standard, request)
+}
+
+pub fn send_init(
+    buf: Buf,
+    count: i64,
+    datatype: &Datatype,
+    dest: i32,
+    tag: i32,
+    comm: &mpi::Comm,
+    request: Out<raw::Request>,
+) -> Outcome {
+    Sending {
+        buf,
+        count,
+        datatype,
+        dest,
+        tag,
+        comm,
+    }
+    .persistent(Mode::Standard, request)
+}
+
+pub fn ssend(
+    buf: Buf,
+    count: i64,
+    datatype: &Datatype,
+    dest: i32,
+    tag: i32,
+    comm: &mpi::Comm,
+) -> Outcome {
+    Sending {
+        buf,
+        count,
+        datatype,
+        dest,
+        tag,
+        comm,
+    }
+    .send(Mode::Synchronous)
+}
+
+pub fn issend(
+    buf: Buf,
+    count: i64,
+    datatype: &Datatype,
+    dest: i32,
+    tag: i32,
+    comm: &mpi::Comm,
+    request: Out<raw::Request>,
+) -> Outcome {
+    Sending {
+        buf,
+        count,
+        datatype,
+        dest,
+        tag,
+        comm,
+    }
+    .request(Mode::Synchronous, request)
+}
+
+pub fn ssend_init(
+    buf: Buf,
+    count: i64,
+    datatype: &Datatype,
+    dest: i32,
+    tag: i32,
+    comm: &mpi::Comm,
+    request: Out<raw::Request>,
+) -> Outcome {
+    Sending {
+        buf,
+        count,
+        datatype,
+        dest,
+        tag,
+        comm,
+    }
+    .persistent(Mode::Synchronous, request)
+}
+
+// That a receive is posted helps nothing here: a ready send is a standard one.
+pub fn rsend(
+    buf: Buf,
+    count: i64,
+    datatype: &Datatype,
+    dest: i32,
+    tag: i32,
+    comm: &mpi::Comm,
+) -> Outcome {
+    Sending {
+        buf,
+        count,
+        datatype,
+        dest,
+        tag,
+        comm,
+    }
+    .send(Mode::Standard)
+}
+
+pub fn irsend(
+    buf: Buf,
+    count: i64,
+    datatype: &Datatype,
+    dest: i32,
+    tag: i32,
+    comm: &mpi::Comm,
+    request: Out<raw::Request>,
+) -> Outcome {
+    Sending {
+        buf,
+        count,
+        datatype,
+        dest,
+        tag,
+        comm,
+    }
+    .request(Mode::Standard, request)
+}
+
+pub fn rsend_init(
+    buf: Buf,
+    count: i64,
+    datatype: &Datatype,
+    dest: i32,
+    tag: i32,
+    comm: &mpi::Comm,
+    request: Out<raw::Request>,
+) -> Outcome {
+    Sending {
+        buf,
+        count,
+        datatype,
+        dest,
+        tag,
+        comm,
+    }
+    .persistent(Mode::Standard, request)
+}
+
+pub fn recv(
+    buf: OutBuf,
+    count: i64,
+    datatype: &Datatype,
+    source: i32,
+    tag: i32,
+    comm: &mpi::Comm,
+    status: OutStatus,
+) -> Outcome {
+    Receiving {
+        buf,
+        count,
+        datatype,
+        source,
+        tag,
+        comm,
+    }
+    .receive(status)
+}
+
+pub fn irecv(
+    buf: OutBuf,
+    count: i64,
+    datatype: &Datatype,
+    source: i32,
+    tag: i32,
+    comm: &mpi::Comm,
+    request: Out<raw::Request>,
+) -> Outcome {
+    let receiving = Receiving {
+        buf,
+        count,
+        datatype,
+        source,
+        tag,
+        comm,
+    };
+    give(request, Request::new(receiving.start()?))
+}
+
+pub fn recv_init(
+    buf: OutBuf,
+    count: i64,
+    datatype: &Datatype,
+    source: i32,
+    tag: i32,
+    comm: &mpi::Comm,
+    request: Out<raw::Request>,
+) -> Outcome {
+    Receiving {
+        buf,
+        count,
+        datatype,
+        source,
+        tag,
+        comm,
+    }
+    .persistent(request)
+}
+
+/// A send and a receive that go on at the same time.
+fn exchange(sending: Sending<'_>, receiving: Receiving<'_>) -> mpi::Result<Work> {
+    let comm = sending.comm;
+    let tag = send_tag(sending.tag)?;
+    let to = comm.target(sending.dest)?;
+    let from = comm.selector(receiving.source, receiving.tag)?;
+    let (Some(to), Some(from)) = (to, from) else {
+        // One of them is with nobody; what is left is a request of its own.
+        return match to {
+            Some(_) => sent_alone(sending),
+            None => {
+                // SAFETY: it is dropped at once.
+                drop(unsafe { source(sending.buf, sending.count, sending.datatype) }?);
+                receiving.start()
+            }
+        };
+    };
+    // SAFETY: the program promises both buffers until the call or its request has ended.
+    let (source, sink) = unsafe {
+        (
+            source(sending.buf, sending.count, sending.datatype)?,
+            sink(receiving.buf, receiving.count, receiving.datatype)?,
+        )
+    };
+    point::exchange(comm, (to, tag, source), (from, sink))
+}
+
+/// The status is that of a receive from nobody.
+fn sent_alone(sending: Sending<'_>) -> mpi::Result<Work> {
+    let nothing = Work::Over(Ended::well(Status::PROC_NULL));
+    Ok(Work::Several(vec![sending.start(Mode::Standard)?, nothing]))
+}
+
+pub fn isendrecv(
+    sendbuf: Buf,
+    sendcount: i64,
+    sendtype: &Datatype,
+    dest: i32,
+    sendtag: i32,
+    recvbuf: OutBuf,
+    recvcount: i64,
+    recvtype: &Datatype,
+    source: i32,
+    recvtag: i32,
+    comm: &mpi::Comm,
+    request: Out<raw::Request>,
+) -> Outcome {
+    let sending = Sending {
+        buf: sendbuf,
+        count: sendcount,
+        datatype: sendtype,
+        dest,
+        tag: sendtag,
+        comm,
+    };
+    let receiving = Receiving {
+        buf: recvbuf,
+        count: recvcount,
+        datatype: recvtype,
+        source,
+        tag: recvtag,
+        comm,
+    };
+    give(request, Request::new(exchange(sending, receiving)?))
+}
+
+pub fn sendrecv(
+    sendbuf: Buf,
+    sendcount: i64,
+    sendtype: &Datatype,
+    dest: i32,
+    sendtag: i32,
+    recvbuf: OutBuf,
+    recvcount: i64,
+    recvtype: &Datatype,
+    source: i32,
+    recvtag: i32,
+    comm: &mpi::Comm,
+    status: OutStatus,
+) -> Outcome {
+    let sending = Sending {
+        buf: sendbuf,
+        count: sendcount,
+        datatype: sendtype,
+        dest,
+        tag: sendtag,
+        comm,
+    };
+    let receiving = Receiving {
+        buf: recvbuf,
+        count: recvcount,
+        datatype: recvtype,
+        source,
+        tag: recvtag,
+        comm,
+    };
+    finish(comm, exchange(sending, receiving)?, status)
+}
+
+/// Waits for an operation of a blocking call.
+fn finish(comm: &mpi::Comm, work: Work, status: OutStatus) -> Outcome {
+    let request = Request::new(work);
+    mpi::request::wait_one(&comm.process, &request)?;
+    tell(request.conclude(), status)
+}
+
+/// As `exchange`, with a packed copy of what is sent: the buffer is received into.
+fn replace(
+    buf: OutBuf,
+    count: i64,
+    datatype: &Datatype,
+    (dest, sendtag): (i32, i32),
+    (from, recvtag): (i32, i32),
+    comm: &mpi::Comm,
+) -> mpi::Result<Work> {
+    let tag = send_tag(sendtag)?;
+    let to = comm.target(dest)?;
+    let copy = {
+        // SAFETY: the program promises the buffer for the time of the call; it is dropped in it.
+        let source = unsafe { source(Buf(buf.0.cast_const()), count, datatype) }?;
+        source.to_vec(0, source.len())
+    };
+    let receiving = Receiving {
+        buf,
+        count,
+        datatype,
+        source: from,
+        tag: recvtag,
+        comm,
+    };
+    let Some(to) = to else {
+        return receiving.start();
+    };
+    let selector = comm.selector(from, recvtag)?;
+    let source = Source::from_vec(copy);
+    match selector {
+        Some(selector) => {
+            // SAFETY: the program promises the buffer until the call or its request has ended.
+            let sink = unsafe { sink(buf, count, datatype) }?;
+            point::exchange(comm, (to, tag, source), (selector, sink))
+        }
+        None => {
+            let sent = point::isend(comm, to, tag, source, Mode::Standard)?;
+            Ok(Work::Several(vec![
+                sent,
+                Work::Over(Ended::well(Status::PROC_NULL)),
+            ]))
+        }
+    }
+}
+
+pub fn sendrecv_replace(
+    buf: OutBuf,
+    count: i64,
+    datatype: &Datatype,
+    dest: i32,
+    sendtag: i32,
+    source: i32,
+    recvtag: i32,
+    comm: &mpi::Comm,
+    status: OutStatus,
+) -> Outcome {
+    let work = replace(
+        buf,
+        count,
+        datatype,
+        (dest, sendtag),
+        (source, recvtag),
+        comm,
+    )?;
+    finish(comm, work, status)
+}
+
+pub fn isendrecv_replace(
+    buf: OutBuf,
+    count: i64,
+    datatype: &Datatype,
+    dest: i32,
+    sendtag: i32,
+    source: i32,
+    recvtag: i32,
+    comm: &mpi::Comm,
+    request: Out<raw::Request>,
+) -> Outcome {
+    let work = replace(
+        buf,
+        count,
+        datatype,
+        (dest, sendtag),
+        (source, recvtag),
+        comm,
+    )?;
+    give(request, Request::new(work))
+}
+
+pub fn probe(source: i32, tag: i32, comm: &mpi::Comm, status: OutStatus) -> Outcome {
+    status.set(match comm.selector(source, tag)? {
+        Some(from) => point::probe(comm, from)?,
+        None => Status::PROC_NULL,
+    });
+    Ok(())
+}
+
+pub fn iprobe(source: i32, tag: i32, comm: &mpi::Comm, flag: OutInt, status: OutStatus) -> Outcome {
+    let found = match comm.selector(source, tag)? {
+        Some(from) => point::probe_now(comm, from)?,
+        None => Some(Status::PROC_NULL),
+    };
+    flag.set_flag(found.is_some());
+    if let Some(found) = found {
+        status.set(found);
+    }
+    Ok(())
+}
+
+/// A message of nobody.
+const NO_PROC: raw::Message = raw::Message(abi::MESSAGE_NO_PROC as usize);
+
+pub fn mprobe(
+    source: i32,
+    tag: i32,
+    comm: &mpi::Comm,
+    message: Out<raw::Message>,
+    status: OutStatus,
+) -> Outcome {
+    let found = match comm.selector(source, tag)? {
+        Some(from) => {
+            let (claimed, found) = point::claim(comm, from)?;
+            message.set(raw::Message(keep(claimed)?));
+            found
+        }
+        None => {
+            message.set(NO_PROC);
+            Status::PROC_NULL
+        }
+    };
+    status.set(found);
+    Ok(())
+}
+
+pub fn improbe(
+    source: i32,
+    tag: i32,
+    comm: &mpi::Comm,
+    flag: OutInt,
+    message: Out<raw::Message>,
+    status: OutStatus,
+) -> Outcome {
+    let Some(from) = comm.selector(source, tag)? else {
+        message.set(NO_PROC);
+        flag.set_flag(true);
+        status.set(Status::PROC_NULL);
+        return Ok(());
+    };
+    let found = point::claim_now(comm, from)?;
+    flag.set_flag(found.is_some());
+    match found {
+        Some((claimed, found)) => {
+            message.set(raw::Message(keep(claimed)?));
+            status.set(found);
+        }
+        None => message.set(raw::Message(abi::MESSAGE_NULL as usize)),
+    }
+    Ok(())
+}
+
+fn keep(message: Message) -> mpi::Result<usize> {
+    handle::keep::<Arrived>(Mutex::new(Some(message)))
+}
+
+/// Takes a matched message for its receive; `None`: it is of nobody.
+fn take(message: Out<raw::Message>) -> Outcome<Option<Message>> {
+    let raw = message.get();
+    if raw == NO_PROC {
+        message.set(raw::Message(abi::MESSAGE_NULL as usize));
+        return Ok(None);
+    }
+    // SAFETY: the program promises to use the message nowhere else.
+    let arrived = unsafe { handle::release::<Arrived>(raw.0) }?;
+    message.set(raw::Message(abi::MESSAGE_NULL as usize));
+    let taken = arrived.into_inner().unwrap_or_else(PoisonError::into_inner);
+    taken
+        .map(Some)
+        .ok_or_else(|| Error::new(Class::Request, "the message was received before").into())
+}
+
+/// Starts the receive of a matched message.
+fn receive_matched(
+    buf: OutBuf,
+    count: i64,
+    datatype: &Datatype,
+    message: Out<raw::Message>,
+) -> Outcome<Work> {
+    // SAFETY: the program promises the buffer until the call or its request has ended.
+    let sink = unsafe { sink(buf, count, datatype) }?;
+    Ok(match take(message)? {
+        Some(message) => point::ireceive_matched(message, sink)?,
+        None => Work::Over(Ended::well(Status::PROC_NULL)),
+    })
+}
+
+pub fn mrecv(
+    buf: OutBuf,
+    count: i64,
+    datatype: &Datatype,
+    message: Out<raw::Message>,
+    status: OutStatus,
+) -> Outcome {
+    let request = Request::new(receive_matched(buf, count, datatype, message)?);
+    let process = super::super::state::any_process()?;
+    mpi::request::wait_one(&process, &request)?;
+    tell(request.conclude(), status)
+}
+
+pub fn imrecv(
+    buf: OutBuf,
+    count: i64,
+    datatype: &Datatype,
+    message: Out<raw::Message>,
+    request: Out<raw::Request>,
+) -> Outcome {
+    let work = receive_matched(buf, count, datatype, message)?;
+    give(request, Request::new(work))
+}

@@ -1,0 +1,204 @@
+//! Point-to-point communication (MPI 5.0, chapter 3).
+
+use super::comm::Comm;
+use super::error::{Class, Error, Result};
+use super::process::Process;
+use super::request::Work;
+use super::status::{Ended, Status};
+use crate::collective::Member;
+use crate::datatype::{Sink, Source};
+use crate::engine::{Claim, EngineError, Envelope, Mode, Selector, TaskEngine};
+use crate::ids::Tag;
+use crate::transport::{Peer, Transport};
+
+/// Messages carry no hash of a type: MPI compares signatures, not types.
+const UNTYPED: u32 = 0;
+
+/// Sends and waits until the memory may be used again, or (synchronous) a receive has begun.
+///
+/// # Errors
+/// `MPI_ERR_PROC_ABORTED` when the receiver has ended.
+#[inline]
+pub fn send(comm: &Comm, to: Member, tag: Tag, source: Source, mode: Mode) -> Result<()> {
+    let mut source = Some(source);
+    let mut request = None;
+    let sent = comm.process.wait(|engine| {
+        if let Some(source) = source.take() {
+            if mode == Mode::Standard
+                && let Some(sent) = engine.send_at_once(to.peer, to.context, tag, UNTYPED, &source)
+            {
+                return Some(sent);
+            }
+            request = Some(engine.send(to.peer, to.context, tag, UNTYPED, source, mode));
+        }
+        let sent = engine.finish_envelope(request?)?;
+        Some(sent.map(drop))
+    })?;
+    Ok(sent?)
+}
+
+/// Receives and waits for it.
+///
+/// # Errors
+/// When this thread may not enter the engine; what happens to the message is in the result.
+#[inline]
+pub fn receive(comm: &Comm, from: Selector, sink: Sink) -> Result<Ended> {
+    let mut sink = Some(sink);
+    let mut request = None;
+    let received = comm.process.wait(|engine| {
+        if let Some(sink) = sink.take() {
+            request = Some(engine.receive(from, sink));
+        }
+        engine.finish_envelope(request?)
+    })?;
+    Ok(Ended::received(comm, received))
+}
+
+/// Starts a send.
+///
+/// # Errors
+/// When this thread may not enter the engine.
+#[inline]
+pub fn isend(comm: &Comm, to: Member, tag: Tag, source: Source, mode: Mode) -> Result<Work> {
+    let started = comm.process.with(|engine| {
+        if mode == Mode::Standard
+            && let Some(sent) = engine.send_at_once(to.peer, to.context, tag, UNTYPED, &source)
+        {
+            return Err(sent);
+        }
+        Ok(engine.send(to.peer, to.context, tag, UNTYPED, source, mode))
+    })?;
+    Ok(match started {
+        Ok(id) => Work::Send(id, comm.clone()),
+        Err(sent) => Work::Over(Ended::sent(comm, sent)),
+    })
+}
+
+/// Starts a receive.
+///
+/// # Errors
+/// When this thread may not enter the engine.
+#[inline]
+pub fn ireceive(comm: &Comm, from: Selector, sink: Sink) -> Result<Work> {
+    let id = comm.process.with(|engine| engine.receive(from, sink))?;
+    Ok(Work::Receive(id, comm.clone()))
+}
+
+/// Starts a send and a receive.
+///
+/// # Errors
+/// When this thread may not enter the engine.
+pub fn exchange(
+    comm: &Comm,
+    (to, tag, source): (Member, Tag, Source),
+    (from, sink): (Selector, Sink),
+) -> Result<Work> {
+    comm.process.with(|engine| {
+        let receive = engine.receive(from, sink);
+        let send = engine.send(to.peer, to.context, tag, UNTYPED, source, Mode::Standard);
+        Work::Exchange {
+            send: (send, None),
+            receive: (receive, None),
+            comm: comm.clone(),
+        }
+    })
+}
+
+/// A message that was matched by a probe and is received by nobody else.
+pub struct Message {
+    /// Where it came.
+    pub comm: Comm,
+    claim: Claim,
+}
+
+/// The message that a receive would take now.
+///
+/// # Errors
+/// When this thread may not enter the engine.
+pub fn probe_now(comm: &Comm, from: Selector) -> Result<Option<Status>> {
+    let envelope = comm.process.with(|engine| engine.probe(from))?;
+    Ok(envelope.map(|envelope| Status::of(comm, &envelope)))
+}
+
+/// Waits for a message and leaves it where it is.
+///
+/// # Errors
+/// `MPI_ERR_PROC_ABORTED` when whom it waits for has ended.
+pub fn probe(comm: &Comm, from: Selector) -> Result<Status> {
+    watch(&comm.process, from)?;
+    let found = comm.process.wait(|engine| {
+        let envelope = engine.probe(from).map(Ok);
+        envelope.or_else(|| nobody_left(engine, from))
+    })?;
+    Ok(Status::of(comm, &found?))
+}
+
+/// Takes out the message that a receive would take now.
+///
+/// # Errors
+/// When this thread may not enter the engine.
+pub fn claim_now(comm: &Comm, from: Selector) -> Result<Option<(Message, Status)>> {
+    let claimed = comm.process.with(|engine| engine.claim(from))?;
+    Ok(claimed.map(|claimed| matched(comm, claimed)))
+}
+
+/// Waits for a message and takes it out.
+///
+/// # Errors
+/// As [`probe`].
+pub fn claim(comm: &Comm, from: Selector) -> Result<(Message, Status)> {
+    watch(&comm.process, from)?;
+    let claimed = comm.process.wait(|engine| {
+        let claimed = engine.claim(from).map(Ok);
+        claimed.or_else(|| nobody_left(engine, from))
+    })?;
+    Ok(matched(comm, claimed?))
+}
+
+fn matched(comm: &Comm, (claim, envelope): (Claim, Envelope)) -> (Message, Status) {
+    let message = Message {
+        comm: comm.clone(),
+        claim,
+    };
+    (message, Status::of(comm, &envelope))
+}
+
+/// Starts the receive of a matched message.
+///
+/// # Errors
+/// When this thread may not enter the engine.
+pub fn ireceive_matched(message: Message, sink: Sink) -> Result<Work> {
+    let Message { comm, claim } = message;
+    let process = std::sync::Arc::clone(&comm.process);
+    let id = process.with(|engine| engine.receive_claimed(claim, sink))?;
+    Ok(Work::Receive(id, comm))
+}
+
+/// Makes sure that the end of the sender ends a wait.
+fn watch(process: &Process, from: Selector) -> Result<()> {
+    if let Some(peer) = from.source.filter(|&peer| peer != Peer::SELF) {
+        process.with(|engine| engine.transport().watch(peer))?;
+    }
+    Ok(())
+}
+
+/// The error of a wait for somebody who has ended, or for anybody when nobody is left.
+fn nobody_left<R>(
+    engine: &mut TaskEngine,
+    from: Selector,
+) -> Option<std::result::Result<R, EngineError>> {
+    match from.source {
+        Some(peer) if engine.is_gone(peer) => Some(Err(EngineError::PeerGone(engine.task(peer)))),
+        None if engine.is_lost() => Some(Err(EngineError::Lost)),
+        _ => None,
+    }
+}
+
+/// The error of a message that does not fit the address space.
+#[cold]
+pub fn too_long(count: i64) -> Error {
+    Error::new(
+        Class::Count,
+        format!("{count} elements do not fit the address space"),
+    )
+}
