@@ -2,7 +2,7 @@
 
 mod c_support;
 
-use c_support::{Bench, assert_prints, has, root, text};
+use c_support::{Bench, assert_prints, has, make_stub, root, text, written_exports};
 use pvm::limits::LEDGER_SNAPSHOT_ENTRIES;
 use pvm::settings;
 use pvm_tests::program;
@@ -88,43 +88,29 @@ fn without_a_daemon_programs_are_told_so() {
 }
 
 #[test]
-fn the_header_suits_every_dialect() {
-    let header = root().join("bindings-c/include/pvm3.h");
-    let check = |compiler: &str, flags: &[&str]| {
+fn the_headers_suit_every_dialect() {
+    let check = |header: &str, compiler: &str, flags: &[&str]| {
         let output = Command::new(compiler)
             .args(flags)
             .args(["-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-include"])
-            .arg(&header)
+            .arg(root().join("bindings-c/include").join(header))
             .arg("/dev/null")
             .output()
             .expect("the compiler runs");
         assert!(
             output.status.success(),
-            "{flags:?}: {}",
+            "{header} {flags:?}: {}",
             text(&output.stderr)
         );
     };
-    for standard in ["-std=c89", "-std=c99", "-std=c11", "-std=gnu2x"] {
-        check("gcc", &[standard, "-pedantic", "-x", "c"]);
+    for header in ["pvm3.h", "mpi.h"] {
+        for standard in ["-std=c89", "-std=c99", "-std=c11", "-std=gnu2x"] {
+            check(header, "gcc", &[standard, "-pedantic", "-x", "c"]);
+        }
+        if has("g++") {
+            check(header, "g++", &["-pedantic", "-x", "c++"]);
+        }
     }
-    if has("g++") {
-        check("g++", &["-x", "c++"]);
-    }
-}
-
-/// Library, symbol and perhaps size of every exported symbol, as written down.
-fn written_exports() -> Vec<(String, String)> {
-    let list = std::fs::read_to_string(root().join("bindings-c/exports.txt"));
-    let list = list.expect("the list of exported symbols");
-    let lines = list.lines().filter(|line| !line.starts_with('#'));
-    let parts = lines.map(|line| {
-        let mut words = line.split_whitespace().map(str::to_owned);
-        (
-            words.next().unwrap_or_default(),
-            words.next().unwrap_or_default(),
-        )
-    });
-    parts.collect()
 }
 
 #[test]
@@ -158,7 +144,7 @@ fn programs_built_for_other_implementations_run() {
         let stubs = bench.path("stubs");
         std::fs::create_dir(&stubs).expect("a new directory");
         for library in ["pvm3", "gpvm3"] {
-            make_stub(&stubs, library);
+            make_stub(&stubs, library, &format!("lib{library}.so.3"));
         }
         let program = bench.path("foreign");
         let status = Command::new("gcc")
@@ -185,24 +171,6 @@ fn programs_built_for_other_implementations_run() {
     let expected = std::fs::read_to_string(root().join("examples/c/expected/matmul.txt"));
     let output = bench.run(3, &program, &[]);
     assert_prints(&output, &expected.expect("an expected output"), "foreign");
-}
-
-/// What a program is linked with: the names and nothing else.
-fn make_stub(dir: &std::path::Path, library: &str) {
-    let names = written_exports();
-    let names = names.iter().filter(|(of, _)| of == library);
-    let source: String = names
-        .map(|(_, name)| format!(".globl {name}\n.type {name},@function\n{name}:\n"))
-        .collect();
-    let file = dir.join(format!("{library}.s"));
-    std::fs::write(&file, source + "ret\n").expect("a stub's source");
-    let status = Command::new("gcc")
-        .args(["-shared", "-nostdlib", "-o"])
-        .arg(dir.join(format!("lib{library}.so")))
-        .arg(format!("-Wl,-soname,lib{library}.so.3"))
-        .arg(&file)
-        .status();
-    assert!(status.expect("gcc runs").success());
 }
 
 /// Nobody keeps all events for ever: who comes after so many is told what is so, in one piece.

@@ -120,6 +120,10 @@ fn key<T: Object>(raw: usize) -> Option<Key> {
 
 #[cold]
 fn wrong<T: Object>(raw: usize) -> Error {
+    let is_made_by_init = [abi::COMM_WORLD, abi::COMM_SELF].contains(&(raw as isize));
+    if let (true, Err(error)) = (is_made_by_init, state::world()) {
+        return error;
+    }
     let what = T::NAME;
     let detail = match raw {
         0 => format!("a {what} that was never set"),

@@ -1,4 +1,4 @@
-//! Compiles C and Fortran programs against the shared object and runs them under `pvm run`.
+//! Compiles C, C++ and Fortran programs against the shared object and runs them under `pvm run`.
 
 #![allow(dead_code, reason = "each test program uses its part")]
 
@@ -50,6 +50,7 @@ impl Bench {
             "libgpvm3.so",
             "libfpvm3.so",
             "libpvmcore.so.0",
+            "libmpi_abi.so.1",
         ] {
             symlink(&object, bench.path("lib").join(name)).expect("a new link");
         }
@@ -84,7 +85,28 @@ impl Bench {
         has("gfortran").then(|| self.compile("gfortran", source, &flags))
     }
 
+    /// Compiles a C or C++ program of MPI with strict warnings, linked with a stub as an installation
+    /// has it; returns the program.
+    pub fn mpi(&self, source: &str) -> PathBuf {
+        let lib = self.path("lib");
+        if !lib.join("libmpi_abi.so").exists() {
+            make_stub(&lib, "mpi_abi", "libmpi_abi.so.1");
+        }
+        let (compiler, standard) = match source.ends_with(".cpp") {
+            true => ("g++", "-std=c++17"),
+            false => ("gcc", "-std=c99"),
+        };
+        let strict = ["-D_DEFAULT_SOURCE", "-O1", "-pthread", "-Wall", "-Wextra"];
+        let strict = [&[standard], &strict[..], &["-Werror", "-pedantic"]].concat();
+        self.link(compiler, source, &strict, &["-lmpi_abi", "-lm"])
+    }
+
     fn compile(&self, compiler: &str, source: &str, flags: &[&str]) -> PathBuf {
+        let libraries = ["-lfpvm3", "-lgpvm3", "-lpvm3"];
+        self.link(compiler, source, flags, &libraries)
+    }
+
+    fn link(&self, compiler: &str, source: &str, flags: &[&str], libraries: &[&str]) -> PathBuf {
         let source = root().join(source);
         let program = self.path(&source.file_stem().expect("a name").to_string_lossy());
         let lib = self.path("lib");
@@ -96,7 +118,7 @@ impl Bench {
             .args([&program, &source])
             .arg("-L")
             .arg(&lib)
-            .args(["-lfpvm3", "-lgpvm3", "-lpvm3"])
+            .args(libraries)
             .arg(format!("-Wl,-rpath,{}", lib.display()))
             .output()
             .unwrap_or_else(|error| panic!("{compiler}: {error}"));
@@ -139,6 +161,39 @@ impl Drop for Bench {
             let _ = self.pvm("halt").arg("--force").output();
         }
     }
+}
+
+/// Library, symbol and perhaps size of every exported symbol, as written down.
+pub fn written_exports() -> Vec<(String, String)> {
+    let list = std::fs::read_to_string(root().join("bindings-c/exports.txt"));
+    let list = list.expect("the list of exported symbols");
+    let lines = list.lines().filter(|line| !line.starts_with('#'));
+    let parts = lines.map(|line| {
+        let mut words = line.split_whitespace().map(str::to_owned);
+        (
+            words.next().unwrap_or_default(),
+            words.next().unwrap_or_default(),
+        )
+    });
+    parts.collect()
+}
+
+/// What a program is linked with: the names and nothing else.
+pub fn make_stub(dir: &Path, library: &str, soname: &str) {
+    let names = written_exports();
+    let names = names.iter().filter(|(of, _)| of == library);
+    let source: String = names
+        .map(|(_, name)| format!(".globl {name}\n.type {name},@function\n{name}:\n"))
+        .collect();
+    let file = dir.join(format!("{library}.s"));
+    std::fs::write(&file, source + "ret\n").expect("a stub's source");
+    let status = Command::new("gcc")
+        .args(["-shared", "-nostdlib", "-o"])
+        .arg(dir.join(format!("lib{library}.so")))
+        .arg(format!("-Wl,-soname,{soname}"))
+        .arg(&file)
+        .status();
+    assert!(status.expect("gcc runs").success());
 }
 
 /// Output as text.

@@ -11,7 +11,10 @@ const HOSTS: usize = 3;
 /// Test programs that take as many hosts as [`TEST_HOSTS`] says, by package.
 const PROGRAMS: [(&str, &[&str]); 2] = [
     ("libpvm", &["messages", "collectives", "life", "hosts"]),
-    ("pvm-tests", &["examples_rust", "c_examples"]),
+    (
+        "pvm-tests",
+        &["examples_rust", "c_examples", "mpi_programs"],
+    ),
 ];
 
 /// Settings of the tests and of the tasks; `tidy` checks that they exist.

@@ -1,0 +1,167 @@
+//! Every program of `bindings-c/tests/mpi` on the counts of ranks that it names.
+//!
+//! A program passes when it ends well and says nothing on stderr. Its first lines may say more:
+//! ```c
+//! /* ranks: 1 2 3 4 8 */
+//! /* expect: abort => 7: MPI_Abort with code 7 */
+//! ```
+//! `ranks` are the counts of ranks (1, 2 and 4 without it). Each `expect` is a further run: with these arguments
+//! it has to end with this code, and the text behind the colon has to be on stderr.
+
+mod c_support;
+
+use c_support::{Bench, root, text};
+use libtest_mimic::{Arguments, Failed, Trial};
+use std::path::{Path, PathBuf};
+use std::process::{ExitCode, Output};
+use std::sync::{Arc, OnceLock};
+
+const FOLDER: &str = "bindings-c/tests/mpi";
+const RANKS: [usize; 3] = [1, 2, 4];
+/// How many lines at the beginning of a program may say how it is run.
+const HEAD: usize = 12;
+
+fn main() -> ExitCode {
+    let trials = sources().into_iter().flat_map(trials);
+    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
+}
+
+/// The programs, by name.
+fn sources() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(root().join(FOLDER)).expect("the folder of the programs");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    let is_program = |path: &PathBuf| {
+        path.extension()
+            .is_some_and(|end| end == "c" || end == "cpp")
+    };
+    let mut sources: Vec<PathBuf> = paths.filter(is_program).collect();
+    sources.sort();
+    assert!(!sources.is_empty(), "{FOLDER} has no programs");
+    sources
+}
+
+/// One run of a program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Run {
+    arguments: Vec<String>,
+    code: i32,
+    /// What stderr has in it; empty: nothing is there.
+    says: String,
+}
+
+/// The tests of a program: it is compiled by the first one that runs.
+fn trials(source: PathBuf) -> Vec<Trial> {
+    let head = std::fs::read_to_string(&source).expect("a program's source");
+    let name = source
+        .file_stem()
+        .expect("a name")
+        .to_string_lossy()
+        .into_owned();
+    let (ranks, runs) = plan(&head).unwrap_or_else(|why| panic!("{}: {why}", source.display()));
+    let program = Arc::new(Program {
+        source,
+        compiled: OnceLock::new(),
+    });
+    let each = ranks
+        .iter()
+        .flat_map(|n| runs.iter().map(move |run| (*n, run.clone())));
+    let trial = |(ranks, run): (usize, Run)| {
+        let words = [
+            vec![name.clone()],
+            run.arguments.clone(),
+            vec![format!("-n {ranks}")],
+        ];
+        let program = Arc::clone(&program);
+        Trial::test(words.concat().join(" "), move || program.run(ranks, &run))
+    };
+    each.map(trial).collect()
+}
+
+/// Counts of ranks and runs, as the first lines of a program say.
+fn plan(source: &str) -> Result<(Vec<usize>, Vec<Run>), String> {
+    let mut ranks = RANKS.to_vec();
+    let mut runs = vec![Run {
+        arguments: Vec::new(),
+        code: 0,
+        says: String::new(),
+    }];
+    for line in source.lines().take(HEAD) {
+        let said = line
+            .strip_prefix("/* ")
+            .and_then(|line| line.strip_suffix(" */"));
+        let Some((word, value)) = said.and_then(|said| said.split_once(": ")) else {
+            continue;
+        };
+        let wrong = || format!("'{line}' is not understood");
+        match word {
+            "ranks" => {
+                let counts = value
+                    .split_whitespace()
+                    .map(|count| count.parse().map_err(|_| wrong()));
+                ranks = counts.collect::<Result<_, _>>()?;
+            }
+            "expect" => runs.push(expected(value).ok_or_else(wrong)?),
+            // A sentence with a colon.
+            _ if word.contains(' ') => {}
+            _ => return Err(wrong()),
+        }
+    }
+    Ok((ranks, runs))
+}
+
+/// Reads `arguments => code: text`.
+fn expected(value: &str) -> Option<Run> {
+    let (arguments, outcome) = value.split_once("=>")?;
+    let (code, says) = outcome.split_once(':')?;
+    Some(Run {
+        arguments: arguments.split_whitespace().map(str::to_owned).collect(),
+        code: code.trim().parse().ok()?,
+        says: says.trim().to_owned(),
+    })
+}
+
+/// A program, compiled when it is first run, with a virtual machine of its own.
+struct Program {
+    source: PathBuf,
+    compiled: OnceLock<(Bench, PathBuf)>,
+}
+
+impl Program {
+    fn run(&self, ranks: usize, run: &Run) -> Result<(), Failed> {
+        let (bench, program) = self.compiled.get_or_init(|| compile(&self.source));
+        let arguments: Vec<&str> = run.arguments.iter().map(String::as_str).collect();
+        let output = bench.run(ranks, program, &arguments);
+        match is_as_expected(&output, run) {
+            true => Ok(()),
+            false => Err(complaint(&output, run).into()),
+        }
+    }
+}
+
+fn compile(source: &Path) -> (Bench, PathBuf) {
+    let bench = Bench::new();
+    let program = bench.mpi(&source.to_string_lossy());
+    (bench, program)
+}
+
+fn is_as_expected(output: &Output, run: &Run) -> bool {
+    let said = text(&output.stderr);
+    let says = match run.says.as_str() {
+        "" => said.is_empty(),
+        says => said.contains(says),
+    };
+    says && output.status.code() == Some(run.code)
+}
+
+fn complaint(output: &Output, run: &Run) -> String {
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    let Run { code, says, .. } = run;
+    let says = match says.as_str() {
+        "" => "nothing on stderr".to_owned(),
+        says => format!("'{says}' on stderr"),
+    };
+    format!(
+        "{}, expected code {code} and {says}\nstdout:\n{out}stderr:\n{err}",
+        output.status
+    )
+}
