@@ -8,7 +8,7 @@ use pvm::group::Group;
 use pvm::mpi::point::Message;
 use pvm::mpi::{Class, Comm, Datatype, Errhandler, Error, Info, Request, Result};
 use pvm::sync::slots::{INDEX_BITS, Key, Slots};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::generated::constants as abi;
 use super::state;
@@ -187,14 +187,6 @@ fn predefined_datatype(number: isize) -> Option<&'static Datatype> {
 /// A message that was matched; taken out when it is received.
 pub(crate) type Arrived = Mutex<Option<Message>>;
 
-/// The handle of a datatype: a named one has its number, others get a new one.
-pub(crate) fn of_datatype(datatype: &Datatype) -> Result<usize> {
-    match datatype.number() {
-        Some(number) => Ok(number as usize),
-        None => keep(datatype.clone()),
-    }
-}
-
 /// The handle of an error handler: a predefined one has its number.
 pub(crate) fn of_errhandler(errhandler: Errhandler) -> Result<usize> {
     Ok(match errhandler {
@@ -203,6 +195,26 @@ pub(crate) fn of_errhandler(errhandler: Errhandler) -> Result<usize> {
         Errhandler::Return => abi::ERRORS_RETURN as usize,
         user @ Errhandler::User(_) => keep(user)?,
     })
+}
+
+/// The handle of a datatype: a predefined one has always the same, another gets a new one.
+pub(crate) fn of_datatype(datatype: Datatype) -> Result<usize> {
+    /// The handles of those that are predefined and have no number.
+    static GIVEN: Mutex<Vec<(Datatype, usize)>> = Mutex::new(Vec::new());
+
+    if let Some(number) = datatype.number() {
+        return Ok(number as usize);
+    }
+    if !datatype.is_predefined() {
+        return keep(datatype);
+    }
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, raw)) = given.iter().find(|(known, _)| *known == datatype) {
+        return Ok(*raw);
+    }
+    let raw = keep(datatype.clone())?;
+    given.push((datatype, raw));
+    Ok(raw)
 }
 
 /// The handle of a communicator, which from now on knows it.

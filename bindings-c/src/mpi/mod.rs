@@ -25,7 +25,6 @@
 
 #![allow(clippy::too_many_arguments, reason = "the calls of MPI have many")]
 
-mod buffer;
 mod chapters;
 mod entry;
 #[allow(dead_code, reason = "for chapters that are not written yet")]
@@ -33,6 +32,8 @@ mod failure;
 mod generated;
 #[allow(dead_code, reason = "for chapters that are not written yet")]
 mod handle;
+#[allow(dead_code, reason = "for chapters that are not written yet")]
+mod memory;
 #[allow(dead_code, reason = "for chapters that are not written yet")]
 mod raw;
 mod state;

@@ -12,6 +12,7 @@
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 
+use pvm::mpi::datatype::Width;
 use pvm::mpi::{self, Class, Error, Result};
 
 use super::handle::{self, Object};
@@ -56,6 +57,39 @@ impl Arg<'_> for Int {
     unsafe fn value(&self) -> Result<Int> {
         Ok(*self)
     }
+}
+
+/// A number of a constructor, and which form of the call it comes from.
+#[derive(Clone, Copy)]
+pub(crate) struct Formed {
+    pub number: i64,
+    pub width: Width,
+}
+
+macro_rules! formed {
+    ($($name:ident($type:ty) = $width:ident;)*) => {$(
+        /// A number of a constructor.
+        #[derive(Clone, Copy)]
+        #[repr(transparent)]
+        pub(crate) struct $name($type);
+
+        impl Arg<'_> for $name {
+            type Value = Formed;
+
+            #[inline]
+            unsafe fn value(&self) -> Result<Formed> {
+                Ok(Formed {
+                    number: self.0 as i64,
+                    width: Width::$width,
+                })
+            }
+        }
+    )*};
+}
+formed! {
+    FormedInt(c_int) = Int;
+    FormedAint(isize) = Int;
+    FormedCount(i64) = Count;
 }
 
 macro_rules! counts {
@@ -275,6 +309,14 @@ impl Numbers {
                 Numbers::Aints(first) => first.add(index).read_unaligned() as i64,
                 Numbers::Counts(first) => first.add(index).read_unaligned(),
             }
+        }
+    }
+
+    /// Which form of a call of the two has such an array.
+    pub(crate) fn width(&self) -> Width {
+        match self {
+            Numbers::Ints(_) | Numbers::Aints(_) => Width::Int,
+            Numbers::Counts(_) => Width::Count,
         }
     }
 
@@ -643,7 +685,7 @@ macro_rules! bare_handles {
         same!($name);
     )*};
 }
-bare_handles!(Op Info Request Message Session Win File);
+bare_handles!(DatatypeOrNull Op Info Request Message Session Win File);
 
 /// Functions of the program, perhaps one of the ABI's small numbers.
 macro_rules! functions {

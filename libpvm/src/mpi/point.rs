@@ -1,7 +1,7 @@
 //! Point-to-point communication (MPI 5.0, chapter 3).
 
 use super::comm::Comm;
-use super::error::{Class, Error, Result};
+use super::error::Result;
 use super::process::Process;
 use super::request::Work;
 use super::status::{Ended, Status};
@@ -192,13 +192,4 @@ fn nobody_left<R>(
         None if engine.is_lost() => Some(Err(EngineError::Lost)),
         _ => None,
     }
-}
-
-/// The error of a message that does not fit the address space.
-#[cold]
-pub fn too_long(count: i64) -> Error {
-    Error::new(
-        Class::Count,
-        format!("{count} elements do not fit the address space"),
-    )
 }

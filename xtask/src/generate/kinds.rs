@@ -50,6 +50,9 @@ rows! {
     "int": "int " "", Int;
     "count": "int " "", Count | "MPI_Count " "", LargeCount;
     "num": "int " "", Int | "MPI_Count " "", LargeInt;
+    "formed_count": "int " "", FormedInt | "MPI_Count " "", FormedCount;
+    "formed_aint": "MPI_Aint " "", FormedAint | "MPI_Count " "", FormedCount;
+    "type_or_null": "MPI_Datatype " "", DatatypeOrNull;
     "unit": "int " "", Int | "MPI_Aint " "", Aint;
     "aint": "MPI_Aint " "", Aint;
     "xaint": "MPI_Aint " "", Aint | "MPI_Count " "", LargeInt;

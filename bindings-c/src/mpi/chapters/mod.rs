@@ -2,9 +2,12 @@
 
 pub(super) mod abi;
 pub(super) mod communicators;
+pub(super) mod contents;
+pub(super) mod datatypes;
 pub(super) mod environment;
 pub(super) mod errors;
 pub(super) mod info;
+pub(super) mod packing;
 pub(super) mod point;
 pub(super) mod requests;
 pub(super) mod statuses;

@@ -9,10 +9,10 @@ use pvm::mpi::point::{self, Message};
 use pvm::mpi::request::{Starter, Work};
 use pvm::mpi::{self, Class, Datatype, Ended, Error, Request, Status};
 
-use super::super::buffer::{sink, source};
 use super::super::failure::Outcome;
 use super::super::generated::constants as abi;
 use super::super::handle::{self, Arrived};
+use super::super::memory::{sink, source};
 use super::super::raw::{self, Buf, Out, OutBuf, OutInt, OutStatus};
 
 /// A message that is sent: what the calls have in common.

@@ -16,16 +16,6 @@ pub fn get_count(status: Status, datatype: &Datatype, count: Number) -> Outcome 
     Ok(())
 }
 
-pub fn get_elements(status: Status, datatype: &Datatype, count: Number) -> Outcome {
-    let counted = datatype.elements(bytes(&status));
-    count.put_or_undefined(counted.unwrap_or(pvm::mpi::comm::UNDEFINED.into()));
-    Ok(())
-}
-
-pub fn get_elements_x(status: Status, datatype: &Datatype, count: Number) -> Outcome {
-    get_elements(status, datatype, count)
-}
-
 pub fn test_cancelled(status: Status, flag: OutInt) -> Outcome {
     flag.set_flag(status.is_cancelled());
     Ok(())

@@ -178,6 +178,17 @@ impl Datatype {
     }
 }
 
+impl Datatype {
+    /// A new datatype like this one, made of the same and in the same way; a predefined one is itself.
+    /// What `MPI_Type_get_contents` gives.
+    pub fn equivalent(&self) -> Self {
+        match self.is_predefined() {
+            true => self.clone(),
+            false => Self::new(Origin::Derived, self.envelope().clone(), self.map().clone()),
+        }
+    }
+}
+
 /// A datatype that was made of one other.
 pub(super) fn derived(contents: Contents, old: &Datatype, map: TypeMap) -> Result<Datatype> {
     let contents = contents.datatypes(std::slice::from_ref(old));

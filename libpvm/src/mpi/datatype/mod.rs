@@ -6,14 +6,13 @@
 //! - `typemap`: bytes, elements and bounds, which constructors put together; [`signature`]: the
 //!   elements without their places
 //! - [`contents`]: how a datatype was made
-//! - [`count`]: bytes of a message as elements; [`address`]: sums of addresses
+//! - [`count`]: bytes of a message as elements
 //! - [`pack`]: packing; [`external32`]: packing for all machines, `extended`: its `long double`
 //!
 //! Everything is worked out when a datatype is made, from what was worked out for those it is made of,
 //! in time and memory that its arguments take, not its elements: a vector of a million blocks is as
 //! small as one of two. Committing only allows its use.
 
-pub mod address;
 mod array;
 pub mod basic;
 mod construct;
