@@ -593,6 +593,7 @@ impl Communicator {
             check: job.check(),
             word: job.word,
             op: job.op,
+            beyond: None,
         };
         Ok((setup, scratch))
     }

@@ -1,7 +1,7 @@
 //! What reductions combine elements with: built-in operations and functions of the program.
 
 use super::plain::Plain;
-use crate::collective::{Builtin, Kind, Op};
+use crate::collective::{Builtin, Kind, Op, Scalar};
 use std::any::{Any, TypeId};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -86,18 +86,18 @@ fn builtin<T: Plain>(builtin: Builtin) -> Operation {
 #[cfg(target_pointer_width = "64")]
 fn kind(id: TypeId) -> Option<Kind> {
     let kinds = [
-        (TypeId::of::<i8>(), Kind::I8),
-        (TypeId::of::<i16>(), Kind::I16),
-        (TypeId::of::<i32>(), Kind::I32),
-        (TypeId::of::<i64>(), Kind::I64),
-        (TypeId::of::<isize>(), Kind::I64),
-        (TypeId::of::<u8>(), Kind::U8),
-        (TypeId::of::<u16>(), Kind::U16),
-        (TypeId::of::<u32>(), Kind::U32),
-        (TypeId::of::<u64>(), Kind::U64),
-        (TypeId::of::<usize>(), Kind::U64),
-        (TypeId::of::<f32>(), Kind::F32),
-        (TypeId::of::<f64>(), Kind::F64),
+        (TypeId::of::<i8>(), Kind::Number(Scalar::I8)),
+        (TypeId::of::<i16>(), Kind::Number(Scalar::I16)),
+        (TypeId::of::<i32>(), Kind::Number(Scalar::I32)),
+        (TypeId::of::<i64>(), Kind::Number(Scalar::I64)),
+        (TypeId::of::<isize>(), Kind::Number(Scalar::I64)),
+        (TypeId::of::<u8>(), Kind::Number(Scalar::U8)),
+        (TypeId::of::<u16>(), Kind::Number(Scalar::U16)),
+        (TypeId::of::<u32>(), Kind::Number(Scalar::U32)),
+        (TypeId::of::<u64>(), Kind::Number(Scalar::U64)),
+        (TypeId::of::<usize>(), Kind::Number(Scalar::U64)),
+        (TypeId::of::<f32>(), Kind::Number(Scalar::F32)),
+        (TypeId::of::<f64>(), Kind::Number(Scalar::F64)),
     ];
     kinds
         .into_iter()

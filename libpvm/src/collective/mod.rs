@@ -10,8 +10,10 @@
 //! Blocking and non-blocking calls, and later persistent ones, run the same schedules.
 
 pub mod algorithm;
+pub mod between;
 mod by_host;
 mod circle;
+pub mod neighbours;
 mod op;
 mod run;
 mod schedule;
@@ -20,8 +22,8 @@ mod team;
 mod topology;
 
 pub use circle::Circle;
-pub use op::{Builtin, Kind, Op, UserFunction};
-pub use run::{Delivery, Finished, Member, Run, Scratch, Setup, Tags};
+pub use op::{Builtin, Kind, Op, Scalar, UserFunction};
+pub use run::{Beyond, Delivery, Finished, Member, Run, Scratch, Setup, Tags, WRONG_LENGTH};
 pub use schedule::{Buffer, Schedule, Span, Step};
 pub use select::{Call, CallError, Place, Vector, plan};
 pub use team::{Blocks, Team};

@@ -30,7 +30,8 @@ const NOBODY: u32 = POISON - 1;
 const FAILED_ELSEWHERE: EngineError = EngineError::Operation("it failed in another task");
 const NO_OPERATION: EngineError = EngineError::Operation("it reduces without an operation");
 const SMALL_BUFFERS: EngineError = EngineError::Operation("its buffers are too small");
-const WRONG_LENGTH: EngineError = EngineError::Operation("the ranks disagree on lengths");
+/// A message is longer or shorter than the schedule says.
+pub const WRONG_LENGTH: EngineError = EngineError::Operation("the ranks disagree on lengths");
 const WRONG_TYPE: EngineError =
     EngineError::Operation("the ranks disagree on the call or the element type");
 const UNLIKE: EngineError = EngineError::Operation(
@@ -56,12 +57,36 @@ pub struct Setup {
     pub context: Context,
     /// The tag of this call, from [`Tags`].
     pub tag: Tag,
-    /// Hash of the call and its element type, equal in all ranks; the highest bit is not used.
+    /// The call and what else must be equal in all ranks; the highest bit is not used.
     pub check: u32,
     /// What elements are made of; asked when a rank's host is unlike this one.
     pub word: fn() -> Word,
     /// How elements are combined, where they are.
     pub op: Option<Op>,
+    /// Ranks that have a context and a tag of their own: in collectives of two groups, the other one.
+    pub beyond: Option<Beyond>,
+}
+
+impl Setup {
+    /// Where this task receives what a rank sends, and the tag of what they send each other.
+    #[inline]
+    fn lane(&self, rank: Rank) -> (Context, Tag) {
+        match &self.beyond {
+            Some(beyond) if rank >= beyond.first => (beyond.context, beyond.tag),
+            _ => (self.context, self.tag),
+        }
+    }
+}
+
+/// The last ranks of a call, which this task talks with in another context.
+#[derive(Clone, Copy, Debug)]
+pub struct Beyond {
+    /// The first of these ranks.
+    pub first: Rank,
+    /// This task's own number of the context.
+    pub context: Context,
+    /// The tag of this call there.
+    pub tag: Tag,
 }
 
 /// Tags of the collective calls of a communicator: a number per call, equal in all ranks because
@@ -103,7 +128,7 @@ impl From<Schedule> for Scratch {
 
 impl Scratch {
     /// Separates the buffers of the program from what is kept.
-    fn finish(mut self, mut workspace: Workspace) -> Finished {
+    fn finish(mut self, mut workspace: Workspace, disagreement: Option<(Rank, u32)>) -> Finished {
         self.schedule.clear();
         if workspace.len(Buffer::Temporary as usize) > ROOM_KEPT_MAX {
             workspace.take_sink(Buffer::Temporary as usize);
@@ -111,6 +136,7 @@ impl Scratch {
         Finished {
             input: workspace.take_source(Buffer::Input as usize),
             output: workspace.take_sink(Buffer::Output as usize),
+            disagreement,
             scratch: Self {
                 workspace: Some(workspace),
                 ..self
@@ -125,6 +151,8 @@ pub struct Finished {
     pub input: Option<Source>,
     /// The output, if there was one.
     pub output: Option<Sink>,
+    /// A rank that made another call, and its [`Setup::check`].
+    pub disagreement: Option<(Rank, u32)>,
     /// For the next call.
     pub scratch: Scratch,
 }
@@ -166,6 +194,7 @@ pub struct Run {
     next: usize,
     /// What went wrong first, and the rank that has ended.
     failure: Option<(EngineError, u32)>,
+    disagreement: Option<(Rank, u32)>,
     delivery: Option<Delivery>,
 }
 
@@ -186,6 +215,7 @@ impl Run {
             scratch,
             next: 0,
             failure: None,
+            disagreement: None,
             delivery: None,
         };
         run.set_buffers(input, output).map_err(|_| SMALL_BUFFERS)?;
@@ -250,7 +280,7 @@ impl Run {
 
     /// Gives the buffers back; only after [`Run::advance`] was ready.
     pub fn finish(self) -> Finished {
-        self.scratch.finish(self.workspace)
+        self.scratch.finish(self.workspace, self.disagreement)
     }
 
     /// Takes back what is under way: receives are cancelled, sends go through by themselves.
@@ -354,7 +384,7 @@ impl Run {
 
     fn send<T: Transport>(&mut self, engine: &mut Engine<T>, to: Rank, check: u32, source: Source) {
         let member = self.setup.members[to];
-        let (context, tag) = (member.context, self.setup.tag);
+        let (context, (_, tag)) = (member.context, self.setup.lane(to));
         let request = engine.send(member.peer, context, tag, check, source, Mode::Standard);
         self.follow(engine, request, to, None);
     }
@@ -370,10 +400,11 @@ impl Run {
     }
 
     fn receive<T: Transport>(&mut self, engine: &mut Engine<T>, from: Rank, sink: Sink) {
+        let (context, tag) = self.setup.lane(from);
         let selector = Selector {
-            context: self.setup.context,
+            context,
             source: Some(self.setup.members[from].peer),
-            tag: Some(self.setup.tag),
+            tag: Some(tag),
         };
         let len = sink.capacity();
         let request = engine.receive(selector, sink);
@@ -414,7 +445,7 @@ impl Run {
             return false;
         };
         let error = match (outcome.result, pending.receives) {
-            (Ok(envelope), Some(len)) => match self.judge(engine, &envelope, len) {
+            (Ok(envelope), Some(len)) => match self.judge(engine, pending.rank, &envelope, len) {
                 None if envelope.form.is_foreign() => self.convert(&envelope, outcome.sink),
                 error => error,
             },
@@ -431,8 +462,9 @@ impl Run {
 
     /// What is wrong with a message.
     fn judge<T: Transport>(
-        &self,
+        &mut self,
         engine: &Engine<T>,
+        rank: Rank,
         envelope: &Envelope,
         len: usize,
     ) -> Option<(EngineError, u32)> {
@@ -445,6 +477,7 @@ impl Run {
             return Some((error, ended));
         }
         if envelope.check != self.setup.check & !POISON {
+            self.disagreement.get_or_insert((rank, envelope.check));
             return Some((WRONG_TYPE, NOBODY));
         }
         (envelope.len != len as u64).then_some((WRONG_LENGTH, NOBODY))
@@ -475,7 +508,8 @@ impl<T: Transport> Operation<T> for Run {
         };
         let scratch = std::mem::take(&mut self.scratch);
         if let Some(delivery) = self.delivery.take() {
-            delivery.put(scratch.finish(std::mem::take(&mut self.workspace)));
+            let workspace = std::mem::take(&mut self.workspace);
+            delivery.put(scratch.finish(workspace, self.disagreement));
         }
         let envelope = Envelope {
             source: Peer::SELF,

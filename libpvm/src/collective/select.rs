@@ -168,6 +168,9 @@ pub enum CallError {
     /// Blocks are not one per rank, or they, or a vector, do not fit the address space.
     #[error("the blocks do not fit the communicator or the address space")]
     BadBlocks,
+    /// It is a call of one group only.
+    #[error("the call has no meaning between two groups")]
+    TwoGroups,
 }
 
 /// Appends the steps of one rank.

@@ -49,7 +49,7 @@ fn composition() -> Op {
 }
 
 fn sum() -> Op {
-    Op::builtin(Kind::U16, Builtin::Sum).unwrap()
+    Op::builtin(Kind::Number(Scalar::U16), Builtin::Sum).unwrap()
 }
 
 /// What a rank contributes: bytes that no other rank has there.

@@ -5,8 +5,13 @@
 //! bytes need no alignment.
 
 mod builtin;
+mod number;
+mod soft;
 
-pub use builtin::{Builtin, Kind};
+pub use builtin::{Builtin, Kind, Scalar};
+
+use builtin::Compare;
+use std::cmp::Ordering;
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,7 +32,38 @@ pub struct Op {
 #[derive(Clone)]
 enum Function {
     Builtin(Combine),
+    Located(Located),
     User(Arc<UserFunction>),
+}
+
+/// The greatest or least value and its index: what the two parts are, by length and comparison.
+#[derive(Clone, Copy)]
+struct Located {
+    value: (usize, Compare),
+    index: (usize, Compare),
+    is_max: bool,
+}
+
+impl Located {
+    fn apply(&self, from: &[u8], into: &mut [u8]) {
+        let size = self.value.0 + self.index.0;
+        for (left, right) in from.chunks_exact(size).zip(into.chunks_exact_mut(size)) {
+            if self.left_wins(left, right) {
+                right.copy_from_slice(left);
+            }
+        }
+    }
+
+    /// Of equal values the lower index wins.
+    fn left_wins(&self, left: &[u8], right: &[u8]) -> bool {
+        let (left, right) = (left.split_at(self.value.0), right.split_at(self.value.0));
+        match (self.value.1)(left.0, right.0) {
+            Some(Ordering::Equal) => (self.index.1)(left.1, right.1) == Some(Ordering::Less),
+            Some(Ordering::Greater) => self.is_max,
+            Some(Ordering::Less) => !self.is_max,
+            None => false,
+        }
+    }
 }
 
 impl Op {
@@ -36,7 +72,7 @@ impl Op {
         Some(Self {
             size: kind.size(),
             commutative: builtin.is_commutative(),
-            function: Function::Builtin(builtin::combine(kind, builtin)?),
+            function: builtin::function(kind, builtin)?,
         })
     }
 
@@ -65,6 +101,7 @@ impl Op {
     pub fn apply(&self, from: &[u8], into: &mut [u8]) {
         match &self.function {
             Function::Builtin(combine) => combine(from, into),
+            Function::Located(located) => located.apply(from, into),
             Function::User(function) => {
                 let count = from.len().checked_div(self.size).unwrap_or(0);
                 function(from, into, count);
@@ -76,7 +113,7 @@ impl Op {
 impl fmt::Debug for Op {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self.function {
-            Function::Builtin(_) => "built-in",
+            Function::Builtin(_) | Function::Located(_) => "built-in",
             Function::User(_) => "user",
         };
         write!(f, "{kind} operation on {} bytes", self.size)

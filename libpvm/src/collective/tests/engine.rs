@@ -56,6 +56,7 @@ impl Job {
             check: 77,
             word: || Word::Fixed(1),
             op: Some(op.clone()),
+            beyond: None,
         }
     }
 
