@@ -441,12 +441,12 @@ entries! {
     MPI_Status_set_elements PMPI_Status_set_elements = statuses::status_set_elements on nobody (status: OutStatus, datatype: Datatype, count: Count);
     MPI_Status_set_elements_c PMPI_Status_set_elements_c = statuses::status_set_elements on nobody (status: OutStatus, datatype: Datatype, count: LargeCount);
     MPI_Status_set_elements_x PMPI_Status_set_elements_x = statuses::status_set_elements_x on nobody (status: OutStatus, datatype: Datatype, count: LargeInt);
-    MPI_Abi_get_fortran_booleans PMPI_Abi_get_fortran_booleans = nowhere on nobody (logical_size: Int, logical_true: OutBuf, logical_false: OutBuf, is_set: OutInt);
-    MPI_Abi_get_fortran_info PMPI_Abi_get_fortran_info = nowhere on nobody (info: Out<Info>);
+    MPI_Abi_get_fortran_booleans PMPI_Abi_get_fortran_booleans = abi::abi_get_fortran_booleans on nobody (logical_size: Int, logical_true: OutBuf, logical_false: OutBuf, is_set: OutInt);
+    MPI_Abi_get_fortran_info PMPI_Abi_get_fortran_info = abi::abi_get_fortran_info on nobody (info: Out<Info>);
     MPI_Abi_get_info PMPI_Abi_get_info = abi::abi_get_info on nobody (info: Out<Info>);
     MPI_Abi_get_version PMPI_Abi_get_version = abi::abi_get_version on nobody (abi_major: OutInt, abi_minor: OutInt);
-    MPI_Abi_set_fortran_booleans PMPI_Abi_set_fortran_booleans = nowhere on nobody (logical_size: Int, logical_true: OutBuf, logical_false: OutBuf);
-    MPI_Abi_set_fortran_info PMPI_Abi_set_fortran_info = nowhere on nobody (info: Info);
+    MPI_Abi_set_fortran_booleans PMPI_Abi_set_fortran_booleans = abi::abi_set_fortran_booleans on nobody (logical_size: Int, logical_true: OutBuf, logical_false: OutBuf);
+    MPI_Abi_set_fortran_info PMPI_Abi_set_fortran_info = abi::abi_set_fortran_info on nobody (info: Info);
     MPI_Close_port PMPI_Close_port = nowhere on nobody (port_name: Str);
     MPI_Comm_accept PMPI_Comm_accept = nowhere on comm (port_name: Str, info: Info, root: Int, comm: Comm, newcomm: Out<Comm>);
     MPI_Comm_connect PMPI_Comm_connect = nowhere on comm (port_name: Str, info: Info, root: Int, comm: Comm, newcomm: Out<Comm>);
