@@ -10,7 +10,7 @@
 
 use super::Layout;
 use super::workspace::Loan;
-use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicBool, Ordering};
 use bytemuck::allocation::BoxBytes;
 use std::sync::Arc;
 
@@ -65,6 +65,7 @@ pub struct Sink {
 }
 
 impl Memory {
+    #[inline]
     pub(super) fn contiguous(&self) -> Option<*mut u8> {
         match self {
             Memory::Borrowed {
@@ -239,6 +240,12 @@ impl Source {
             offset <= self.len && len <= self.len - offset,
             "part outside the message"
         );
+        if len <= SHORT
+            && let Some(from) = self.memory.contiguous()
+        {
+            // SAFETY: as below; `offset + len` was checked.
+            return unsafe { copy_short(from.add(offset), to, len) };
+        }
         self.memory.pieces(offset, len, |from, at, piece| {
             // SAFETY: the maker of this source promised readable memory for every piece inside
             // `len()`, which was checked; the caller promised room for `at + piece <= len` bytes.
@@ -348,6 +355,13 @@ impl Sink {
     #[inline]
     pub unsafe fn unpack(&mut self, offset: usize, from: *const u8, len: usize) {
         let len = len.min(self.len.saturating_sub(offset));
+        if len <= SHORT
+            && len > 0
+            && let Some(to) = self.memory.contiguous()
+        {
+            // SAFETY: as below; `offset + len` is inside the capacity, since `len` is not 0.
+            return unsafe { copy_short(from, to.add(offset), len) };
+        }
         self.memory.pieces(offset, len, |to, at, piece| {
             // SAFETY: the maker of this sink promised writable memory for every piece inside the
             // capacity, to which `len` was cut; the caller promised `len` readable bytes.
@@ -396,6 +410,48 @@ impl Sink {
     }
 }
 
+/// Up to this length bytes are copied word by word: with a call, the copy of a small message would cost
+/// more than all else that its end does.
+const SHORT: usize = 40;
+
+/// Copies a few bytes in words, and never one word in two parts: what was written so can be read as
+/// words again at once.
+///
+/// # Safety
+/// `from` is readable and `to` writable for `len` bytes, and they do not overlap.
+#[inline]
+unsafe fn copy_short(from: *const u8, to: *mut u8, len: usize) {
+    let mut at = 0;
+    // SAFETY: `at + N <= len` wherever `N` bytes are copied.
+    unsafe {
+        while len - at >= 8 {
+            copy_bytes::<8>(from.add(at), to.add(at));
+            at += 8;
+        }
+        if len & 4 != 0 {
+            copy_bytes::<4>(from.add(at), to.add(at));
+            at += 4;
+        }
+        if len & 2 != 0 {
+            copy_bytes::<2>(from.add(at), to.add(at));
+            at += 2;
+        }
+        if len & 1 != 0 {
+            copy_bytes::<1>(from.add(at), to.add(at));
+        }
+    }
+}
+
+/// Copies `N` bytes, whatever their alignment.
+///
+/// # Safety
+/// As for [`copy_short`], with this length.
+#[inline(always)]
+unsafe fn copy_bytes<const N: usize>(from: *const u8, to: *mut u8) {
+    // SAFETY: the caller's promise; an array of bytes has no alignment.
+    unsafe { *to.cast::<[u8; N]>() = *from.cast::<[u8; N]>() }
+}
+
 /// A packed copy of `len` bytes of a memory, from packed offset `start` on.
 ///
 /// The part is inside the memory and nobody writes there: owners of ends and workspaces see to it.
@@ -431,22 +487,25 @@ pub fn transfer(source: &Source, from: usize, sink: &mut Sink, to: usize, len: u
 }
 
 /// Says, while it lives, that somebody holds an end of lent memory.
-pub(super) struct Ticket(*const AtomicUsize);
+pub(super) struct Ticket(*const AtomicBool);
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        // SAFETY: the counter is in a `Lent` on the stack of `lend` or `lend_mut`, which does not
+        // SAFETY: the flag is in a `Lent` on the stack of `lend` or `lend_mut`, which does not
         // return before this ticket is dropped: it ends the process instead.
-        unsafe { &*self.0 }.fetch_sub(1, Ordering::Release);
+        unsafe { &*self.0 }.store(false, Ordering::Release);
     }
 }
 
-/// Counts the tickets of one loan; checks on the way out, also of a panic, that all are back.
-struct Lent(AtomicUsize);
+/// Whether the ticket of one loan is out; checks on the way out, also of a panic, that it is back.
+/// There is only one, so a plain store gives it back: a read-modify-write would wait, with every
+/// message, until all that was written before has reached the other processor.
+struct Lent(AtomicBool);
 
 impl Lent {
+    /// The memory of the loan; called once.
     fn memory(&self, base: *mut u8) -> Memory {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.0.store(true, Ordering::Relaxed);
         Memory::Borrowed {
             base,
             scattered: None,
@@ -459,7 +518,7 @@ impl Lent {
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        if self.0.load(Ordering::Acquire) != 0 {
+        if self.0.load(Ordering::Acquire) {
             eprintln!("libpvm: a message end outlived the memory it was lent; aborting");
             std::process::abort();
         }
@@ -469,8 +528,9 @@ impl Drop for Lent {
 /// Lends `bytes` to `body` as a source.
 ///
 /// The process aborts if the source is still alive when `body` ends.
+#[inline]
 pub fn lend<R>(bytes: &[u8], body: impl FnOnce(Source) -> R) -> R {
-    let lent = Lent(AtomicUsize::new(0));
+    let lent = Lent(AtomicBool::new(false));
     let memory = lent.memory(bytes.as_ptr().cast_mut());
     body(Source {
         memory,
@@ -481,8 +541,9 @@ pub fn lend<R>(bytes: &[u8], body: impl FnOnce(Source) -> R) -> R {
 /// Lends `bytes` to `body` as a sink.
 ///
 /// The process aborts if the sink is still alive when `body` ends.
+#[inline]
 pub fn lend_mut<R>(bytes: &mut [u8], body: impl FnOnce(Sink) -> R) -> R {
-    let lent = Lent(AtomicUsize::new(0));
+    let lent = Lent(AtomicBool::new(false));
     let memory = lent.memory(bytes.as_mut_ptr());
     body(Sink {
         memory,
