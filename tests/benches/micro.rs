@@ -3,7 +3,11 @@
 //! Run by `cargo xtask bench micro`. Absolute times depend on the machine and on what else runs on
 //! it; the ratios to the raw limits, measured in the same seconds, are what to look at.
 
-use anyhow::{Context as _, bail};
+#[path = "micro/line.rs"]
+mod line;
+
+use anyhow::{Context as _, bail, ensure};
+use pvm::sync;
 use pvm::sync::atomic::{AtomicU64, Ordering};
 use pvm::testing::LocalVm;
 use pvm::transport::shm::hand_over::{Giver, Taker, hand_over};
@@ -91,44 +95,83 @@ struct Line(AtomicU64);
 /// One-way time of a cache line between two processors, in nanoseconds.
 fn raw_ping_pong(trips: u64) -> anyhow::Result<f64> {
     let (ping, pong) = (Line(AtomicU64::new(0)), Line(AtomicU64::new(0)));
-    let (ready, is_ready) = mpsc::channel();
-    pin(0)?;
-    thread::scope(|scope| {
-        let echo = scope.spawn(|| {
-            // Whoever spins before both are bound may wait for one that has given up.
-            let bound = pin(1);
-            let is_bound = bound.is_ok();
-            if ready.send(bound).is_err() || !is_bound {
-                return;
+    let echo = || {
+        for trip in 1..=trips {
+            while ping.0.load(Ordering::Acquire) != trip {
+                std::hint::spin_loop();
             }
-            for trip in 1..=trips {
-                while ping.0.load(Ordering::Acquire) != trip {
-                    std::hint::spin_loop();
-                }
-                pong.0.store(trip, Ordering::Release);
-            }
-        });
-        is_ready.recv()??;
-        let start = Instant::now();
+            pong.0.store(trip, Ordering::Release);
+        }
+        Ok(())
+    };
+    let play = || {
         for trip in 1..=trips {
             ping.0.store(trip, Ordering::Release);
             while pong.0.load(Ordering::Acquire) != trip {
                 std::hint::spin_loop();
             }
         }
+        Ok(())
+    };
+    ping_pong(trips, echo, play)
+}
+
+/// One-way time of a line of the library's ring, with nothing above it, in nanoseconds.
+fn line_ping_pong(trips: u64) -> anyhow::Result<f64> {
+    let (mut here, mut there) = line::Side::pair();
+    let echo = || {
+        for _ in 0..trips {
+            let word = there.receive()?;
+            there.send(word)?;
+        }
+        Ok(())
+    };
+    let play = || {
+        for trip in 1..=trips {
+            here.send(trip)?;
+            ensure!(here.receive()? == trip, "another word came back");
+        }
+        Ok(())
+    };
+    ping_pong(trips, echo, play)
+}
+
+/// One-way time of what `play` and `echo`, each on its own processor, send to and fro.
+fn ping_pong(
+    trips: u64,
+    echo: impl FnOnce() -> anyhow::Result<()> + Send,
+    play: impl FnOnce() -> anyhow::Result<()>,
+) -> anyhow::Result<f64> {
+    let (ready, is_ready) = mpsc::channel();
+    pin(0)?;
+    thread::scope(|scope| {
+        let echo = scope.spawn(move || {
+            // Whoever spins before both are bound may wait for one that has given up.
+            let bound = pin(1);
+            let is_bound = bound.is_ok();
+            if ready.send(bound).is_err() || !is_bound {
+                return Ok(());
+            }
+            echo()
+        });
+        is_ready.recv()??;
+        let start = Instant::now();
+        let played = play();
         let elapsed = start.elapsed();
+        played?;
         let ended = echo.join();
-        ended.map_err(|_| anyhow::anyhow!("the echo thread panicked"))?;
+        ended.map_err(|_| anyhow::anyhow!("the echo thread panicked"))??;
         Ok(elapsed.as_nanos() as f64 / trips as f64 / 2.0)
     })
 }
 
 fn latency(world: &Communicator) -> anyhow::Result<()> {
     const TRIPS: u32 = 20_000;
-    let (mut ours, mut raw) = (Vec::new(), Vec::new());
+    let (mut ours, mut raw, mut line) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         if world.rank() == 0 {
             raw.push(raw_ping_pong(TRIPS.into())?);
+            line.push(line_ping_pong(TRIPS.into())?);
         }
         pin(world.rank())?;
         world.barrier()?;
@@ -137,6 +180,8 @@ fn latency(world: &Communicator) -> anyhow::Result<()> {
     if world.rank() == 0 {
         row("8 B one way, best", best(&ours), best(&raw), "ns");
         row("8 B one way, median", median(&ours), median(&raw), "ns");
+        row("8 B line alone, best", best(&line), best(&raw), "ns");
+        row("8 B line alone, median", median(&line), median(&raw), "ns");
     }
     Ok(())
 }
