@@ -112,14 +112,19 @@ impl Communicator {
         &self.shape.shared
     }
 
+    #[inline]
     pub(super) fn member(&self, rank: Rank) -> Result<Member> {
+        // No error is made, and dropped again, where there is none: this is on the way of every message.
+        match self.shape.circle.members.get(rank) {
+            Some(&member) => Ok(member),
+            None => Err(self.out_of_range(rank)),
+        }
+    }
+
+    #[cold]
+    fn out_of_range(&self, rank: Rank) -> Error {
         let size = self.size();
-        self.shape
-            .circle
-            .members
-            .get(rank)
-            .copied()
-            .ok_or(Error::RankOutOfRange { rank, size })
+        Error::RankOutOfRange { rank, size }
     }
 }
 
@@ -130,6 +135,7 @@ impl Names for Communicator {
         &self.shape.shared
     }
 
+    #[inline]
     fn name(&self, peer: Peer) -> Option<Rank> {
         self.shape.circle.rank_of(peer)
     }

@@ -18,6 +18,7 @@ impl Communicator {
     ///
     /// # Errors
     /// For a rank or tag that cannot be; [`PeerGone`](super::Error::PeerGone).
+    #[inline]
     pub fn send<T: Plain>(&self, to: Rank, tag: Tag, data: &[T]) -> Result<()> {
         self.shared()
             .send(self.target(to, tag)?, data, Mode::Standard)
@@ -51,6 +52,7 @@ impl Communicator {
     ///
     /// # Errors
     /// As [`Communicator::recv`]; [`Truncated`](super::Error::Truncated) when it does not fit.
+    #[inline]
     pub fn recv_into<T: Plain>(
         &self,
         from: impl Into<Option<Rank>>,
@@ -120,6 +122,7 @@ impl Communicator {
         port::ireceive(self, self.selector(from, tag)?, room)
     }
 
+    #[inline]
     fn target(&self, to: Rank, tag: Tag) -> Result<Target> {
         check_tag(tag)?;
         let member = self.member(to)?;
@@ -130,6 +133,7 @@ impl Communicator {
         })
     }
 
+    #[inline]
     fn selector(
         &self,
         from: impl Into<Option<Rank>>,

@@ -43,6 +43,7 @@ pub(super) struct Claimed {
 }
 
 /// Refuses the library's own tags.
+#[inline]
 pub(super) fn check_tag(tag: Tag) -> Result<()> {
     if tag < 0 {
         Err(Error::NegativeTag(tag))
@@ -52,15 +53,19 @@ pub(super) fn check_tag(tag: Tag) -> Result<()> {
 }
 
 /// The status of a message.
+#[inline]
 pub(super) fn status<N: Names>(names: &N, envelope: &Envelope) -> Result<Status<N::Name>> {
     let Envelope {
         source, tag, len, ..
     } = *envelope;
-    let source = names.name(source).ok_or(Error::Stranger)?;
-    Ok(Status { source, tag, len })
+    match names.name(source) {
+        Some(source) => Ok(Status { source, tag, len }),
+        None => Err(Error::Stranger),
+    }
 }
 
 impl Shared {
+    #[inline]
     pub fn send<T: Plain>(&self, to: Target, data: &[T], mode: Mode) -> Result<()> {
         self.send_bytes(to, plain_hash::<T>(), bytemuck::cast_slice(data), mode)
     }
@@ -70,34 +75,25 @@ impl Shared {
         self.send_bytes(to, value_hash::<T>(), &bytes, Mode::Standard)
     }
 
+    // What it is given stays in registers: read back from memory in other pieces than it was written in,
+    // it would be waited for.
+    #[inline(always)]
     fn send_bytes(&self, to: Target, check: u32, bytes: &[u8], mode: Mode) -> Result<()> {
         let Target { peer, context, tag } = to;
+        let core = &self.core;
         lend(bytes, |source| {
-            let mut source = Some(source);
-            let mut request = None;
-            self.wait(|engine| {
-                if let Some(source) = source.take() {
-                    if mode == Mode::Standard
-                        && let Some(sent) = engine.send_at_once(peer, context, tag, check, &source)
-                    {
-                        return Some(sent);
-                    }
-                    request = Some(engine.send(peer, context, tag, check, source, mode));
-                }
-                let sent = engine.finish_envelope(request?)?;
-                Some(sent.map(drop))
-            })
+            core.send(peer, context, tag, check, source, mode)
         })??;
         Ok(())
     }
 
     /// Receives into a slice; the rest of it stays as it is.
+    #[inline]
     pub fn receive_into<T: Plain>(&self, from: Selector, data: &mut [T]) -> Result<Envelope> {
-        let mut cut_off = None;
         let received = lend_mut(bytemuck::cast_slice_mut(data), |sink| {
-            self.run_for_envelope(&mut cut_off, |engine| engine.receive(from, sink))
-        });
-        settle(received, cut_off, data)
+            self.core.receive(from, sink)
+        })?;
+        settle(received, data)
     }
 
     /// Receives a message of any size.
@@ -164,12 +160,11 @@ impl Shared {
         claimed: Claimed,
         data: &mut [T],
     ) -> Result<Envelope> {
-        let mut cut_off = None;
         let received = lend_mut(bytemuck::cast_slice_mut(data), |sink| {
             let claim = claimed.claim;
-            self.run_for_envelope(&mut cut_off, |engine| engine.receive_claimed(claim, sink))
-        });
-        settle(received, cut_off, data)
+            self.run_for_envelope(|engine| engine.receive_claimed(claim, sink))
+        })?;
+        settle(received, data)
     }
 
     pub fn receive_claimed_value<T: DeserializeOwned>(
@@ -236,8 +231,7 @@ impl Shared {
             })
         })?;
         sent?;
-        let cut_off = received.as_ref().err().and_then(EngineError::cut_off);
-        settle(received.map_err(Error::from), cut_off, room)
+        settle(received, room)
     }
 
     fn open_value<T: DeserializeOwned>(&self, outcome: Outcome) -> Result<(T, Envelope)> {
@@ -260,23 +254,21 @@ fn open_plain<T: Plain>(outcome: Outcome) -> Result<(Vec<T>, Envelope)> {
         .and_then(Sink::into_boxed)
         .and_then(unbox)
         .unwrap_or_default();
-    let cut_off = outcome.result.as_ref().err().and_then(EngineError::cut_off);
-    let envelope = settle(outcome.result.map_err(Error::from), cut_off, &mut data)?;
+    let envelope = settle(outcome.result, &mut data)?;
     data.truncate((envelope.len / size_of::<T>() as u64) as usize);
     Ok((data, envelope))
 }
 
-/// Checks that `data` has got what was asked for, or the beginning of a message that is `cut_off`, and
+/// Checks that `data` has got what was asked for, or the beginning of a message that is cut off, and
 /// makes it ours if it is not. The envelope tells the length as it is here.
 #[inline]
 fn settle<T: Plain>(
-    received: Result<Envelope>,
-    cut_off: Option<Envelope>,
+    received: std::result::Result<Envelope, EngineError>,
     data: &mut [T],
 ) -> Result<Envelope> {
     let envelope = match received {
         Ok(envelope) => envelope,
-        Err(error) => return Err(open_cut_off(error, cut_off, data)),
+        Err(error) => return Err(open_cut_off(error, data)),
     };
     if envelope.form.is_foreign() {
         return foreign::open(envelope, data);
@@ -287,10 +279,10 @@ fn settle<T: Plain>(
 
 /// Of a message that is too long the beginning is there.
 #[cold]
-fn open_cut_off<T: Plain>(error: Error, cut_off: Option<Envelope>, data: &mut [T]) -> Error {
-    match cut_off {
+fn open_cut_off<T: Plain>(error: EngineError, data: &mut [T]) -> Error {
+    match error.cut_off() {
         Some(envelope) => foreign::open_beginning(&envelope, data),
-        None => error,
+        None => error.into(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::error::Result;
 use super::notify::{Exit, ExitStatus};
-use crate::engine::{Envelope, Outcome, RequestId, Task};
+use crate::engine::{EngineError, Envelope, Outcome, RequestId, Task};
 use crate::ids::TaskId;
 use crate::session::Answer;
 use crate::sync::Level;
@@ -61,21 +61,16 @@ impl Shared {
     #[inline]
     pub fn run_for_envelope(
         &self,
-        cut_off: &mut Option<Envelope>,
         start: impl FnOnce(&mut TaskEngine) -> RequestId,
-    ) -> Result<Envelope> {
+    ) -> Result<std::result::Result<Envelope, EngineError>> {
         let mut start = Some(start);
         let mut request = None;
         // The ends of the message, lent memory, are dropped in the engine.
-        let ended = self.wait(|engine| {
+        self.wait(|engine| {
             if let Some(start) = start.take() {
                 request = Some(start(engine));
             }
             engine.finish_envelope(request?)
-        })?;
-        ended.map_err(|error| {
-            *cut_off = error.cut_off();
-            error.into()
         })
     }
 

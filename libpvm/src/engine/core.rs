@@ -15,9 +15,11 @@
 //! them may still be on its way to the bell, though, and would lie down if another announced the
 //! next sleep meanwhile: before that, those who slept when the message came are rung.
 
-use super::Engine;
-use crate::sync::{Gate, GateError, Ladder, Level, Step};
-use crate::transport::{Sleep, Sleeper};
+use super::{Engine, EngineError, Envelope, Mode, RequestId, Selector};
+use crate::datatype::{Sink, Source};
+use crate::ids::{Context, Tag};
+use crate::sync::{Gate, GateError, Ladder, Level, Pass, Step};
+use crate::transport::{Peer, Sleep, Sleeper};
 use std::time::{Duration, Instant};
 
 /// Times in a row that a waiting thread goes on with other messages while threads want to come in.
@@ -149,6 +151,79 @@ impl<T: Sleep> Core<T> {
         true
     }
 
+    /// Sends a message and waits for the end of the send. `context` is the receiver's number.
+    ///
+    /// # Errors
+    /// When this thread may not enter; what becomes of the message is inside.
+    #[inline(always)]
+    pub fn send(
+        &self,
+        to: Peer,
+        context: Context,
+        tag: Tag,
+        check: u32,
+        source: Source,
+        mode: Mode,
+    ) -> Result<Result<(), EngineError>, WaitError> {
+        let mut inside = self.gate.enter()?;
+        if mode == Mode::Standard
+            && let Some(sent) = inside.engine.send_at_once(to, context, tag, check, &source)
+        {
+            return Ok(sent);
+        }
+        let start = |engine: &mut Engine<T>| engine.send(to, context, tag, check, source, mode);
+        let ended = self.run(inside, None, start)?;
+        Ok(ended.map(drop))
+    }
+
+    /// Receives a message into `sink` and waits until it is there.
+    ///
+    /// # Errors
+    /// When this thread may not enter; what becomes of the message is inside.
+    #[inline(always)]
+    pub fn receive(
+        &self,
+        selector: Selector,
+        mut sink: Sink,
+    ) -> Result<Result<Envelope, EngineError>, WaitError> {
+        let mut inside = self.gate.enter()?;
+        let mut ladder: Option<Ladder> = None;
+        // Before this thread sleeps, or lets another one in, the receive is posted.
+        let again = |transport: &mut T| {
+            let ladder = match &mut ladder {
+                Some(ladder) => ladder,
+                None => ladder.insert(transport.ladder()),
+            };
+            let again = ladder.spins() && ladder.climb() == Step::Again && !self.gate.is_wanted();
+            std::hint::spin_loop();
+            again
+        };
+        let at_once = inside.engine.receive_at_once(selector, &mut sink, again);
+        if let Some(ended) = at_once {
+            return Ok(ended);
+        }
+        self.run(inside, ladder, |engine| engine.receive(selector, sink))
+    }
+
+    /// Starts a request and waits for its end.
+    #[inline(never)]
+    fn run(
+        &self,
+        inside: Pass<'_, Inside<T>>,
+        ladder: Option<Ladder>,
+        start: impl FnOnce(&mut Engine<T>) -> RequestId,
+    ) -> Result<Result<Envelope, EngineError>, WaitError> {
+        let mut start = Some(start);
+        let mut request = None;
+        // The ends of the message, often lent memory, are dropped in the engine.
+        self.go_on(inside, ladder, None, |engine| {
+            if let Some(start) = start.take() {
+                request = Some(start(engine));
+            }
+            engine.finish_envelope(request?)
+        })
+    }
+
     /// Progresses until `ready` gives a result, at the latest until `deadline`.
     ///
     /// # Errors
@@ -157,13 +232,23 @@ impl<T: Sleep> Core<T> {
     pub fn wait<R>(
         &self,
         deadline: Option<Instant>,
+        ready: impl FnMut(&mut Engine<T>) -> Option<R>,
+    ) -> Result<R, WaitError> {
+        self.go_on(self.gate.enter()?, None, deadline, ready)
+    }
+
+    /// As [`Core::wait`], for a thread that is inside and may have begun to wait.
+    #[inline]
+    fn go_on<'a, R>(
+        &'a self,
+        mut inside: Pass<'a, Inside<T>>,
+        mut ladder: Option<Ladder>,
+        deadline: Option<Instant>,
         mut ready: impl FnMut(&mut Engine<T>) -> Option<R>,
     ) -> Result<R, WaitError> {
         let is_over = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
-        let mut ladder: Option<Ladder> = None;
         let mut late = false;
         let mut moves = 0u32;
-        let mut inside = self.gate.enter()?;
         loop {
             let before = inside.come();
             let found = ready(&mut inside.engine);
@@ -219,10 +304,9 @@ impl<T: Sleep> Core<T> {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::datatype::Sink;
     use crate::ids::TaskId;
     use crate::sync::WaitPolicy;
-    use crate::transport::{Args, Body, Head, Peer, PullError, Receiver, SendError, Transport};
+    use crate::transport::{Args, Body, Head, PullError, Receiver, SendError, Transport};
 
     /// A transport on which something arrives all the time.
     struct Flood;

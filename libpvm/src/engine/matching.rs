@@ -21,7 +21,8 @@ pub struct Selector {
 }
 
 impl Selector {
-    fn accepts(&self, key: Key) -> bool {
+    #[inline]
+    pub(super) fn accepts(&self, key: Key) -> bool {
         self.source.is_none_or(|source| source == key.source)
             && self.tag.map_or(key.tag >= 0, |tag| tag == key.tag)
     }
@@ -93,6 +94,24 @@ impl<R: Copy + PartialEq, M> Matcher<R, M> {
             return Some(receive);
         }
         self.wild.remove(wild?).map(|(_, _, receive)| receive)
+    }
+
+    /// Whether a receive of just this key would get the next message with it: nothing is kept for it,
+    /// nothing posted before it.
+    #[inline]
+    pub fn is_first(&self, key: Key) -> bool {
+        self.unexpected.find_exact(key).is_none()
+            && self.exact.find_exact(key).is_none()
+            && !self
+                .wild
+                .iter()
+                .any(|(_, selector, _)| selector.accepts(key))
+    }
+
+    /// Whether nothing is kept or posted.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.unexpected.is_empty() && self.exact.is_empty() && self.wild.is_empty()
     }
 
     /// Keeps a message for which no receive is posted.

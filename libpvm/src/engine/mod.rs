@@ -23,6 +23,7 @@
 //! [`Engine::progress`]. [`Core`] adds the gate and the waiting, [`Task`] the daemon.
 
 mod core;
+mod direct;
 mod matching;
 mod progress;
 mod queue;
@@ -41,7 +42,7 @@ use self::request::{Receive, ReceiveState, Request, Requests, Send, SendState};
 use self::space::{Space, Spaces};
 use crate::datatype::{Sink, Source};
 use crate::ids::{Context, Tag, TaskId};
-use crate::transport::{Body, Head, Kind, Peer, SendError, Transport};
+use crate::transport::{Kind, Peer, Transport};
 use std::task::Poll;
 
 /// How a send ends.
@@ -86,6 +87,8 @@ pub struct Engine<T: Transport> {
     kept: u64,
     /// The transport is lost, and everything that waited for it has failed.
     lost: bool,
+    /// Counts looks at the packets of one peer alone.
+    looks: u32,
 }
 
 impl<T: Transport> Engine<T> {
@@ -103,6 +106,7 @@ impl<T: Transport> Engine<T> {
             other_news: 0,
             kept: 0,
             lost: false,
+            looks: 0,
         }
     }
 
@@ -175,13 +179,7 @@ impl<T: Transport> Engine<T> {
         source: Source,
         mode: Mode,
     ) -> RequestId {
-        let head = Head {
-            kind: Kind::Eager,
-            flags: progress::OWN_FLAGS,
-            context: context.0,
-            tag,
-            check,
-        };
+        let head = progress::head(context, tag, check);
         if to == Peer::SELF {
             return self.send_to_self(head, source, mode);
         }
@@ -353,48 +351,6 @@ impl<T: Transport> Engine<T> {
         self.spaces.get(context.0)
     }
 
-    /// Sends a message if it is small and nothing is in its way; no request is made of it. `None`:
-    /// nothing was sent, use [`Engine::send`]. `context` is the receiver's number.
-    #[inline]
-    pub fn send_at_once(
-        &mut self,
-        to: Peer,
-        context: Context,
-        tag: Tag,
-        check: u32,
-        source: &Source,
-    ) -> Option<Result<(), EngineError>> {
-        let head = Head {
-            kind: Kind::Eager,
-            flags: progress::OWN_FLAGS,
-            context: context.0,
-            tag,
-            check,
-        };
-        self.try_eager(to, &head, source)
-    }
-
-    #[inline]
-    fn try_eager(
-        &mut self,
-        to: Peer,
-        head: &Head,
-        source: &Source,
-    ) -> Option<Result<(), EngineError>> {
-        let eager = to != Peer::SELF && source.len() <= self.transport.eager_max(to);
-        if !eager || self.outbox.is_waiting(to) {
-            return None;
-        }
-        match self
-            .transport
-            .send(to, head, None, Some(Body::whole(source)))
-        {
-            Ok(()) => Some(Ok(())),
-            Err(SendError::Gone) => Some(Err(EngineError::PeerGone(self.task(to)))),
-            Err(SendError::Full) => None,
-        }
-    }
-
     fn start_send(&mut self, mut send: Send, mode: Mode) -> RequestId {
         if mode == Mode::Standard
             && let Some(result) = self.try_eager(send.to, &send.head, &send.source)
@@ -473,6 +429,9 @@ mod over_hosts {
     #[allow(clippy::duplicate_mod, reason = "one suite, several substrates")]
     mod tests;
 }
+
+#[cfg(all(test, not(loom)))]
+mod threads;
 
 #[cfg(all(test, not(loom)))]
 mod weather;

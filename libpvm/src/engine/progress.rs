@@ -5,7 +5,7 @@ use super::queue::Key;
 use super::request::{EngineError, Envelope, ReceiveState, Request, RequestId, Send, SendState};
 use super::{Engine, Mode};
 use crate::datatype::{Form, Sink, Source, transfer};
-use crate::ids::Context;
+use crate::ids::{Context, Tag};
 use crate::transport::{Args, Arrived, Body, Head, Kind, Peer, Receiver, SendError, Transport};
 use std::collections::VecDeque;
 use std::task::Poll;
@@ -15,7 +15,7 @@ pub(super) const FLAG_CONFIRM: u8 = 1;
 /// The other flags are the form of the message: what is not set is that of most machines.
 const FORM_SHIFT: u32 = 1;
 /// Flags of every message that this task sends.
-pub(super) const OWN_FLAGS: u8 = Form::HERE.bits() << FORM_SHIFT;
+const OWN_FLAGS: u8 = Form::HERE.bits() << FORM_SHIFT;
 
 /// Packets of one stream in a row: a peer that takes them as fast as they come must not keep this
 /// task from everything else. Nor may one stream keep the others to the same peer waiting for longer;
@@ -74,6 +74,30 @@ impl Message {
 /// The form of the message that a packet belongs to.
 fn form(head: &Head) -> Form {
     Form::from_bits(head.flags >> FORM_SHIFT)
+}
+
+/// The head of a message of this task that is one packet.
+#[inline]
+pub(super) fn head(context: Context, tag: Tag, check: u32) -> Head {
+    Head {
+        kind: Kind::Eager,
+        flags: OWN_FLAGS,
+        context: context.0,
+        tag,
+        check,
+    }
+}
+
+/// What is known of a message that is one packet.
+#[inline]
+pub(super) fn envelope(source: Peer, head: &Head, len: usize) -> Envelope {
+    Envelope {
+        source,
+        tag: head.tag,
+        len: len as u64,
+        check: head.check,
+        form: form(head),
+    }
 }
 
 /// Arguments of the first packet of a message that the receiver answers.
@@ -574,7 +598,8 @@ impl<T: Transport> Engine<T> {
 }
 
 /// The envelope, or the error of a message larger than its room.
-fn checked(envelope: Envelope, capacity: u64) -> Result<Envelope, EngineError> {
+#[inline]
+pub(super) fn checked(envelope: Envelope, capacity: u64) -> Result<Envelope, EngineError> {
     if envelope.len > capacity {
         return Err(EngineError::Truncated {
             envelope,
@@ -674,13 +699,7 @@ impl<O> Intake<'_, O> {
             *self.kept += 1;
             return;
         };
-        let envelope = Envelope {
-            source: from,
-            tag: head.tag,
-            len: body.len() as u64,
-            check: head.check,
-            form: form(&head),
-        };
+        let envelope = envelope(from, &head, body.len());
         let Some(receive) = self.requests.receive(id) else {
             return;
         };

@@ -114,9 +114,15 @@ impl<V> Queue<V> {
         place
     }
 
+    /// Whether there is no entry.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// The oldest entry with exactly this key.
+    #[inline]
     pub fn find_exact(&self, key: Key) -> Option<Place> {
-        if self.len == 0 {
+        if self.is_empty() {
             return None;
         }
         let mut place = self.bins[key.bin(self.bins.len() - 1)].first;

@@ -3,7 +3,7 @@
 use super::substrate::{Behaviour, Net, Network, task};
 use crate::datatype::Form;
 use crate::engine::*;
-use crate::transport::{Args, Arrived, Receiver};
+use crate::transport::{Args, Arrived, Body, Head, Receiver};
 use proptest::prelude::*;
 
 type Sim = Engine<Net>;
@@ -531,6 +531,167 @@ fn operations_end_when_their_requests_have() {
     assert_eq!(b.finish(sum).unwrap().result.unwrap().len, 10);
 }
 
+/// Receives from a peer of the same host without a request, if that can be.
+fn at_once(
+    engine: &mut Sim,
+    selector: Selector,
+    room: usize,
+) -> Option<(Result<Envelope, EngineError>, Vec<u8>)> {
+    let mut sink = Sink::with_capacity(room);
+    let mut looks = 0;
+    let again = |_: &mut Net| {
+        looks += 1;
+        looks < 1000
+    };
+    let ended = engine.receive_at_once(selector, &mut sink, again)?;
+    sink.into_vec().map(|bytes| (ended, bytes))
+}
+
+/// Two tasks of one host that have heard of each other: the numbers 1 and 3, and each by the other.
+fn neighbours() -> (Network, Sim, Sim, Peer, Peer) {
+    let network = Network::new(Behaviour::default());
+    let engine = |number| Engine::new(network.transport(task(number)), task(number));
+    let (mut a, mut b) = (engine(1), engine(3));
+    let hello = send(&mut a, 3, 99, &[0], Mode::Standard);
+    let heard = b.receive(from(None, Some(99)), Sink::with_capacity(1));
+    run(&mut a, &mut b, |a, b| {
+        a.is_complete(hello) && b.is_complete(heard)
+    });
+    let (to_b, to_a) = (a.peer(task(3)), b.peer(task(1)));
+    (network, a, b, to_b, to_a)
+}
+
+#[test]
+fn what_comes_next_is_received_at_once() {
+    for len in [0, 1, 7, 8, 23, 40, 41, 64] {
+        let (_, mut a, mut b, to_b, to_a) = neighbours();
+        let data: Vec<u8> = (0..len).collect();
+        let source = Source::from_vec(data.clone());
+        let sent = a.send_at_once(to_b, Context::WORLD, 3, 5, &source);
+        assert_eq!(sent, Some(Ok(())));
+        let (ended, bytes) = at_once(&mut b, from(Some(to_a), Some(3)), 64).expect("it is there");
+        let expected = Envelope {
+            source: to_a,
+            tag: 3,
+            len: data.len() as u64,
+            check: 5,
+            form: Form::HERE,
+        };
+        assert_eq!(ended, Ok(expected));
+        assert_eq!(bytes[..data.len()], data);
+        assert_eq!(b.kept(), 0, "it came by way of the queue");
+    }
+}
+
+#[test]
+fn what_is_received_at_once_can_be_cut_off() {
+    let (_, mut a, mut b, _, to_a) = neighbours();
+    send(&mut a, 3, 1, &[1, 2, 3, 4, 5], Mode::Standard);
+    let (ended, bytes) = at_once(&mut b, from(Some(to_a), None), 2).expect("it is there");
+    let cut = matches!(
+        ended,
+        Err(EngineError::Truncated { len: 5, capacity: 2, envelope }) if envelope.len == 5
+    );
+    assert!(cut, "{ended:?}");
+    assert_eq!(bytes, [1, 2]);
+    turns(&mut b, 20);
+    assert!(b.probe(from(None, None)).is_none());
+}
+
+/// Whatever is in the way of a receive, it is left to the general way, which gives it its message.
+#[test]
+fn what_is_unusual_is_not_received_at_once() {
+    type InTheWay = fn(&mut Sim, &mut Sim, Peer);
+    let cases: [(&str, InTheWay); 7] = [
+        ("nothing but another tag", |a, _, _| {
+            send(a, 3, 2, &[2], Mode::Standard);
+        }),
+        ("a receive of the same posted before", |_, b, to_a| {
+            b.receive(from(Some(to_a), Some(1)), Sink::with_capacity(1));
+        }),
+        ("a receive from anybody posted before", |_, b, _| {
+            b.receive(from(None, None), Sink::with_capacity(1));
+        }),
+        ("a message that was kept before", |a, b, _| {
+            send(a, 3, 1, &[2], Mode::Standard);
+            while b.probe(from(None, Some(1))).is_none() {}
+        }),
+        ("a confirmation that is wanted", |a, _, _| {
+            send(a, 3, 1, &[2], Mode::Synchronous);
+        }),
+        ("a message that is announced", |a, _, _| {
+            send(a, 3, 1, &[2; 500], Mode::Standard);
+        }),
+        ("a collective that runs", |_, b, _| {
+            let waiting = vec![b.receive(from(None, Some(77)), Sink::with_capacity(1))];
+            b.start(Box::new(Sum { waiting, sum: 0 }));
+        }),
+    ];
+    for (case, put_in_the_way) in cases {
+        let (_, mut a, mut b, _, to_a) = neighbours();
+        put_in_the_way(&mut a, &mut b, to_a);
+        send(&mut a, 3, 1, &[1], Mode::Standard);
+        let selector = from(Some(to_a), Some(1));
+        let ended = at_once(&mut b, selector, 500);
+        assert_eq!(ended, None, "{case}");
+        // The message may be for what was in the way: then this one is not.
+        send(&mut a, 3, 1, &[1], Mode::Standard);
+        let receive = b.receive_any_size(selector, 500);
+        run(&mut a, &mut b, |_, b| b.is_complete(receive));
+    }
+}
+
+#[test]
+fn nothing_is_received_at_once_from_where_nothing_can_come() {
+    let (network, mut a, mut b, _, to_a) = neighbours();
+    let closed = b.open_context();
+    b.close_context(closed);
+    let in_closed = Selector {
+        context: closed,
+        source: Some(to_a),
+        tag: None,
+    };
+    send(&mut a, 3, 1, &[1], Mode::Standard);
+    for selector in [in_closed, from(Some(Peer::SELF), None), from(None, None)] {
+        assert_eq!(at_once(&mut b, selector, 1), None, "{selector:?}");
+    }
+    assert!(at_once(&mut b, from(Some(to_a), Some(1)), 1).is_some());
+    network.kill(task(1));
+    turns(&mut b, 20);
+    assert_eq!(at_once(&mut b, from(Some(to_a), Some(1)), 1), None);
+    let late = b.receive(from(Some(to_a), Some(1)), Sink::with_capacity(1));
+    let gone = EngineError::PeerGone(task(1));
+    assert_eq!(b.finish(late).expect("it has ended").result, Err(gone));
+}
+
+/// A task that receives at once again and again goes on with what others want of it.
+#[test]
+fn who_receives_at_once_lets_others_go_on() {
+    let (network, mut a, mut b, to_b, to_a) = neighbours();
+    let mut c = Engine::new(network.transport(task(5)), task(5));
+    let large = b.receive(from(None, Some(7)), Sink::with_capacity(5000));
+    let sent = send(&mut c, 3, 7, &[7; 5000], Mode::Standard);
+    let source = Source::from_vec(vec![1]);
+    for _ in 0..100_000 {
+        if b.is_complete(large) && c.is_complete(sent) {
+            return;
+        }
+        c.progress();
+        if a.send_at_once(to_b, Context::WORLD, 1, 0, &source)
+            .is_none()
+        {
+            continue;
+        }
+        // The general way is gone only when it is asked for.
+        let selector = from(Some(to_a), Some(1));
+        if at_once(&mut b, selector, 1).is_none() {
+            let receive = b.receive(selector, Sink::with_capacity(1));
+            run(&mut a, &mut b, |_, b| b.finish(receive).is_some());
+        }
+    }
+    panic!("the message of another task starves");
+}
+
 proptest! {
     /// Whatever the network does, messages of one sender and tag arrive whole and in order.
     #[test]
@@ -555,6 +716,44 @@ proptest! {
         for (number, receive) in receives {
             let outcome = b.finish(receive).unwrap();
             prop_assert_eq!(bytes(outcome), vec![number as u8; messages[number].0]);
+        }
+    }
+
+    /// A message goes to the same receive, whichever way it takes: with one, some or all received at once.
+    #[test]
+    fn both_ways_of_a_message_give_the_same(
+        seed: u64,
+        messages in proptest::collection::vec((0u8..80, 0i32..3, any::<bool>(), 0u8..3), 1..40),
+    ) {
+        let network = Network::new(Behaviour { seed, ..Behaviour::default() });
+        let engine = |number| Engine::new(network.transport(task(number)), task(number));
+        let (mut a, mut b) = (engine(1), engine(3));
+        let to_a = b.peer(task(1));
+        let mut posted = Vec::new();
+        let mut got = vec![None; messages.len()];
+        for (number, &(len, tag, synchronous, way)) in messages.iter().enumerate() {
+            let mode = if synchronous { Mode::Synchronous } else { Mode::Standard };
+            send(&mut a, 3, tag, &vec![number as u8; usize::from(len)], mode);
+            if number % 3 == 0 {
+                b.progress();
+            }
+            let selector = from((way > 0).then_some(to_a), Some(tag));
+            let ended = if way == 2 { at_once(&mut b, selector, 80) } else { None };
+            match ended {
+                Some((ended, mut bytes)) => {
+                    bytes.truncate(ended.expect("an envelope").len as usize);
+                    got[number] = Some(bytes);
+                }
+                None => posted.push((number, b.receive_any_size(selector, 80))),
+            }
+        }
+        run(&mut a, &mut b, |_, b| posted.iter().all(|&(_, r)| b.is_complete(r)));
+        for (number, receive) in posted {
+            got[number] = Some(bytes(b.finish(receive).unwrap()));
+        }
+        for (number, bytes) in got.into_iter().enumerate() {
+            let expected = vec![number as u8; usize::from(messages[number].0)];
+            prop_assert_eq!(bytes, Some(expected));
         }
     }
 }

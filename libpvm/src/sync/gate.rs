@@ -72,6 +72,7 @@ pub struct Pass<'a, T> {
 }
 
 /// A number that no other thread of this process ever has.
+#[inline(always)]
 fn this_thread() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     thread_local!(static ID: Cell<u64> = const { Cell::new(0) });

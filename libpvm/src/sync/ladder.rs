@@ -63,6 +63,12 @@ impl Ladder {
         }
     }
 
+    /// Whether it begins with polls in a row.
+    #[inline]
+    pub fn spins(&self) -> bool {
+        self.policy != WaitPolicy::Block && !self.spin.is_zero()
+    }
+
     /// What to do after one more poll that found nothing.
     #[inline]
     pub fn climb(&mut self) -> Step {
@@ -109,5 +115,9 @@ mod tests {
         let spun = steps(WaitPolicy::Adaptive, Duration::from_micros(20)).unwrap();
         assert!(spun >= 2 * POLLS as usize);
         assert_eq!(steps(WaitPolicy::Spin, Duration::from_micros(1)), None);
+        let spins = |policy, spin| Ladder::new(policy, spin).spins();
+        assert!(spins(WaitPolicy::Adaptive, Duration::from_micros(20)));
+        assert!(!spins(WaitPolicy::Adaptive, Duration::ZERO));
+        assert!(!spins(WaitPolicy::Block, Duration::from_micros(20)));
     }
 }

@@ -161,6 +161,23 @@ pub trait Receiver {
     fn news(&mut self) {}
 }
 
+/// Takes one packet, or leaves it where it is.
+pub trait Taker {
+    /// Whether it has taken this packet. `args` is all zero when the packet was sent without.
+    fn take<A: Arrived>(&mut self, head: &Head, args: &Args, body: A) -> bool;
+}
+
+/// What a look at the packets of one peer has found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Look {
+    /// Nothing; it pays to look again.
+    Nothing,
+    /// A packet, and it was taken.
+    Taken,
+    /// Something that only a poll shows or finds out.
+    Other,
+}
+
 /// A way to exchange packets with peers.
 pub trait Transport {
     /// The number of a task; the same for ever. Costs nothing but a table entry.
@@ -185,6 +202,19 @@ pub trait Transport {
 
     /// Shows what has arrived, in order per peer. Returns whether there was anything.
     fn poll<R: Receiver>(&mut self, receiver: &mut R) -> bool;
+
+    /// Offers the next packet of one peer to `taker`, and does nothing else. One that is not taken
+    /// is what the next poll shows.
+    #[inline]
+    fn look(&mut self, _from: Peer, _taker: &mut impl Taker) -> Look {
+        Look::Other
+    }
+
+    /// Whether a poll would find something that [`Transport::look`] at this peer does not.
+    #[inline]
+    fn needs_poll(&mut self, _but: Peer) -> bool {
+        true
+    }
 
     /// Makes sure that the end of this peer will be shown: a receive waits for it alone.
     fn watch(&mut self, peer: Peer);

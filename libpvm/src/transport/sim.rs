@@ -3,7 +3,7 @@
 //! All tasks live in one thread. Packets between two tasks keep their order; between different
 //! pairs the seed decides. Nothing here is fast.
 
-use super::{Args, Body, Head, Peer, PullError, Receiver, SendError, Transport};
+use super::{Args, Body, Head, Look, Peer, PullError, Receiver, SendError, Taker, Transport};
 use crate::datatype::Sink;
 use crate::ids::TaskId;
 use std::collections::{BTreeMap, VecDeque};
@@ -218,6 +218,34 @@ impl Transport for SimTransport {
             }
         }
         moved
+    }
+
+    fn look(&mut self, from: Peer, taker: &mut impl Taker) -> Look {
+        let lane = (self.task(from), self.me);
+        let mut state = self.network.lock();
+        if state.dead.contains(&lane.0) {
+            return Look::Other;
+        }
+        let is_late = state.random.below(3) == 0;
+        let Some(lane) = state.lanes.get_mut(&lane).filter(|_| !is_late) else {
+            return Look::Nothing;
+        };
+        let Some(packet) = lane.pop_front() else {
+            return Look::Nothing;
+        };
+        if taker.take(&packet.head, &packet.args, packet.body.as_slice()) {
+            return Look::Taken;
+        }
+        lane.push_front(packet);
+        Look::Other
+    }
+
+    fn needs_poll(&mut self, but: Peer) -> bool {
+        let but = self.task(but);
+        let state = self.network.lock();
+        let mut lanes = state.lanes.iter();
+        !state.dead.is_empty()
+            || lanes.any(|((from, to), lane)| *to == self.me && *from != but && !lane.is_empty())
     }
 
     fn watch(&mut self, _peer: Peer) {}

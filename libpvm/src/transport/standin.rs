@@ -10,7 +10,9 @@ use super::shm::{
 };
 pub(crate) use super::sim::Behaviour;
 use super::sim::Random;
-use super::{Args, Arrived, Body, Head, Kind, Peer, PullError, Receiver, SendError, Sleep};
+use super::{
+    Args, Arrived, Body, Head, Kind, Look, Peer, PullError, Receiver, SendError, Sleep, Taker,
+};
 use super::{Sleeper as _, Transport};
 use crate::datatype::Sink;
 use crate::ids::TaskId;
@@ -476,6 +478,14 @@ impl Transport for NetworkTransport {
 
     fn poll<R: Receiver>(&mut self, receiver: &mut R) -> bool {
         self.routes.poll(receiver)
+    }
+
+    fn look(&mut self, from: Peer, taker: &mut impl Taker) -> Look {
+        self.routes.look(from, taker)
+    }
+
+    fn needs_poll(&mut self, but: Peer) -> bool {
+        self.routes.needs_poll(but)
     }
 
     fn watch(&mut self, peer: Peer) {

@@ -25,7 +25,9 @@ use self::sessions::Sessions;
 use super::shm::{
     AttachError, AttachOptions, Call, FarNews, HostFacts, Introducer, ShmTransport, Sleeper,
 };
-use super::{Args, Body, Head, Peer, PullError, Receiver, SendError, Sleep, Transport};
+use super::{
+    Args, Body, Head, Look, Peer, PullError, Receiver, SendError, Sleep, Taker, Transport,
+};
 use crate::datatype::Sink;
 use crate::ids::TaskId;
 use crate::limits::NET_BODY_MAX;
@@ -201,7 +203,9 @@ impl<I: Introducer> Transport for Routes<I> {
         self.shm.task(peer)
     }
 
-    #[inline]
+    // Called, it would be given the head in pieces and read it in words, which the processor has to wait
+    // for; so with all that it calls for a packet of one line.
+    #[inline(always)]
     fn send(
         &mut self,
         to: Peer,
@@ -229,6 +233,16 @@ impl<I: Introducer> Transport for Routes<I> {
             return self.poll_far(receiver) | any;
         }
         any
+    }
+
+    #[inline]
+    fn look(&mut self, from: Peer, taker: &mut impl Taker) -> Look {
+        self.shm.look(from, taker)
+    }
+
+    #[inline]
+    fn needs_poll(&mut self, but: Peer) -> bool {
+        self.shm.needs_poll(but) || self.shm.has_far_news() || self.sessions.is_busy()
     }
 
     fn watch(&mut self, peer: Peer) {

@@ -431,6 +431,12 @@ impl Sessions {
         self.is_stuck || !self.gone.is_empty() || self.wires.is_turn()
     }
 
+    /// Whether [`Sessions::needs_poll`] may say so at one of the next polls.
+    #[inline]
+    pub fn is_busy(&self) -> bool {
+        self.is_stuck || !self.gone.is_empty() || self.is_wired()
+    }
+
     fn post(&mut self, link: &mut impl Introducer, body: to_daemon::Body) {
         self.doubts_daemon |= !link.post(body);
         self.is_stuck = !link.push_on();

@@ -10,7 +10,7 @@ use super::segment::{MapError, Mapping, Shared, create};
 use crate::datatype::{Sink, Source};
 use crate::ids::TaskId;
 use crate::sync::shared::AtomicU64;
-use crate::transport::{Args, Arrived, Body, Head, Kind, Peer, PullError, Receiver};
+use crate::transport::{Args, Arrived, Body, Head, Kind, Look, Peer, PullError, Receiver, Taker};
 use std::cell::OnceCell;
 use std::os::fd::{AsFd, OwnedFd};
 use std::ptr::NonNull;
@@ -176,8 +176,36 @@ impl Channel {
     }
 
     /// Sends a packet. `false`: there is no room; [`Channel::has_room`] tells when there is.
-    #[inline]
+    #[inline(always)]
     pub fn send(
+        &mut self,
+        head: &Head,
+        args: Option<&Args>,
+        body: Option<Body<'_>>,
+    ) -> Result<bool, Nonsense> {
+        match (args, body) {
+            (None, Some(body)) if body.len <= BODY_BYTES => self.send_line(head, body),
+            _ => self.send_any(head, args, body),
+        }
+    }
+
+    /// Sends a packet that is all in its line.
+    // On the way of every small message: what it needs to know stays in registers.
+    #[inline(always)]
+    fn send_line(&mut self, head: &Head, body: Body<'_>) -> Result<bool, Nonsense> {
+        if !self.out.has_room()? {
+            return self.send_any(head, None, Some(body));
+        }
+        let mut words = [0; BODY_WORDS];
+        pack(&body, words.as_mut_ptr().cast());
+        let line = line(head, body.len as u32, body.len, words);
+        self.out.publish(&line, body.len.div_ceil(8));
+        doorbell::ring(&*self.inbox.map, self.peer_bell);
+        Ok(true)
+    }
+
+    #[inline(never)]
+    fn send_any(
         &mut self,
         head: &Head,
         args: Option<&Args>,
@@ -201,13 +229,12 @@ impl Channel {
         match self.has_room()? {
             true => {
                 self.unblock();
-                self.send(head, args, body)
+                self.send_any(head, args, body)
             }
             false => Ok(false),
         }
     }
 
-    #[inline]
     fn publish(
         &mut self,
         head: &Head,
@@ -218,34 +245,29 @@ impl Channel {
             return Ok(false);
         }
         let len = body.as_ref().map_or(0, |body| body.len);
-        let mut line = Line::default();
-        let (form, words) = match args {
+        let mut words = [0; BODY_WORDS];
+        let (form, count) = match args {
             None if len <= BODY_BYTES => {
                 if let Some(body) = body {
-                    pack(&body, line.body.as_mut_ptr().cast());
+                    pack(&body, words.as_mut_ptr().cast());
                 }
                 (len as u32, len.div_ceil(8))
             }
             _ => {
                 if let Some(args) = args {
-                    line.body[..4].copy_from_slice(args);
+                    words[..4].copy_from_slice(args);
                 }
                 match body.filter(|body| body.len > 0) {
                     None => {}
                     Some(body) => match self.put(&body)? {
-                        Some(position) => line.body[4] = position,
+                        Some(position) => words[4] = position,
                         None => return Ok(false),
                     },
                 }
                 (EXTENDED, BODY_WORDS)
             }
         };
-        line.mark = u32::from(head.kind as u8) | u32::from(head.flags) << 8 | form << 16;
-        line.fields = [
-            u64::from(head.context) | u64::from(head.tag as u32) << 32,
-            u64::from(head.check) | (len as u64) << 32,
-        ];
-        self.out.publish(&line, words);
+        self.out.publish(&line(head, form, len, words), count);
         Ok(true)
     }
 
@@ -308,19 +330,55 @@ impl Channel {
                 return shown.max(1);
             }
             shown += 1;
-            let (lines, bytes) = self.into.unfreed();
-            if (lines >= FREE_LINES || bytes >= FREE_BYTES) && self.into.free() {
-                doorbell::ring(&*self.inbox.map, self.peer_bell);
-            }
+            self.free_if_much();
         }
-        // The peer sees at once that the arena is empty, and stays in its hot pages.
-        if self.into.unfreed().1 > 0 {
-            self.into.free_quietly();
-        }
+        self.free_arena();
         if let Life::Ending(left) = self.life {
             self.life = Life::Ending(left - shown);
         }
         shown
+    }
+
+    /// Offers the next packet. Nonsense is left to a poll.
+    #[inline]
+    pub fn look(&mut self, taker: &mut impl Taker) -> Look {
+        if self.life != Life::Open {
+            return Look::Other;
+        }
+        let Some(line) = self.into.peek() else {
+            return Look::Nothing;
+        };
+        let Ok((head, args, packet)) = self.read(&line) else {
+            return Look::Other;
+        };
+        let end = packet.end;
+        if !taker.take(&head, &args, packet) {
+            return Look::Other;
+        }
+        self.into.skip();
+        if let Some(end) = end {
+            self.into.arena_done(end);
+        }
+        self.free_if_much();
+        self.free_arena();
+        Look::Taken
+    }
+
+    /// Tells the peer what is free, if it is worth it.
+    #[inline]
+    fn free_if_much(&mut self) {
+        let (lines, bytes) = self.into.unfreed();
+        if (lines >= FREE_LINES || bytes >= FREE_BYTES) && self.into.free() {
+            doorbell::ring(&*self.inbox.map, self.peer_bell);
+        }
+    }
+
+    /// The peer sees at once that the arena is empty, and stays in its hot pages.
+    #[inline]
+    fn free_arena(&mut self) {
+        if self.into.unfreed().1 > 0 {
+            self.into.free_quietly();
+        }
     }
 
     /// Packets that may be shown now.
@@ -334,6 +392,19 @@ impl Channel {
 
     #[inline]
     fn show<R: Receiver>(&mut self, line: &Line, receiver: &mut R) -> Result<(), Nonsense> {
+        let (head, args, packet) = self.read(line)?;
+        let end = packet.end;
+        receiver.packet(self.peer, head, args, packet);
+        if let Some(end) = end {
+            self.into.arena_done(end);
+        }
+        Ok(())
+    }
+
+    /// What a line says. The packet is to be used as long as the line and this channel stay as they
+    /// are.
+    #[inline]
+    fn read(&self, line: &Line) -> Result<(Head, Args, Packet), Nonsense> {
         let head = Head {
             kind: Kind::from_byte(line.mark as u8).ok_or(Nonsense)?,
             flags: (line.mark >> 8) as u8,
@@ -348,19 +419,16 @@ impl Channel {
                 return Err(Nonsense);
             }
             let from = line.body.as_ptr().cast();
-            receiver.packet(self.peer, head, [0; 4], Packet { from, len });
-            return Ok(());
+            let end = None;
+            return Ok((head, [0; 4], Packet { from, len, end }));
         }
         if form != EXTENDED {
             return Err(Nonsense);
         }
         let [a, b, c, d, position] = line.body;
         let from = self.in_bytes.at(position, len)?;
-        receiver.packet(self.peer, head, [a, b, c, d], Packet { from, len });
-        if len > 0 {
-            self.into.arena_done(arena::end(position, len));
-        }
-        Ok(())
+        let end = (len > 0).then(|| arena::end(position, len));
+        Ok((head, [a, b, c, d], Packet { from, len, end }))
     }
 
     /// The peer has ended; nothing more is written.
@@ -402,6 +470,19 @@ impl Channel {
     }
 }
 
+/// The line of a packet whose body has this length.
+#[inline(always)]
+fn line(head: &Head, form: u32, len: usize, body: [u64; BODY_WORDS]) -> Line {
+    Line {
+        mark: u32::from(head.kind as u8) | u32::from(head.flags) << 8 | form << 16,
+        fields: [
+            u64::from(head.context) | u64::from(head.tag as u32) << 32,
+            u64::from(head.check) | (len as u64) << 32,
+        ],
+        body,
+    }
+}
+
 /// Copies a body to `to`, which has room for it.
 #[inline]
 fn pack(body: &Body<'_>, to: *mut u8) {
@@ -416,6 +497,8 @@ fn pack(body: &Body<'_>, to: *mut u8) {
 struct Packet {
     from: *const u8,
     len: usize,
+    /// Where it ends in the arena, if it lies there.
+    end: Option<u64>,
 }
 
 impl Arrived for Packet {
@@ -426,8 +509,9 @@ impl Arrived for Packet {
 
     #[inline]
     fn read_into(&self, sink: &mut Sink, offset: usize) {
-        // SAFETY: `show` gives the address of `len` readable bytes, a line on its stack or a
-        // checked range of the arena, and a packet lives only during that call. A peer that writes
+        // SAFETY: `read` gives the address of `len` readable bytes, in a line on its caller's stack
+        // or a checked range of the arena; its callers, `show` and `look`, keep both until the packet,
+        // which they pass on by value and nobody can keep a part of, is gone. A peer that writes
         // the range meanwhile spoils its own bytes, nothing else: they are copied and not looked at.
         unsafe { sink.unpack(offset, self.from, self.len) }
     }

@@ -157,18 +157,31 @@ impl<L: Lines> Consumer<L> {
     /// [`Consumer::free`].
     #[inline]
     pub fn take(&mut self) -> Option<Line> {
+        let line = self.peek()?;
+        self.skip();
+        Some(line)
+    }
+
+    /// Passes over the line that [`Consumer::peek`] has copied.
+    #[inline]
+    pub fn skip(&mut self) {
+        self.next += 1;
+    }
+
+    /// As [`Consumer::take`], but the next call sees the same line.
+    #[inline]
+    pub fn peek(&self) -> Option<Line> {
         let stamp = self.stamp();
         if stamp as u32 != (self.next + 1) as u32 {
             return None;
         }
         let word = |index| self.lines.word(self.next, index).load(Ordering::Relaxed);
-        let line = Line {
+        Some(Line {
             mark: (stamp >> 32) as u32,
             fields: [word(1), word(2)],
-            body: std::array::from_fn(|index| word(3 + index)),
-        };
-        self.next += 1;
-        Some(line)
+            // Spelled out: `from_fn` is five calls.
+            body: [word(3), word(4), word(5), word(6), word(7)],
+        })
     }
 
     /// Notes that the arena before `position` is not needed any more.

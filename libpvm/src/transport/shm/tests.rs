@@ -7,7 +7,9 @@ use crate::ids::TaskId;
 use crate::session::LinkError;
 use crate::transport::Sleep as _;
 use crate::transport::standin::{self, Desktop, Hub, Log, head};
-use crate::transport::{Args, Arrived, Body, Head, Peer, Receiver, SendError, Transport};
+use crate::transport::{
+    Args, Arrived, Body, Head, Look, Peer, Receiver, SendError, Taker, Transport,
+};
 use crate::wire::control::Failure;
 use proptest::prelude::*;
 use std::os::fd::{AsFd, OwnedFd};
@@ -567,4 +569,65 @@ proptest! {
         }
         prop_assert!(log_a.gone.len() <= 1 && log_b.gone.len() <= 1);
     }
+}
+
+/// Takes packets without arguments.
+#[derive(Default)]
+struct Plain(Log);
+
+impl Taker for Plain {
+    fn take<A: Arrived>(&mut self, head: &Head, args: &Args, body: A) -> bool {
+        if *args != [0; 4] {
+            return false;
+        }
+        self.0.packet(Peer::SELF, *head, *args, body);
+        true
+    }
+}
+
+#[test]
+fn a_look_at_one_peer_takes_what_it_wants_and_leaves_the_rest() {
+    let hub = Hub::default();
+    let (mut a, to_b, mut b, to_a) = pair(&hub);
+    let (mut taken, mut log) = (Plain::default(), Log::default());
+    assert_eq!(b.look(to_a, &mut taken), Look::Nothing);
+    // More than a ring and an arena hold at a time.
+    for number in 0..1000 {
+        let bytes = pattern(number, [0, 8, 40, 41, 16 << 10][number % 5]);
+        send(to_b, &mut a, number as i32, None, &bytes).unwrap();
+        assert_eq!(b.look(to_a, &mut taken), Look::Taken, "{number}");
+        let (_, found, _, body) = taken.0.packets.pop().unwrap();
+        assert_eq!((found, body), (head(number as i32), bytes));
+    }
+    send(to_b, &mut a, 1, Some(&[1; 4]), &[1]).unwrap();
+    send(to_b, &mut a, 2, None, &[2]).unwrap();
+    for _ in 0..2 {
+        assert_eq!(b.look(to_a, &mut taken), Look::Other);
+    }
+    assert!(b.poll(&mut log) && log.tags() == [1, 2]);
+    assert!(taken.0.packets.is_empty());
+    hub.end(id(1));
+    wait(&mut b, &mut log, |log| !log.gone.is_empty());
+    assert_eq!(b.look(to_a, &mut taken), Look::Other);
+}
+
+#[test]
+fn a_look_at_one_peer_is_not_enough_when_others_come() {
+    let hub = Hub::default();
+    let (mut a, to_b, mut b, to_a) = pair(&hub);
+    let mut log = Log::default();
+    while b.poll(&mut log) {}
+    send(to_b, &mut a, 1, None, &[1]).unwrap();
+    assert!(!b.needs_poll(to_a), "nothing else has come");
+    let mut c = hub.task(3);
+    let c_to_b = c.peer(id(2));
+    send(c_to_b, &mut c, 2, None, &[2]).unwrap();
+    assert!(b.needs_poll(to_a), "a channel is told");
+    wait(&mut b, &mut log, |log| log.tags().contains(&2));
+    while b.poll(&mut log) {}
+    send(c_to_b, &mut c, 3, None, &[3]).unwrap();
+    assert!(b.needs_poll(to_a), "another peer has sent");
+    assert!(b.poll(&mut log) && !b.needs_poll(to_a));
+    hub.end(id(3));
+    assert!(b.needs_poll(to_a), "a task has ended");
 }

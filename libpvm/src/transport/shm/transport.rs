@@ -12,7 +12,9 @@ use crate::limits::BELLS_MAX;
 use crate::session::{Answer, Link, LinkError, Ticket};
 use crate::sync::atomic::{Ordering, fence};
 use crate::sync::{Ladder, WaitPolicy};
-use crate::transport::{Args, Body, Head, Peer, PullError, Receiver, SendError, Sleep, Transport};
+use crate::transport::{
+    Args, Body, Head, Look, Peer, PullError, Receiver, SendError, Sleep, Taker, Transport,
+};
 use crate::wire::control::{ChannelOpened, Relayed, RouteOffer, TaskExited, from_daemon};
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::OwnedFd;
@@ -216,7 +218,7 @@ impl<I: Introducer> ShmTransport<I> {
 
     /// Sends a packet if there is an open channel with room for it. False: see
     /// [`ShmTransport::send_otherwise`].
-    #[inline]
+    #[inline(always)]
     pub(in crate::transport) fn send_now(
         &mut self,
         to: Peer,
@@ -711,6 +713,26 @@ impl<I: Introducer> Transport for ShmTransport<I> {
             self.check_daemon |= self.vain_polls.is_multiple_of(DAEMON_CHECK_POLLS);
         }
         any
+    }
+
+    #[inline]
+    fn look(&mut self, from: Peer, taker: &mut impl Taker) -> Look {
+        match self.peers[from.index()].route {
+            Route::Open(index) => self.channels[index].look(taker),
+            _ => Look::Other,
+        }
+    }
+
+    #[inline]
+    fn needs_poll(&mut self, but: Peer) -> bool {
+        let mut others = self.channels.iter().filter(|channel| channel.peer != but);
+        self.has_news()
+            || self.any_blocked
+            || self.any_ending
+            || match self.by_bell {
+                true => doorbell::is_rung(&*self.inbox.map) || !self.queue.is_empty(),
+                false => others.any(Channel::is_ready),
+            }
     }
 
     fn watch(&mut self, peer: Peer) {

@@ -1,0 +1,137 @@
+//! Messages that need no request.
+//!
+//! A small message to a peer with room for it goes out as one packet, and that is all. A receive from
+//! one peer, for which nothing was kept and before which nothing was posted, takes its message from
+//! where it has arrived, if that is the very next packet of the peer. Everything else is for
+//! [`Engine::send`] and [`Engine::receive`]; whoever calls cannot tell which way a message went.
+//!
+//! # Order
+//! The packets of a peer are looked at in their order only, and a message is taken only where a receive
+//! that is posted now would get it: so it is the one that the general way would give.
+//!
+//! # Nothing starves
+//! A look at one peer lets nothing else go on. So there are no looks while something of this task waits
+//! to go out or a collective runs, and after every [`LOOKS`] of them, also those of other calls, there
+//! are none while there is anything for a poll.
+
+use super::progress::{self, checked};
+use super::queue::Key;
+use super::request::{EngineError, Envelope};
+use super::{Engine, Selector};
+use crate::datatype::{Sink, Source};
+use crate::ids::{Context, Tag};
+use crate::transport::{Args, Arrived, Body, Head, Kind, Look, Peer, SendError, Taker, Transport};
+
+/// Looks at single peers between two questions whether there is something else to do.
+const LOOKS: u32 = 8;
+
+impl<T: Transport> Engine<T> {
+    /// Sends a message if it is small and nothing is in its way; no request is made of it. `None`:
+    /// nothing was sent, use [`Engine::send`]. `context` is the receiver's number.
+    #[inline(always)]
+    pub fn send_at_once(
+        &mut self,
+        to: Peer,
+        context: Context,
+        tag: Tag,
+        check: u32,
+        source: &Source,
+    ) -> Option<Result<(), EngineError>> {
+        self.try_eager(to, &progress::head(context, tag, check), source)
+    }
+
+    #[inline(always)]
+    pub(super) fn try_eager(
+        &mut self,
+        to: Peer,
+        head: &Head,
+        source: &Source,
+    ) -> Option<Result<(), EngineError>> {
+        let eager = to != Peer::SELF && source.len() <= self.transport.eager_max(to);
+        if !eager || self.outbox.is_waiting(to) {
+            return None;
+        }
+        let body = Body::whole(source);
+        match self.transport.send(to, head, None, Some(body)) {
+            Ok(()) => Some(Ok(())),
+            Err(SendError::Gone) => Some(Err(EngineError::PeerGone(self.task(to)))),
+            Err(SendError::Full) => None,
+        }
+    }
+
+    /// Receives a message that is the next thing that its sender has sent; no request is made. While
+    /// nothing comes it looks as long as `again` says. `None`: nothing was received, use
+    /// [`Engine::receive`].
+    #[inline]
+    pub fn receive_at_once(
+        &mut self,
+        selector: Selector,
+        sink: &mut Sink,
+        mut again: impl FnMut(&mut T) -> bool,
+    ) -> Option<Result<Envelope, EngineError>> {
+        let from = selector.source.filter(|&from| from != Peer::SELF)?;
+        let is_idle = self.outbox.is_empty() && self.operations.is_empty();
+        if !is_idle || !self.is_first(from, selector) {
+            return None;
+        }
+        let capacity = sink.capacity() as u64;
+        let mut direct = Direct {
+            from,
+            selector,
+            sink,
+            envelope: None,
+        };
+        loop {
+            self.looks = self.looks.wrapping_add(1);
+            if self.looks.is_multiple_of(LOOKS) && self.transport.needs_poll(from) {
+                return None;
+            }
+            match self.transport.look(from, &mut direct) {
+                Look::Taken => return Some(checked(direct.envelope?, capacity)),
+                Look::Nothing if again(&mut self.transport) => {}
+                Look::Nothing | Look::Other => return None,
+            }
+        }
+    }
+
+    /// Whether a receive that is posted now gets the next message that it accepts.
+    #[inline]
+    fn is_first(&mut self, source: Peer, selector: Selector) -> bool {
+        let Some(space) = self.spaces.get(selector.context.0) else {
+            return false;
+        };
+        match selector.tag {
+            Some(tag) => space.matcher.is_first(Key { source, tag }),
+            None => space.matcher.is_empty(),
+        }
+    }
+}
+
+/// Takes the message of one receive.
+struct Direct<'a> {
+    from: Peer,
+    selector: Selector,
+    sink: &'a mut Sink,
+    /// Of the message that was taken.
+    envelope: Option<Envelope>,
+}
+
+impl Taker for Direct<'_> {
+    #[inline]
+    fn take<A: Arrived>(&mut self, head: &Head, _: &Args, body: A) -> bool {
+        let key = Key {
+            source: self.from,
+            tag: head.tag,
+        };
+        let is_it = head.kind == Kind::Eager
+            && head.context == self.selector.context.0
+            && self.selector.accepts(key)
+            && head.flags & progress::FLAG_CONFIRM == 0;
+        if !is_it {
+            return false;
+        }
+        body.read_into(self.sink, 0);
+        self.envelope = Some(progress::envelope(self.from, head, body.len()));
+        true
+    }
+}
