@@ -20,21 +20,8 @@ const UNTYPED: u32 = 0;
 /// `MPI_ERR_PROC_ABORTED` when the receiver has ended.
 #[inline]
 pub fn send(comm: &Comm, to: Member, tag: Tag, source: Source, mode: Mode) -> Result<()> {
-    let mut source = Some(source);
-    let mut request = None;
-    let sent = comm.process.wait(|engine| {
-        if let Some(source) = source.take() {
-            if mode == Mode::Standard
-                && let Some(sent) = engine.send_at_once(to.peer, to.context, tag, UNTYPED, &source)
-            {
-                return Some(sent);
-            }
-            request = Some(engine.send(to.peer, to.context, tag, UNTYPED, source, mode));
-        }
-        let sent = engine.finish_envelope(request?)?;
-        Some(sent.map(drop))
-    })?;
-    Ok(sent?)
+    let core = &comm.process.task.core;
+    Ok(core.send(to.peer, to.context, tag, UNTYPED, source, mode)??)
 }
 
 /// Receives and waits for it.
@@ -43,14 +30,7 @@ pub fn send(comm: &Comm, to: Member, tag: Tag, source: Source, mode: Mode) -> Re
 /// When this thread may not enter the engine; what happens to the message is in the result.
 #[inline]
 pub fn receive(comm: &Comm, from: Selector, sink: Sink) -> Result<Ended> {
-    let mut sink = Some(sink);
-    let mut request = None;
-    let received = comm.process.wait(|engine| {
-        if let Some(sink) = sink.take() {
-            request = Some(engine.receive(from, sink));
-        }
-        engine.finish_envelope(request?)
-    })?;
+    let received = comm.process.task.core.receive(from, sink)?;
     Ok(Ended::received(comm, received))
 }
 
