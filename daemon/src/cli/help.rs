@@ -107,6 +107,18 @@ Whoever has the token can join: pass it on as you would a password.
 
 Exit codes: 0 done; 2 usage; 3 no virtual machine is running; 125 our own failure";
 
+/// Of `pvm stacks`.
+pub const STACKS: &str = "\
+Examples:
+  pvm stacks
+  pvm stacks j3
+  pvm stacks j3 --json
+
+A task says what it waits for when it has waited for a moment: the operation, from or to whom, the
+tag, and since when. When most ranks of a job are in one collective, those that are not are named.
+
+Exit codes: 0 done; 1 no such job; 2 usage; 3 no virtual machine is running; 125 our own failure";
+
 /// Of `pvm ps`.
 pub const PS: &str = "\
 Examples:

@@ -4,6 +4,7 @@
 
 use super::help;
 use clap::{Args, Parser, Subcommand};
+use pvm::ids::JobId;
 use std::ffi::OsString;
 
 /// The `pvm` program.
@@ -36,6 +37,8 @@ pub enum Verb {
     Token(Token),
     /// List the tasks
     Ps(Ps),
+    /// Show what tasks wait for, and which is the odd one out
+    Stacks(Stacks),
     /// List the hosts
     Conf(Conf),
     /// Find out what is wrong with the hosts and the ways between them
@@ -223,6 +226,18 @@ pub struct Token {
 #[derive(Debug, Args)]
 #[command(after_help = help::PS)]
 pub struct Ps {
+    /// Print JSON
+    #[arg(long = "json")]
+    pub json: bool,
+}
+
+/// `pvm stacks`.
+#[derive(Debug, Args)]
+#[command(after_help = help::STACKS)]
+pub struct Stacks {
+    /// The job, e.g. j3 [default: all]
+    #[arg(value_name = "JOB")]
+    pub job: Option<JobId>,
     /// Print JSON
     #[arg(long = "json")]
     pub json: bool,

@@ -26,6 +26,7 @@ pub mod ps;
 pub mod run;
 pub mod say;
 pub mod signal;
+pub mod stacks;
 pub mod token;
 pub mod up;
 pub mod version;
@@ -139,6 +140,7 @@ fn act(verb: &Verb) -> Result<Exit, Trouble> {
         Verb::Delete(typed) => delete::main(typed),
         Verb::Token(typed) => token::main(typed),
         Verb::Ps(typed) => ps::main(typed, look),
+        Verb::Stacks(typed) => stacks::main(typed, look),
         Verb::Conf(typed) => conf::main(typed, look),
         Verb::Doctor(typed) => doctor::main(typed, look),
         Verb::Kill(typed) => kill::main(typed),

@@ -41,6 +41,7 @@ pub struct Between {
 /// # Errors
 /// [`CallError::TwoGroups`] for calls that have no meaning here, [`CallError::BadBlocks`].
 pub fn plan(plan: &mut Schedule, call: &Call<'_>, place: &Between) -> Result<(), CallError> {
+    plan.operation = call.operation();
     let input = Span::of(Buffer::Input, place.input);
     match *call {
         Call::Barrier => place.barrier(plan),

@@ -18,7 +18,7 @@ use crate::engine::{
     Core, Engine, EngineError, Envelope, Mode, Operation, RequestId, Selector, WaitError,
 };
 use crate::ids::{Context, Rank, Tag};
-use crate::transport::{Peer, Sleep, Transport};
+use crate::transport::{Call, Peer, Sleep, Transport};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
@@ -264,10 +264,19 @@ impl Run {
         mut self,
         core: &Core<T>,
     ) -> Result<(Result<(), EngineError>, Finished), WaitError> {
-        let waited = core.wait(None, |engine| match self.advance(engine) {
-            Poll::Ready(result) => Some(result),
-            Poll::Pending => None,
-        });
+        let doing = Call {
+            operation: self.scratch.schedule.operation as u32,
+            context: self.setup.context.0,
+            tag: self.setup.tag,
+            ..Call::default()
+        };
+        let waited = core.wait_in(
+            |_| doing,
+            |engine| match self.advance(engine) {
+                Poll::Ready(result) => Some(result),
+                Poll::Pending => None,
+            },
+        );
         match waited {
             Ok(result) => Ok((result, self.finish())),
             Err(error) => {

@@ -16,6 +16,7 @@
 
 use super::team::Team;
 use crate::ids::Rank;
+use crate::transport::Operation;
 
 /// Memory of a schedule.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -103,6 +104,8 @@ pub enum Step {
 pub struct Schedule {
     steps: Vec<Step>,
     needs: [usize; 3],
+    /// What it is, for those who look at a rank that waits.
+    pub operation: Operation,
 }
 
 impl Schedule {

@@ -13,6 +13,7 @@ use super::schedule::{Buffer, Schedule, Span};
 use super::team::{Blocks, Team};
 use super::topology::{ByHost, Topology};
 use crate::ids::Rank;
+use crate::transport::Operation;
 
 /// Longest message of a broadcast by a tree when the others could pass segments on meanwhile.
 const BROADCAST_TREE_MAX: usize = 128 << 10;
@@ -142,6 +143,25 @@ pub enum Call<'a> {
     },
 }
 
+impl Call<'_> {
+    /// What those who look at a rank are told of it.
+    pub fn operation(&self) -> Operation {
+        match self {
+            Self::Allgather { .. } | Self::Allgatherv { .. } => Operation::Allgather,
+            Self::Allreduce(_) => Operation::Allreduce,
+            Self::Alltoall { .. } | Self::Alltoallv { .. } => Operation::Alltoall,
+            Self::Barrier => Operation::Barrier,
+            Self::Broadcast { .. } => Operation::Broadcast,
+            Self::Exscan(_) => Operation::Exscan,
+            Self::Gather { .. } | Self::Gatherv { .. } => Operation::Gather,
+            Self::Reduce { .. } => Operation::Reduce,
+            Self::ReduceScatter { .. } => Operation::ReduceScatter,
+            Self::Scan(_) => Operation::Scan,
+            Self::Scatter { .. } | Self::Scatterv { .. } => Operation::Scatter,
+        }
+    }
+}
+
 /// The rank that calls.
 #[derive(Clone, Copy, Debug)]
 pub struct Place<'a> {
@@ -175,6 +195,7 @@ pub enum CallError {
 
 /// Appends the steps of one rank.
 pub fn plan(plan: &mut Schedule, call: &Call<'_>, place: &Place<'_>) -> Result<(), CallError> {
+    plan.operation = call.operation();
     let builder = Builder {
         rank: place.rank,
         size: place.topology.size(),

@@ -19,7 +19,7 @@ use super::{Engine, EngineError, Envelope, Mode, RequestId, Selector};
 use crate::datatype::{Sink, Source};
 use crate::ids::{Context, Tag};
 use crate::sync::{Gate, GateError, Ladder, Level, Pass, Step};
-use crate::transport::{Peer, Sleep, Sleeper};
+use crate::transport::{Call, Operation, Peer, Sleep, Sleeper};
 use std::time::{Duration, Instant};
 
 /// Times in a row that a waiting thread goes on with other messages while threads want to come in.
@@ -81,6 +81,20 @@ impl<T: Sleep> Inside<T> {
         let sleeps = self.engine.transport().prepare_sleep();
         self.sleeping += usize::from(sleeps);
         sleeps
+    }
+
+    /// Shows what this thread sleeps for; false: nothing that is shown.
+    #[cold]
+    fn show(&mut self, call: &impl Fn(&Engine<T>) -> Call) -> bool {
+        let call = call(&self.engine);
+        let is_known = call.operation != 0;
+        if is_known {
+            let since_ns = Call::now_ns();
+            self.engine
+                .transport()
+                .show_call(&Call { since_ns, ..call });
+        }
+        is_known
     }
 
     /// A sleeper is back.
@@ -165,6 +179,7 @@ impl<T: Sleep> Core<T> {
         source: Source,
         mode: Mode,
     ) -> Result<Result<(), EngineError>, WaitError> {
+        let len = source.len();
         let mut inside = self.gate.enter()?;
         if mode == Mode::Standard
             && let Some(sent) = inside.engine.send_at_once(to, context, tag, check, &source)
@@ -172,7 +187,15 @@ impl<T: Sleep> Core<T> {
             return Ok(sent);
         }
         let start = |engine: &mut Engine<T>| engine.send(to, context, tag, check, source, mode);
-        let ended = self.run(inside, None, start)?;
+        let call = |engine: &Engine<T>| Call {
+            operation: Operation::Send as u32,
+            context: context.0,
+            peer: engine.task(to).bits(),
+            tag,
+            bytes: len as u64,
+            since_ns: 0,
+        };
+        let ended = self.run(inside, None, call, start)?;
         Ok(ended.map(drop))
     }
 
@@ -202,7 +225,11 @@ impl<T: Sleep> Core<T> {
         if let Some(ended) = at_once {
             return Ok(ended);
         }
-        self.run(inside, ladder, |engine| engine.receive(selector, sink))
+        let bytes = sink.capacity() as u64;
+        let call = |engine: &Engine<T>| engine.call(Operation::Receive, selector, bytes);
+        self.run(inside, ladder, call, |engine| {
+            engine.receive(selector, sink)
+        })
     }
 
     /// Starts a request and waits for its end.
@@ -211,12 +238,13 @@ impl<T: Sleep> Core<T> {
         &self,
         inside: Pass<'_, Inside<T>>,
         ladder: Option<Ladder>,
+        call: impl Fn(&Engine<T>) -> Call,
         start: impl FnOnce(&mut Engine<T>) -> RequestId,
     ) -> Result<Result<Envelope, EngineError>, WaitError> {
         let mut start = Some(start);
         let mut request = None;
         // The ends of the message, often lent memory, are dropped in the engine.
-        self.go_on(inside, ladder, None, |engine| {
+        self.go_on(inside, ladder, None, call, |engine| {
             if let Some(start) = start.take() {
                 request = Some(start(engine));
             }
@@ -234,7 +262,27 @@ impl<T: Sleep> Core<T> {
         deadline: Option<Instant>,
         ready: impl FnMut(&mut Engine<T>) -> Option<R>,
     ) -> Result<R, WaitError> {
-        self.go_on(self.gate.enter()?, None, deadline, ready)
+        self.go_on(
+            self.gate.enter()?,
+            None,
+            deadline,
+            |_| Call::default(),
+            ready,
+        )
+    }
+
+    /// As [`Core::wait`] without a deadline; `call` says what for, to those who look (`pvm stacks`). It
+    /// is asked when the thread goes to sleep for the first time.
+    ///
+    /// # Errors
+    /// When this thread may not enter.
+    #[inline]
+    pub fn wait_in<R>(
+        &self,
+        call: impl Fn(&Engine<T>) -> Call,
+        ready: impl FnMut(&mut Engine<T>) -> Option<R>,
+    ) -> Result<R, WaitError> {
+        self.go_on(self.gate.enter()?, None, None, call, ready)
     }
 
     /// As [`Core::wait`], for a thread that is inside and may have begun to wait.
@@ -244,8 +292,10 @@ impl<T: Sleep> Core<T> {
         mut inside: Pass<'a, Inside<T>>,
         mut ladder: Option<Ladder>,
         deadline: Option<Instant>,
+        call: impl Fn(&Engine<T>) -> Call,
         mut ready: impl FnMut(&mut Engine<T>) -> Option<R>,
     ) -> Result<R, WaitError> {
+        let mut shown = false;
         let is_over = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
         let mut late = false;
         let mut moves = 0u32;
@@ -254,11 +304,11 @@ impl<T: Sleep> Core<T> {
             let found = ready(&mut inside.engine);
             let moved = found.is_none() && inside.engine.progress();
             inside.ring_if_news(before, &self.sleeper);
-            if let Some(result) = found {
-                return Ok(result);
-            }
-            if late {
-                return Err(WaitError::TimedOut);
+            if found.is_some() || late {
+                if shown {
+                    inside.engine.transport().show_call(&Call::default());
+                }
+                return found.ok_or(WaitError::TimedOut);
             }
             if moved {
                 // Messages for others may come without end: neither the deadline nor other threads
@@ -282,9 +332,14 @@ impl<T: Sleep> Core<T> {
                 continue;
             }
             if is_over() {
-                return Err(WaitError::TimedOut);
+                // One last look.
+                late = true;
+                continue;
             }
             let sleeps = step == Step::Sleep && inside.prepare_sleep(&self.sleeper);
+            if sleeps && !shown {
+                shown = inside.show(&call);
+            }
             drop(inside);
             if sleeps {
                 self.sleeper.sleep(deadline);

@@ -42,7 +42,7 @@ use self::request::{Receive, ReceiveState, Request, Requests, Send, SendState};
 use self::space::{Space, Spaces};
 use crate::datatype::{Sink, Source};
 use crate::ids::{Context, Tag, TaskId};
-use crate::transport::{Kind, Peer, Transport};
+use crate::transport::{self, Call, Kind, Peer, Transport};
 use std::task::Poll;
 
 /// How a send ends.
@@ -135,6 +135,18 @@ impl<T: Transport> Engine<T> {
             self.me
         } else {
             self.transport.task(peer)
+        }
+    }
+
+    /// What a thread does that waits for a message, for those who look.
+    pub fn call(&self, operation: transport::Operation, selector: Selector, bytes: u64) -> Call {
+        Call {
+            operation: operation as u32,
+            context: selector.context.0,
+            peer: selector.source.map_or(0, |peer| self.task(peer).bits()),
+            tag: selector.tag.unwrap_or(-1),
+            bytes,
+            since_ns: 0,
         }
     }
 

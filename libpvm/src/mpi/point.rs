@@ -9,7 +9,7 @@ use crate::collective::Member;
 use crate::datatype::{Sink, Source};
 use crate::engine::{Claim, EngineError, Envelope, Mode, Selector, TaskEngine};
 use crate::ids::Tag;
-use crate::transport::{Peer, Transport};
+use crate::transport::{Operation, Peer, Transport};
 
 /// Messages carry no hash of a type: MPI compares signatures, not types.
 const UNTYPED: u32 = 0;
@@ -106,7 +106,8 @@ pub fn probe_now(comm: &Comm, from: Selector) -> Result<Option<Status>> {
 /// `MPI_ERR_PROC_ABORTED` when whom it waits for has ended.
 pub fn probe(comm: &Comm, from: Selector) -> Result<Status> {
     watch(&comm.process, from)?;
-    let found = comm.process.wait(|engine| {
+    let looks = |engine: &TaskEngine| engine.call(Operation::Probe, from, 0);
+    let found = comm.process.wait_in(looks, |engine| {
         let envelope = engine.probe(from).map(Ok);
         envelope.or_else(|| nobody_left(engine, from))
     })?;
@@ -128,7 +129,8 @@ pub fn claim_now(comm: &Comm, from: Selector) -> Result<Option<(Message, Status)
 /// As [`probe`].
 pub fn claim(comm: &Comm, from: Selector) -> Result<(Message, Status)> {
     watch(&comm.process, from)?;
-    let claimed = comm.process.wait(|engine| {
+    let looks = |engine: &TaskEngine| engine.call(Operation::Probe, from, 0);
+    let claimed = comm.process.wait_in(looks, |engine| {
         let claimed = engine.claim(from).map(Ok);
         claimed.or_else(|| nobody_left(engine, from))
     })?;

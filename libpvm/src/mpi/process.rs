@@ -4,6 +4,7 @@ use super::error::{Class, Error, Result};
 use crate::engine::{AskError, EngineError, Task, TaskEngine, WaitError};
 use crate::session::LinkError;
 use crate::sync::{GateError, Level};
+use crate::transport::Call;
 use crate::transport::route::{Route, Routes};
 use crate::transport::shm::{AttachError, AttachOptions};
 use std::sync::Arc;
@@ -44,6 +45,19 @@ impl Process {
     #[inline]
     pub fn wait<R>(&self, ready: impl FnMut(&mut TaskEngine) -> Option<R>) -> Result<R> {
         Ok(self.task.wait(ready)?)
+    }
+
+    /// As [`Process::wait`]; `call` says what for, to those who look.
+    ///
+    /// # Errors
+    /// As [`Process::with`].
+    #[inline]
+    pub fn wait_in<R>(
+        &self,
+        call: impl Fn(&TaskEngine) -> Call,
+        ready: impl FnMut(&mut TaskEngine) -> Option<R>,
+    ) -> Result<R> {
+        Ok(self.task.core.wait_in(call, ready)?)
     }
 }
 

@@ -10,6 +10,7 @@ use super::error::{Class, Error, Result};
 use super::process::Process;
 use super::status::{Ended, Status};
 use crate::engine::{EngineError, RequestId, TaskEngine};
+use crate::transport::{Call, Operation};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What is done with the result of an operation, outside the engine.
@@ -287,13 +288,21 @@ impl Request {
     }
 }
 
+/// What those who look are told of a wait for requests.
+fn waiting(_: &TaskEngine) -> Call {
+    Call {
+        operation: Operation::Requests as u32,
+        ..Call::default()
+    }
+}
+
 /// Waits until all of them have ended.
 ///
 /// # Errors
 /// When this thread may not enter the engine.
 pub fn wait_all(process: &Process, requests: &[&Request]) -> Result<()> {
     let mut ended = 0;
-    process.wait(|engine| {
+    process.wait_in(waiting, |engine| {
         // Those that have ended are not looked at again.
         while ended < requests.len() && requests[ended].settle(engine) {
             ended += 1;
@@ -307,7 +316,9 @@ pub fn wait_all(process: &Process, requests: &[&Request]) -> Result<()> {
 /// # Errors
 /// When this thread may not enter the engine.
 pub fn wait_any(process: &Process, requests: &[&Request]) -> Result<usize> {
-    process.wait(|engine| requests.iter().position(|request| request.settle(engine)))
+    process.wait_in(waiting, |engine| {
+        requests.iter().position(|request| request.settle(engine))
+    })
 }
 
 /// Waits until this one has ended.
@@ -316,7 +327,7 @@ pub fn wait_any(process: &Process, requests: &[&Request]) -> Result<usize> {
 /// When this thread may not enter the engine.
 #[inline]
 pub fn wait_one(process: &Process, request: &Request) -> Result<()> {
-    process.wait(|engine| request.settle(engine).then_some(()))
+    process.wait_in(waiting, |engine| request.settle(engine).then_some(()))
 }
 
 /// Looks what has come, and which of them have ended.

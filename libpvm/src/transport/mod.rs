@@ -10,12 +10,15 @@ use crate::ids::TaskId;
 use crate::sync::Ladder;
 use std::time::Instant;
 
+mod call;
 pub mod net;
 pub mod route;
 pub mod shm;
 pub mod sim;
 #[cfg(all(test, not(loom)))]
 pub(crate) mod standin;
+
+pub use call::{Call, Operation};
 
 /// A task that this task exchanges packets with, numbered locally; 0 is the task itself.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -267,6 +270,9 @@ pub trait Sleep: Transport {
 
     /// Begins a wait: how to pass the time until something comes.
     fn ladder(&mut self) -> Ladder;
+
+    /// Shows what a thread sleeps for to those who look; a call of operation 0: nothing any more.
+    fn show_call(&self, _: &Call) {}
 }
 
 /// Puts a thread to sleep until a peer or the daemon rings.

@@ -5,9 +5,10 @@ use crate::server::hosts::Other;
 use crate::server::hub::{Asked, Hub};
 use crate::server::tasks::{Origin, Task};
 use pvm::ids::TaskId;
+use pvm::transport::Call;
 use pvm::wire::control::{
-    DataFormat, HostInfo, HostList, JobInfo, JobList, ListTasks, TaskInfo, TaskList, from_daemon,
-    to_daemon,
+    BlockedCall, DataFormat, HostInfo, HostList, JobInfo, JobList, ListTasks, TaskInfo, TaskList,
+    from_daemon, to_daemon,
 };
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -183,5 +184,21 @@ fn task_info(id: TaskId, task: &Task) -> TaskInfo {
         attached: task.attachment().is_some(),
         running_ms: task.since.elapsed().as_millis() as u64,
         foreign: task.origin == Origin::Foreign,
+        call: task
+            .attachment()
+            .and_then(|attachment| attachment.bell.call())
+            .map(blocked),
+    }
+}
+
+/// What a task says of the call that it waits in.
+fn blocked(call: Call) -> BlockedCall {
+    BlockedCall {
+        operation: call.operation,
+        context: call.context,
+        peer: call.peer,
+        tag: call.tag,
+        bytes: call.bytes,
+        waiting_ms: call.waiting().as_millis() as u64,
     }
 }

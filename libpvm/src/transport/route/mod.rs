@@ -23,10 +23,10 @@ mod wires;
 
 use self::sessions::Sessions;
 use super::shm::{
-    AttachError, AttachOptions, Call, FarNews, HostFacts, Introducer, ShmTransport, Sleeper,
+    AttachError, AttachOptions, FarNews, HostFacts, Introducer, ShmTransport, Sleeper,
 };
 use super::{
-    Args, Body, Head, Look, Peer, PullError, Receiver, SendError, Sleep, Taker, Transport,
+    Args, Body, Call, Head, Look, Peer, PullError, Receiver, SendError, Sleep, Taker, Transport,
 };
 use crate::datatype::Sink;
 use crate::ids::TaskId;
@@ -102,11 +102,6 @@ impl<I: Introducer> Routes<I> {
     /// As [`ShmTransport::facts`].
     pub fn facts(&self) -> &HostFacts {
         self.shm.facts()
-    }
-
-    /// As [`ShmTransport::show_call`].
-    pub fn show_call(&self, call: &Call) {
-        self.shm.show_call(call);
     }
 
     /// Whether messages to a task of another host go past the daemons now.
@@ -317,6 +312,10 @@ impl<I: Introducer> Sleep for Routes<I> {
     #[inline]
     fn ladder(&mut self) -> Ladder {
         self.shm.ladder()
+    }
+
+    fn show_call(&self, call: &Call) {
+        self.shm.show_call(call);
     }
 }
 

@@ -1,5 +1,6 @@
 //! A task's inbox: the page by which others wake it, and see what it waits for.
 
+use super::super::Call;
 use super::door::{self, Sockets};
 use super::doorbell::{self, ASLEEP, Board, NOTIFIED};
 use super::layout;
@@ -64,23 +65,6 @@ impl Inbox {
         let (fd, map) = create::<layout::Inbox>()?;
         Ok((fd, InboxBell { map: Arc::new(map) }))
     }
-}
-
-/// A blocking call, as a task shows it to those who look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Call {
-    /// What it does, by a number of the upper layers; 0: nothing.
-    pub operation: u32,
-    /// Context of the message.
-    pub context: u32,
-    /// Bits of the task that it waits for; 0: any.
-    pub peer: u64,
-    /// Tag of the message.
-    pub tag: i32,
-    /// Size of the message.
-    pub bytes: u64,
-    /// When it began, in nanoseconds of the monotonic clock.
-    pub since_ns: u64,
 }
 
 /// Somebody's inbox, to ring.

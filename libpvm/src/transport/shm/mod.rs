@@ -102,7 +102,7 @@ pub use channel::Segment;
 pub use cma::can_read_memory_of;
 pub(super) use door::{Sockets, Watched};
 pub use host::{HostFacts, HostPage};
-pub use inbox::{Call, Inbox, InboxBell, Sleeper};
+pub use inbox::{Inbox, InboxBell, Sleeper};
 pub use introducer::Introducer;
 pub use segment::MapError;
 pub use transport::ShmTransport;

@@ -1,10 +1,11 @@
 //! The transport inside a host: see the module's page.
 
+use super::super::Call;
 use super::channel::{Channel, Life, Opening};
 use super::door::Sockets;
 use super::doorbell::{self, AWAKE, AWAKE_BY_BELL, Board};
 use super::host::{HostFacts, HostPage};
-use super::inbox::{Call, InboxBell, Sleeper};
+use super::inbox::{InboxBell, Sleeper};
 use super::introducer::Introducer;
 use crate::datatype::Sink;
 use crate::ids::TaskId;
@@ -165,11 +166,6 @@ impl<I: Introducer> ShmTransport<I> {
     /// What is known of this host.
     pub fn facts(&self) -> &HostFacts {
         &self.facts
-    }
-
-    /// Shows others what this task waits for; the default value: nothing.
-    pub fn show_call(&self, call: &Call) {
-        self.inbox.show_call(call);
     }
 
     /// Whether the peer is on another host.
@@ -780,6 +776,10 @@ impl<I: Introducer> Sleep for ShmTransport<I> {
 
     fn sleeper(&self) -> Sleeper {
         self.sleeper.clone()
+    }
+
+    fn show_call(&self, call: &Call) {
+        self.inbox.show_call(call);
     }
 
     fn ladder(&mut self) -> Ladder {

@@ -1,0 +1,265 @@
+//! `pvm stacks`: what tasks wait for, and which of them is the odd one out.
+
+use super::connect::{self, Trouble};
+use super::exit::Exit;
+use super::{low, say};
+use crate::ui::table::{Column, Look, render};
+use crate::ui::text;
+use pvm::ids::{JobId, TaskId};
+use pvm::transport::Operation;
+use pvm::wire::control::{BlockedCall, ListTasks, TaskInfo, from_daemon, to_daemon};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+const COLUMNS: &[Column] = &[
+    Column("JOB", false),
+    Column("RANK", true),
+    Column("HOST", true),
+    Column("TASK", false),
+    Column("PID", true),
+    Column("FOR", true),
+    Column("IN", false),
+];
+
+/// Most ranks that one line names.
+const NAMED_MAX: usize = 8;
+
+/// Does `pvm stacks`.
+///
+/// # Errors
+/// When no daemon answers.
+pub fn main(typed: &low::Stacks, look: Look) -> Result<Exit, Trouble> {
+    let mut connection = connect::existing()?;
+    let list = ListTasks {
+        job: typed.job.map_or(0, |job| job.0),
+        ..ListTasks::default()
+    };
+    let answer = connection.link.call(to_daemon::Body::ListTasks(list))?;
+    let from_daemon::Body::TaskList(mut list) = answer.body else {
+        return Err(connect::nonsense());
+    };
+    if let (Some(job), true) = (typed.job, list.tasks.is_empty()) {
+        say::error("pvm stacks", &format!("no tasks of job {job}; see: pvm ps"));
+        return Ok(Exit::Refused);
+    }
+    list.tasks
+        .sort_by_key(|task| (task.job, task.rank, task.task));
+    let names = Names::of(&list.tasks);
+    if typed.json {
+        let tasks = list.tasks.iter().map(|task| in_json(task, &names));
+        return Ok(say::json(&tasks.collect()));
+    }
+    let rows: Vec<_> = list.tasks.iter().map(|task| row(task, &names)).collect();
+    let mut page = render(look, COLUMNS, &rows);
+    for line in odd_ones(&list.tasks) {
+        page.push_str(&line);
+        page.push('\n');
+    }
+    Ok(say::out(&page))
+}
+
+/// What tasks are called by their peers.
+pub struct Names(BTreeMap<u64, (u64, u32)>);
+
+impl Names {
+    /// Those of a list.
+    pub fn of(tasks: &[TaskInfo]) -> Self {
+        let names = tasks.iter().filter(|task| !task.foreign);
+        Self(
+            names
+                .map(|task| (task.task, (task.job, task.rank)))
+                .collect(),
+        )
+    }
+
+    /// A peer of a task of `job`.
+    fn peer(&self, job: u64, peer: u64) -> String {
+        match self.0.get(&peer) {
+            Some((of, rank)) if *of == job => format!("rank {rank}"),
+            _ => format!("task {}", id(peer)),
+        }
+    }
+}
+
+fn id(task: u64) -> String {
+    TaskId::from_bits(task).map_or_else(|| task.to_string(), |id| id.to_string())
+}
+
+/// What a task does, for people.
+pub fn doing(task: &TaskInfo, names: &Names) -> String {
+    match &task.call {
+        Some(call) => in_call(call, task.job, names),
+        None if task.attached => "running, or waiting for something else".to_owned(),
+        None => "running, not attached".to_owned(),
+    }
+}
+
+fn in_call(call: &BlockedCall, job: u64, names: &Names) -> String {
+    let operation = Operation::of(call.operation);
+    let what = operation.text();
+    let size = match call.bytes {
+        0 => String::new(),
+        bytes => format!(", {bytes} bytes"),
+    };
+    if operation.is_collective() || operation == Operation::Requests {
+        return format!("{what}{size}");
+    }
+    let tag = match call.tag {
+        tag if tag < 0 => "any tag".to_owned(),
+        tag => format!("tag {tag}"),
+    };
+    let word = if operation == Operation::Send {
+        "to"
+    } else {
+        "from"
+    };
+    let peer = match call.peer {
+        0 => "anybody".to_owned(),
+        peer => names.peer(job, peer),
+    };
+    format!("{what} {word} {peer}, {tag}{size}")
+}
+
+fn row(task: &TaskInfo, names: &Names) -> Vec<String> {
+    let none = || "-".to_owned();
+    let host = TaskId::from_bits(task.task).map_or_else(none, |id| id.host().to_string());
+    let waiting = task.call.as_ref().map(|call| call.waiting_ms);
+    vec![
+        match task.job {
+            0 => none(),
+            job => JobId(job).to_string(),
+        },
+        if task.foreign {
+            none()
+        } else {
+            task.rank.to_string()
+        },
+        host,
+        id(task.task),
+        task.pid.to_string(),
+        waiting.map_or_else(none, |ms| text::duration(Duration::from_millis(ms))),
+        doing(task, names),
+    ]
+}
+
+fn in_json(task: &TaskInfo, names: &Names) -> Value {
+    let call = task.call.as_ref().map(|call| {
+        json!({
+            "operation": Operation::of(call.operation).text(),
+            "context": call.context,
+            "peer": (call.peer != 0).then(|| id(call.peer)),
+            "tag": (call.tag >= 0).then_some(call.tag),
+            "bytes": call.bytes,
+            "waiting_ms": call.waiting_ms,
+        })
+    });
+    json!({
+        "job": (task.job != 0).then(|| JobId(task.job).to_string()),
+        "rank": (!task.foreign).then_some(task.rank),
+        "task": id(task.task),
+        "pid": task.pid,
+        "call": call,
+        "doing": doing(task, names),
+    })
+}
+
+/// For each job most of whose tasks are in one collective: those that are not.
+pub fn odd_ones(tasks: &[TaskInfo]) -> Vec<String> {
+    let mut jobs: BTreeMap<u64, Vec<&TaskInfo>> = BTreeMap::new();
+    for task in tasks.iter().filter(|task| task.job != 0 && task.attached) {
+        jobs.entry(task.job).or_default().push(task);
+    }
+    let lines = jobs.iter().filter_map(|(job, tasks)| {
+        let line = odd_one(tasks)?;
+        Some(format!("{}: {line}", JobId(*job)))
+    });
+    lines.collect()
+}
+
+fn odd_one(tasks: &[&TaskInfo]) -> Option<String> {
+    let collective = |task: &TaskInfo| {
+        let call = task.call.as_ref()?;
+        let operation = Operation::of(call.operation);
+        operation.is_collective().then_some(operation as u32)
+    };
+    let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
+    for operation in tasks.iter().filter_map(|task| collective(task)) {
+        *counts.entry(operation).or_default() += 1;
+    }
+    let (most, count) = counts.into_iter().max_by_key(|(_, count)| *count)?;
+    let others: Vec<&&TaskInfo> = tasks
+        .iter()
+        .filter(|task| collective(task) != Some(most))
+        .collect();
+    if others.is_empty() || count <= others.len() {
+        return None;
+    }
+    let what = Operation::of(most).text();
+    let mut named: Vec<String> = others
+        .iter()
+        .take(NAMED_MAX)
+        .map(|task| format!("rank {} (pid {})", task.rank, task.pid))
+        .collect();
+    if others.len() > NAMED_MAX {
+        named.push(format!("{} more", others.len() - NAMED_MAX));
+    }
+    let verb = if others.len() == 1 { "is" } else { "are" };
+    Some(format!(
+        "{count} of {} ranks are in {what}; {} {verb} not",
+        tasks.len(),
+        named.join(", ")
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task(rank: u32, call: Option<(Operation, u32, i32)>) -> TaskInfo {
+        let bits = |rank: u32| TaskId::new(1, 1, rank + 1).unwrap().bits();
+        TaskInfo {
+            task: bits(rank),
+            job: 2,
+            rank,
+            pid: 70 + rank,
+            attached: true,
+            call: call.map(|(operation, peer, tag)| BlockedCall {
+                operation: operation as u32,
+                peer: bits(peer),
+                tag,
+                waiting_ms: 12_000,
+                ..BlockedCall::default()
+            }),
+            ..TaskInfo::default()
+        }
+    }
+
+    #[test]
+    fn calls_are_told_in_words() {
+        let tasks = [
+            task(0, Some((Operation::Receive, 1, 7))),
+            task(1, Some((Operation::Send, 0, 3))),
+            task(2, None),
+        ];
+        let names = Names::of(&tasks);
+        let told: Vec<String> = tasks.iter().map(|task| doing(task, &names)).collect();
+        assert_eq!(told[0], "receive from rank 1, tag 7");
+        assert_eq!(told[1], "send to rank 0, tag 3");
+        assert_eq!(told[2], "running, or waiting for something else");
+        assert_eq!(row(&tasks[0], &names)[5], "12 s");
+        assert_eq!(in_json(&tasks[0], &names)["call"]["tag"], 7);
+    }
+
+    #[test]
+    fn the_odd_one_is_named() {
+        let barrier = Some((Operation::Barrier, 0, 0));
+        let mut tasks = vec![task(0, barrier), task(1, barrier), task(2, barrier)];
+        assert!(odd_ones(&tasks).is_empty());
+        tasks.push(task(3, None));
+        assert_eq!(
+            odd_ones(&tasks),
+            ["j2: 3 of 4 ranks are in barrier; rank 3 (pid 73) is not"]
+        );
+    }
+}
