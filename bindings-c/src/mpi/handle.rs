@@ -6,7 +6,7 @@
 
 use pvm::group::Group;
 use pvm::mpi::point::Message;
-use pvm::mpi::{Class, Comm, Datatype, Errhandler, Error, Info, Request, Result};
+use pvm::mpi::{Class, Comm, Datatype, Errhandler, Error, Info, Op, Request, Result};
 use pvm::sync::slots::{INDEX_BITS, Key, Slots};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -164,6 +164,11 @@ objects! {
     Datatype = 5, Type, "datatype", abi::DATATYPE_NULL, predefined_datatype;
     Request = 6, Request, "request", abi::REQUEST_NULL, |_| None;
     Arrived = 7, Request, "message", abi::MESSAGE_NULL, |_| None;
+    Op = 8, Op, "operation", abi::OP_NULL, predefined_op;
+}
+
+fn predefined_op(number: isize) -> Option<&'static Op> {
+    Op::named(i32::try_from(number).ok()?)
 }
 
 fn predefined_group(number: isize) -> Option<&'static Group> {

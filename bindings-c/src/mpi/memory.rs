@@ -1,6 +1,7 @@
 //! Buffers of the program as ends of messages.
 
 use pvm::datatype::{Layout, Sink, Source};
+use pvm::mpi::collective::Blocked;
 use pvm::mpi::{Class, Datatype, Error, Result};
 
 use super::generated::constants as abi;
@@ -43,6 +44,43 @@ pub(crate) unsafe fn sink(buf: OutBuf, count: i64, datatype: &Datatype) -> Resul
     sink.ok_or_else(|| too_many(count, layout))
 }
 
+/// Blocks of elements, to be read.
+///
+/// # Errors
+/// `MPI_ERR_BUFFER` for NULL.
+///
+/// # Safety
+/// As for [`source`].
+pub(crate) unsafe fn blocked_source(buf: Buf, blocks: &Blocked) -> Result<Source> {
+    check_blocked(buf.0 as usize, blocks)?;
+    let base = buf.0.cast::<u8>().wrapping_offset(blocks.offset);
+    // SAFETY: as promised by the caller.
+    let source = unsafe { Source::typed(base, &blocks.layout, 1) };
+    source.ok_or_else(|| too_many(1, &blocks.layout))
+}
+
+/// Blocks of elements, to be written.
+///
+/// # Errors
+/// As [`blocked_source`].
+///
+/// # Safety
+/// As for [`sink`].
+pub(crate) unsafe fn blocked_sink(buf: OutBuf, blocks: &Blocked) -> Result<Sink> {
+    check_blocked(buf.0 as usize, blocks)?;
+    let base = buf.0.cast::<u8>().wrapping_offset(blocks.offset);
+    // SAFETY: as promised by the caller.
+    let sink = unsafe { Sink::typed(base, &blocks.layout, 1) };
+    sink.ok_or_else(|| too_many(1, &blocks.layout))
+}
+
+fn check_blocked(address: usize, blocks: &Blocked) -> Result<()> {
+    match address >= LOWEST || blocks.is_empty() {
+        true => Ok(()),
+        false => check_special(address, blocks.offset + blocks.layout.span().0),
+    }
+}
+
 /// `len` bytes, to be read.
 ///
 /// # Errors
@@ -82,15 +120,15 @@ fn length(address: usize, len: i64) -> Result<usize> {
 fn check(address: usize, count: i64, layout: &Layout) -> Result<()> {
     match address >= LOWEST || count == 0 || layout.size() == 0 {
         true => Ok(()),
-        false => check_special(address, layout),
+        false => check_special(address, layout.span().0),
     }
 }
 
 /// NULL is `MPI_BOTTOM`, from where on datatypes of whole addresses count.
 #[cold]
-fn check_special(address: usize, layout: &Layout) -> Result<()> {
+fn check_special(address: usize, lowest: isize) -> Result<()> {
     let what = match address as isize {
-        abi::BOTTOM if layout.span().0.unsigned_abs() >= LOWEST => return Ok(()),
+        abi::BOTTOM if lowest.unsigned_abs() >= LOWEST => return Ok(()),
         abi::BOTTOM => "the buffer is NULL".to_owned(),
         abi::IN_PLACE => "MPI_IN_PLACE is no buffer here".to_owned(),
         _ => format!("{address:#x} is no address"),

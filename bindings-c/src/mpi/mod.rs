@@ -26,6 +26,7 @@
 #![allow(clippy::too_many_arguments, reason = "the calls of MPI have many")]
 
 mod chapters;
+mod collective;
 mod entry;
 #[allow(dead_code, reason = "for chapters that are not written yet")]
 mod failure;

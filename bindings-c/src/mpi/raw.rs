@@ -672,6 +672,25 @@ handles! {
     Group = pvm::group::Group;
     Errhandler = pvm::mpi::Errhandler;
     Datatype = pvm::mpi::Datatype;
+    Op = pvm::mpi::Op;
+}
+
+/// The datatype of elements that are reduced: operations of the program are told its handle.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub(crate) struct OpDatatype(Datatype);
+
+impl<'a> Arg<'a> for OpDatatype {
+    type Value = mpi::op::Elements<'a>;
+
+    #[inline]
+    unsafe fn value(&'a self) -> Result<Self::Value> {
+        Ok(mpi::op::Elements {
+            // SAFETY: as promised by the caller.
+            datatype: unsafe { self.0.value() }?,
+            handle: self.0.0 as u64,
+        })
+    }
 }
 
 /// Handles that the chapter itself looks up, or that are of no kind that exists yet.
@@ -685,7 +704,7 @@ macro_rules! bare_handles {
         same!($name);
     )*};
 }
-bare_handles!(DatatypeOrNull Op Info Request Message Session Win File);
+bare_handles!(DatatypeOrNull Info Request Message Session Win File);
 
 /// Functions of the program, perhaps one of the ABI's small numbers.
 macro_rules! functions {

@@ -40,7 +40,7 @@ values! {
     MPI_Type_toint PMPI_Type_toint (datatype: raw::Datatype) -> c_int = handle::to_int(datatype.0);
     MPI_Type_fromint PMPI_Type_fromint (datatype: c_int) -> raw::Datatype = raw::Datatype(from_int::<pvm::mpi::Datatype>(datatype));
     MPI_Op_toint PMPI_Op_toint (op: raw::Op) -> c_int = handle::to_int(op.0);
-    MPI_Op_fromint PMPI_Op_fromint (op: c_int) -> raw::Op = raw::Op(no_kind(op, abi::OP_NULL));
+    MPI_Op_fromint PMPI_Op_fromint (op: c_int) -> raw::Op = raw::Op(from_int::<pvm::mpi::Op>(op));
     MPI_Request_toint PMPI_Request_toint (request: raw::Request) -> c_int = handle::to_int(request.0);
     MPI_Request_fromint PMPI_Request_fromint (request: c_int) -> raw::Request = raw::Request(from_int::<pvm::mpi::Request>(request));
     MPI_Message_toint PMPI_Message_toint (message: raw::Message) -> c_int = handle::to_int(message.0);

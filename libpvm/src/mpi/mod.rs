@@ -4,11 +4,13 @@
 //! standard ABI (MPI 5.0, chapter 20).
 
 pub mod code;
+pub mod collective;
 pub mod comm;
 pub mod datatype;
 pub mod errhandler;
 pub mod error;
 pub mod info;
+pub mod op;
 pub mod point;
 pub mod process;
 pub mod request;
@@ -19,6 +21,7 @@ pub use datatype::Datatype;
 pub use errhandler::Errhandler;
 pub use error::{Class, Error, Result};
 pub use info::Info;
+pub use op::Op;
 pub use process::Process;
 pub use request::Request;
 pub use status::{Ended, Status};

@@ -52,6 +52,7 @@ rows! {
     "num": "int " "", Int | "MPI_Count " "", LargeInt;
     "formed_count": "int " "", FormedInt | "MPI_Count " "", FormedCount;
     "formed_aint": "MPI_Aint " "", FormedAint | "MPI_Count " "", FormedCount;
+    "op_type": "MPI_Datatype " "", OpDatatype;
     "type_or_null": "MPI_Datatype " "", DatatypeOrNull;
     "unit": "int " "", Int | "MPI_Aint " "", Aint;
     "aint": "MPI_Aint " "", Aint;

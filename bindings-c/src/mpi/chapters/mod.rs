@@ -1,12 +1,14 @@
 //! The functions of each chapter of the standard.
 
 pub(super) mod abi;
+pub(super) mod collectives;
 pub(super) mod communicators;
 pub(super) mod contents;
 pub(super) mod datatypes;
 pub(super) mod environment;
 pub(super) mod errors;
 pub(super) mod info;
+pub(super) mod operations;
 pub(super) mod packing;
 pub(super) mod point;
 pub(super) mod requests;

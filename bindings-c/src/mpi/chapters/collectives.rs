@@ -1,0 +1,100 @@
+//! Collective communication (MPI 5.0, chapter 6): each call as it is, non-blocking, and persistent.
+
+use pvm::mpi::Comm;
+use pvm::mpi::op::Elements;
+use pvm::mpi::{Datatype, Op, Request};
+
+use super::super::collective;
+use super::super::failure::Outcome;
+use super::super::raw::{self, Array, Buf, DatatypeOrNull, Numbers, Out, OutBuf};
+use super::info::given;
+use super::point::give;
+
+/// The three forms of a call. `cargo xtask gen` reads the names from these lines, too.
+macro_rules! forms {
+    ($(collective fn $name:ident $start:ident $init:ident(
+        $($parameter:ident: $type:ty),*
+    );)*) => {$(
+        pub fn $name($($parameter: $type),*) -> Outcome {
+            Ok(collective::$name($($parameter),*)?.run()?)
+        }
+
+        pub fn $start($($parameter: $type,)* request: Out<raw::Request>) -> Outcome {
+            let work = collective::$name($($parameter),*)?.start()?;
+            give(request, Request::new(work))
+        }
+
+        pub fn $init(
+            $($parameter: $type,)*
+            info: raw::Info,
+            request: Out<raw::Request>
+        ) -> Outcome {
+            // There are no hints for this; the object must be one.
+            given(info)?;
+            give(request, collective::$name($($parameter),*)?.persistent())
+        }
+    )*};
+}
+
+type Types = Array<raw::Datatype>;
+
+forms! {
+collective fn barrier ibarrier barrier_init(comm: &Comm);
+collective fn bcast ibcast bcast_init(
+    buffer: OutBuf, count: i64, datatype: &Datatype, root: i32, comm: &Comm
+);
+collective fn gather igather gather_init(
+    sendbuf: Buf, sendcount: i64, sendtype: DatatypeOrNull,
+    recvbuf: OutBuf, recvcount: i64, recvtype: DatatypeOrNull, root: i32, comm: &Comm
+);
+collective fn gatherv igatherv gatherv_init(
+    sendbuf: Buf, sendcount: i64, sendtype: DatatypeOrNull,
+    recvbuf: OutBuf, recvcounts: Numbers, displs: Numbers, recvtype: DatatypeOrNull, root: i32, comm: &Comm
+);
+collective fn scatter iscatter scatter_init(
+    sendbuf: Buf, sendcount: i64, sendtype: DatatypeOrNull,
+    recvbuf: OutBuf, recvcount: i64, recvtype: DatatypeOrNull, root: i32, comm: &Comm
+);
+collective fn scatterv iscatterv scatterv_init(
+    sendbuf: Buf, sendcounts: Numbers, displs: Numbers, sendtype: DatatypeOrNull,
+    recvbuf: OutBuf, recvcount: i64, recvtype: DatatypeOrNull, root: i32, comm: &Comm
+);
+collective fn allgather iallgather allgather_init(
+    sendbuf: Buf, sendcount: i64, sendtype: DatatypeOrNull,
+    recvbuf: OutBuf, recvcount: i64, recvtype: DatatypeOrNull, comm: &Comm
+);
+collective fn allgatherv iallgatherv allgatherv_init(
+    sendbuf: Buf, sendcount: i64, sendtype: DatatypeOrNull,
+    recvbuf: OutBuf, recvcounts: Numbers, displs: Numbers, recvtype: DatatypeOrNull, comm: &Comm
+);
+collective fn alltoall ialltoall alltoall_init(
+    sendbuf: Buf, sendcount: i64, sendtype: DatatypeOrNull,
+    recvbuf: OutBuf, recvcount: i64, recvtype: DatatypeOrNull, comm: &Comm
+);
+collective fn alltoallv ialltoallv alltoallv_init(
+    sendbuf: Buf, sendcounts: Numbers, sdispls: Numbers, sendtype: DatatypeOrNull,
+    recvbuf: OutBuf, recvcounts: Numbers, rdispls: Numbers, recvtype: DatatypeOrNull, comm: &Comm
+);
+collective fn alltoallw ialltoallw alltoallw_init(
+    sendbuf: Buf, sendcounts: Numbers, sdispls: Numbers, sendtypes: Types,
+    recvbuf: OutBuf, recvcounts: Numbers, rdispls: Numbers, recvtypes: Types, comm: &Comm
+);
+collective fn reduce ireduce reduce_init(
+    sendbuf: Buf, recvbuf: OutBuf, count: i64, datatype: Elements<'_>, op: &Op, root: i32, comm: &Comm
+);
+collective fn allreduce iallreduce allreduce_init(
+    sendbuf: Buf, recvbuf: OutBuf, count: i64, datatype: Elements<'_>, op: &Op, comm: &Comm
+);
+collective fn scan iscan scan_init(
+    sendbuf: Buf, recvbuf: OutBuf, count: i64, datatype: Elements<'_>, op: &Op, comm: &Comm
+);
+collective fn exscan iexscan exscan_init(
+    sendbuf: Buf, recvbuf: OutBuf, count: i64, datatype: Elements<'_>, op: &Op, comm: &Comm
+);
+collective fn reduce_scatter ireduce_scatter reduce_scatter_init(
+    sendbuf: Buf, recvbuf: OutBuf, recvcounts: Numbers, datatype: Elements<'_>, op: &Op, comm: &Comm
+);
+collective fn reduce_scatter_block ireduce_scatter_block reduce_scatter_block_init(
+    sendbuf: Buf, recvbuf: OutBuf, recvcount: i64, datatype: Elements<'_>, op: &Op, comm: &Comm
+);
+}

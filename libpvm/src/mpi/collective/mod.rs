@@ -1,0 +1,19 @@
+//! Collective communication (MPI 5.0, chapter 6): blocking, non-blocking and persistent, in one group,
+//! between two, and among neighbours.
+//!
+//! A call becomes a [`Prepared`] one: the schedule of this rank and its buffers. That can be gone
+//! through at once, be a request, or be what a persistent request starts again and again.
+//!
+//! Messages carry what must be equal in all ranks: the call, its root, its operation. So when ranks
+//! disagree, the error says on what.
+
+mod agreement;
+mod buffers;
+mod local;
+mod prepared;
+
+pub use crate::collective::between::Root;
+pub use agreement::Name;
+pub use buffers::{Blocked, words};
+pub use local::reduce_local;
+pub use prepared::{Ends, Job, Prepared, root_of};

@@ -1,0 +1,313 @@
+//! A call that only has to be gone through.
+
+use super::super::comm::{Comm, PROC_NULL, ROOT};
+use super::super::error::{Class, Error, Result};
+use super::super::op::Op;
+use super::super::request::{Request, Work};
+use super::super::status::{Ended, Status};
+use super::agreement::{self, Name};
+use crate::collective::between::{self, Between, Root};
+use crate::collective::{
+    self, Beyond, Buffer, Call, CallError, Delivery, Finished, Place, Run, Schedule, Scratch,
+    Setup, Span, WRONG_LENGTH, neighbours, plan,
+};
+use crate::datatype::{Sink, Source, Word};
+use crate::engine::EngineError;
+use crate::ids::{Rank, Tag};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The buffers of a call.
+#[derive(Default)]
+pub struct Ends {
+    /// What is given. Absent where nothing is, and in place.
+    pub input: Option<Source>,
+    /// Where the result goes.
+    pub output: Option<Sink>,
+}
+
+/// A call, besides its buffers.
+pub struct Job<'a> {
+    /// What it is called.
+    pub name: Name,
+    /// What it does.
+    pub call: Call<'a>,
+    /// Who the root is; [`Root::Beside`] where there is none.
+    pub root: Root,
+    /// Whether the output stands for the input.
+    pub in_place: bool,
+    /// How elements are combined, where they are: the operation, and on which elements.
+    pub op: Option<(&'a Op, collective::Op)>,
+    /// What elements are made of; asked when a rank's host is unlike this one.
+    pub word: fn() -> Word,
+}
+
+/// Who the root of a call is.
+///
+/// # Errors
+/// `MPI_ERR_ROOT`.
+#[inline]
+pub fn root_of(comm: &Comm, root: i32) -> Result<Root> {
+    if comm.is_inter() {
+        return root_between(comm, root);
+    }
+    let root = comm.root(root)?;
+    Ok(match root == comm.rank {
+        true => Root::Here,
+        false => Root::There(root),
+    })
+}
+
+fn root_between(comm: &Comm, root: i32) -> Result<Root> {
+    let others = comm.remote_size();
+    match usize::try_from(root) {
+        Ok(rank) if rank < others => Ok(Root::There(rank)),
+        _ if root == ROOT => Ok(Root::Here),
+        _ if root == PROC_NULL => Ok(Root::Beside),
+        _ => Err(Error::new(
+            Class::Root,
+            format!("root {root} in a remote group of {others}"),
+        )),
+    }
+}
+
+/// A call of which the schedule of this rank is made.
+pub struct Prepared {
+    comm: Comm,
+    setup: Setup,
+    scratch: Scratch,
+    ends: Ends,
+}
+
+impl Prepared {
+    /// A call in a communicator of one group or two.
+    ///
+    /// # Errors
+    /// `MPI_ERR_COMM` when it has no meaning between two groups; `MPI_ERR_ARG` when its blocks do not
+    /// fit.
+    pub fn new(comm: &Comm, job: Job<'_>, ends: Ends) -> Result<Self> {
+        let (mut scratch, tag) = begin(comm);
+        let root = match job.root {
+            Root::Here => Some(comm.rank),
+            Root::There(root) => Some(root),
+            Root::Beside => None,
+        };
+        // The sides of two groups call with different roots.
+        let root = root.filter(|_| !comm.is_inter());
+        let (op, combine) = job.op.unzip();
+        let check = agreement::check(job.name, op, root);
+        let setup = match &comm.local {
+            Some(local) => {
+                let between = Between {
+                    rank: comm.rank,
+                    size: local.size(),
+                    others: comm.remote_size(),
+                    root: job.root,
+                    input: ends.input.as_ref().map_or(0, Source::len),
+                };
+                between::plan(&mut scratch.schedule, &job.call, &between)?;
+                setup_between(comm, local, tag)
+            }
+            None => {
+                let place = Place {
+                    rank: comm.rank,
+                    topology: &comm.circle.topology,
+                    in_place: job.in_place,
+                };
+                plan(&mut scratch.schedule, &job.call, &place)?;
+                setup(comm, tag)
+            }
+        };
+        Ok(Self {
+            comm: comm.clone(),
+            setup: Setup {
+                check,
+                word: job.word,
+                op: combine,
+                ..setup
+            },
+            scratch,
+            ends,
+        })
+    }
+
+    /// A call among neighbours: the bytes of the packed input that go to each destination, and those of
+    /// the output that come from each source, as start and length.
+    pub fn among_neighbours(
+        comm: &Comm,
+        name: Name,
+        word: fn() -> Word,
+        outgoing: impl Iterator<Item = (Rank, (usize, usize))>,
+        incoming: impl Iterator<Item = (Rank, (usize, usize))>,
+        ends: Ends,
+    ) -> Self {
+        let (mut scratch, tag) = begin(comm);
+        let of = |buffer| move |(rank, (start, len))| (rank, Span { buffer, start, len });
+        let outgoing: Vec<_> = outgoing.map(of(Buffer::Input)).collect();
+        let incoming: Vec<_> = incoming.map(of(Buffer::Output)).collect();
+        let place = (comm.rank, comm.size());
+        neighbours::exchange(&mut scratch.schedule, place, &outgoing, &incoming);
+        Self {
+            comm: comm.clone(),
+            setup: Setup {
+                check: agreement::check(name, None, None),
+                word,
+                ..setup(comm, tag)
+            },
+            scratch,
+            ends,
+        }
+    }
+
+    /// Goes through it.
+    ///
+    /// # Errors
+    /// Those of the collective: a rank that has ended, or made another call.
+    #[inline]
+    pub fn run(self) -> Result<()> {
+        let check = self.setup.check;
+        let Ends { input, output } = self.ends;
+        let run = Run::new(self.setup, self.scratch, input, output).map_err(unfit)?;
+        let (result, finished) = run.wait(&self.comm.process.task.core)?;
+        let disagreement = finished.disagreement;
+        put_back(&self.comm, finished.scratch);
+        result.map_err(|error| failure(error, check, disagreement))
+    }
+
+    /// Starts it.
+    ///
+    /// # Errors
+    /// When this thread may not enter the engine.
+    pub fn start(self) -> Result<Work> {
+        self.launch(|comm, finished| put_back(comm, finished.scratch))
+    }
+
+    /// A request that starts it, again and again. The tag is the same each time: messages between two
+    /// ranks stay in order.
+    pub fn persistent(self) -> Request {
+        let schedule = self.scratch.schedule;
+        let (comm, setup) = (self.comm, self.setup);
+        let kept = Arc::new(Mutex::new(Some(self.ends)));
+        Request::persistent(Box::new(move || {
+            let ends = lock(&kept).take().ok_or_else(lost)?;
+            let prepared = Self {
+                comm: comm.clone(),
+                setup: setup.clone(),
+                scratch: Scratch::from(Schedule::clone(&schedule)),
+                ends,
+            };
+            let kept = Arc::clone(&kept);
+            prepared.launch(move |_, finished| {
+                let Finished { input, output, .. } = finished;
+                *lock(&kept) = Some(Ends { input, output });
+            })
+        }))
+    }
+
+    /// Starts it; `after` gets what it leaves.
+    fn launch(self, after: impl FnOnce(&Comm, Finished) + Send + 'static) -> Result<Work> {
+        let check = self.setup.check;
+        let Ends { input, output } = self.ends;
+        let delivery = Delivery::default();
+        let run = Run::new(self.setup, self.scratch, input, output).map_err(unfit)?;
+        let run = run.deliver_to(&delivery);
+        let comm = self.comm;
+        let id = comm.process.with(|engine| engine.start(Box::new(run)))?;
+        let conclusion = move |result: std::result::Result<(), EngineError>| {
+            let finished = delivery.take();
+            let disagreement = finished.as_ref().and_then(|left| left.disagreement);
+            if let Some(finished) = finished {
+                after(&comm, finished);
+            }
+            match result {
+                Ok(()) => Ended::well(Status::EMPTY),
+                Err(error) => {
+                    let error = failure(error, check, disagreement);
+                    Ended::badly(&comm, Status::EMPTY, error)
+                }
+            }
+        };
+        Ok(Work::Running(id, Box::new(conclusion)))
+    }
+}
+
+/// Memory of the last call, and the number of this one.
+fn begin(comm: &Comm) -> (Scratch, Tag) {
+    let mut state = lock(&comm.collectives);
+    (std::mem::take(&mut state.scratch), state.tags.next_tag())
+}
+
+fn put_back(comm: &Comm, scratch: Scratch) {
+    lock(&comm.collectives).scratch = scratch;
+}
+
+fn setup(comm: &Comm, tag: Tag) -> Setup {
+    Setup {
+        members: Arc::clone(&comm.circle.collective_members),
+        context: comm.circle.collective_context(),
+        tag,
+        check: 0,
+        word: || Word::Opaque,
+        op: None,
+        beyond: None,
+    }
+}
+
+/// Own ranks in the communicator of the own group, then the others in that of both.
+fn setup_between(comm: &Comm, local: &Comm, tag: Tag) -> Setup {
+    let own = &local.circle.collective_members;
+    let others = &comm.circle.collective_members;
+    let local_tag = lock(&local.collectives).tags.next_tag();
+    Setup {
+        members: own.iter().chain(others.iter()).copied().collect(),
+        beyond: Some(Beyond {
+            first: own.len(),
+            context: comm.circle.collective_context(),
+            tag,
+        }),
+        ..setup(local, local_tag)
+    }
+}
+
+impl From<CallError> for Error {
+    #[cold]
+    fn from(error: CallError) -> Self {
+        let class = match error {
+            CallError::TwoGroups => Class::Comm,
+            _ => Class::Arg,
+        };
+        Error::new(class, error.to_string())
+    }
+}
+
+/// A buffer is shorter than what the other arguments say.
+#[cold]
+fn unfit(_: EngineError) -> Error {
+    Error::new(
+        Class::Truncate,
+        "this rank gives itself more, or less, than it has room for",
+    )
+}
+
+#[cold]
+fn lost() -> Error {
+    Error::new(Class::Request, "the request's last run has not ended")
+}
+
+/// Says on what ranks disagree.
+#[cold]
+fn failure(error: EngineError, check: u32, disagreement: Option<(Rank, u32)>) -> Error {
+    match (error, disagreement) {
+        (EngineError::PeerGone(_) | EngineError::Lost, _) => error.into(),
+        (_, Some((rank, theirs))) => {
+            let (theirs, ours) = (agreement::describe(theirs), agreement::describe(check));
+            let detail = format!("rank {rank} is in {theirs}, this one in {ours}");
+            Error::new(Class::NotSame, detail)
+        }
+        (WRONG_LENGTH, None) => Error::new(Class::Truncate, error.to_string()),
+        (error, None) => error.into(),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
