@@ -25,7 +25,10 @@ fn tool(vm: &LocalVm, host: usize) -> Client {
 fn on(host: &str) -> Option<Placement> {
     let host = host.to_owned();
     Some(Placement {
-        hosts: vec![HostSlots { host, slots: 0 }],
+        hosts: vec![HostSlots {
+            host,
+            ..HostSlots::default()
+        }],
         ..Placement::default()
     })
 }

@@ -79,7 +79,7 @@ fn run_on(host: &str, mut launch: Launch, staged: Option<StagedFile>) -> Run {
     launch.placement = Some(Placement {
         hosts: vec![HostSlots {
             host: host.into(),
-            slots: 0,
+            ..HostSlots::default()
         }],
         ..Placement::default()
     });

@@ -38,6 +38,9 @@ pub const HOSTS_MAX: usize = 65_534;
 /// Largest host file, in bytes.
 pub const HOSTFILE_MAX: u64 = 4 << 20;
 
+/// Largest file of programs (`pvm run -configfile`), in bytes.
+pub const CONFIGFILE_MAX: u64 = 4 << 20;
+
 /// Longest name of a host or of a user on it, in bytes.
 pub const HOST_NAME_MAX: usize = 253;
 

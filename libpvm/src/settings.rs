@@ -58,6 +58,13 @@ variables! {
     PMI_SIZE = "PMI_SIZE": "set for started tasks, for scripts that read it: as PVM_SIZE";
     MPI_LOCALRANKID = "MPI_LOCALRANKID": "set for started tasks: rank among those of this host";
     MPI_LOCALNRANKS = "MPI_LOCALNRANKS": "set for started tasks: number of them on this host";
+    INITIAL_ERRHANDLER = "PVM_INITIAL_ERRHANDLER":
+        "set for tasks started with -initial-errhandler: what MPI does with errors until the program has told it";
+    MEMORY_ALLOC_KINDS = "PVM_MEMORY_ALLOC_KINDS":
+        "set for tasks started with -memory-alloc-kinds: the kinds of memory that MPI is asked for";
+    UNIVERSE_SIZE = "PVM_UNIVERSE_SIZE": "set for tasks started with -usize: size of the universe of MPI";
+    MPIEXEC_TIMEOUT = "MPIEXEC_TIMEOUT": "time limit of jobs whose launcher is given none; default none";
+    LD_LIBRARY_PATH = "LD_LIBRARY_PATH": "where the system looks for libraries of programs first";
     PATH = "PATH": "where programs are looked up";
     PVM_ARCH = "PVM_ARCH": "set for started tasks as PVM does: name of the architecture, e.g. LINUX64";
     PVM_EXPORT = "PVM_EXPORT": "PVM: colon-separated names of variables that spawned tasks inherit";

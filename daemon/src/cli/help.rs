@@ -1,4 +1,7 @@
-//! The ends of the help pages: examples, behaviour, exit codes.
+//! The help page of `pvm run`, made from the table of its options, and the ends of the others: examples,
+//! behaviour, exit codes.
+
+use super::flags::{self, Group};
 
 /// Of `pvm`.
 pub const PVM: &str = "\
@@ -15,7 +18,52 @@ Examples:
 'pvm run' starts the virtual machine by itself, and one with nothing to do goes away by itself.
 'pvm <command> --help' tells more. Called as mpiexec or mpirun, pvm behaves as 'pvm run'.";
 
-/// Of `pvm run`; the exit codes are those of `exit::Exit`.
+/// Columns of a help page.
+const WIDTH: usize = 100;
+/// Where it says what an option does.
+const INDENT: usize = 10;
+
+/// The page of `pvm run`.
+pub fn of_run() -> String {
+    let mut page = RUN_HEAD.to_owned();
+    for (group, heading) in Group::ALL {
+        let shown = flags::all().filter(|flag| flag.group == group && flag.shown);
+        for (at, flag) in shown.enumerate() {
+            if at == 0 {
+                page += &format!("\n{heading}:\n");
+            }
+            page += &format!("  {}\n{}", flag.usage(), wrapped(flag.help));
+        }
+    }
+    page + "\n" + RUN
+}
+
+/// Lines of a paragraph that is indented.
+fn wrapped(text: &str) -> String {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if INDENT + line.len() + 1 + word.len() <= WIDTH => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+        .iter()
+        .map(|line| format!("{:INDENT$}{line}\n", ""))
+        .collect()
+}
+
+const RUN_HEAD: &str = "\
+Run a program as a job of N tasks; mpiexec and mpirun are other names of this
+
+Usage: pvm run [OPTIONS] PROGRAM [ARGUMENTS]... [: [OPTIONS] PROGRAM [ARGUMENTS]...]...
+";
+
+/// The end of it; the exit codes are those of `exit::Exit`.
 pub const RUN: &str = "\
 Examples:
   pvm run -n 8 hostname
@@ -26,7 +74,9 @@ Examples:
   pvm run -n 2 -x DEBUG=1 --timeout 10m -- ./program --its-own-option
 
 Options may be written with one dash or two, and with a blank or '=' before the value. They end
-at the first word that is no option; after '--' even a lone ':' belongs to the program.
+at the first word that is no option; after '--' even a lone ':' belongs to the program. What MPICH, Open
+MPI, Intel MPI and the MPI standard call otherwise is understood too; pvm-run(1) tells all names, and which
+options have no effect here.
 
 Output: whole lines, each task's in its order. A line that is not finished is shown when nothing
 more came for 200 ms (on a terminal; in a pipe 1 s, in a file never) and goes on in place; if
@@ -64,7 +114,8 @@ Exit codes:
   124    the time limit (--timeout) was reached
   125    pvm run itself failed: no daemon, daemon lost, no resources, bad working directory
   126    the program cannot be executed: no permission, a directory, another architecture
-  127    the program was not found";
+  127    the program was not found
+";
 
 /// Of `pvm up`.
 pub const UP: &str = "\
@@ -188,3 +239,13 @@ pub const VERSION: &str = "\
 Examples:
   pvm version
   pvm version --json";
+
+/// Of `pvm completion`.
+pub const COMPLETION: &str = "\
+Examples:
+  eval \"$(pvm completion bash)\"         in this shell; in ~/.bashrc for all
+  pvm completion fish > ~/.config/fish/completions/pvm.fish
+
+Where 'cargo xtask install' has put pvm under /usr or /usr/local, shells find it by themselves.
+
+Exit codes: 0 done; 2 usage";

@@ -1,11 +1,13 @@
 //! What a `pvm run` line means: typed text becomes numbers, paths and policies.
 
+use super::flags::typed::Run;
 use super::nearest::nearest;
-use super::{low, placing};
+use super::pattern::Pattern;
+use super::{binding, passing, placing, variables};
 use crate::launch::problem::HostsError;
 use crate::launch::spec::HostSpec;
 use pvm::limits::TASKS_PER_LAUNCH_MAX;
-use pvm::wire::control::Placement;
+use pvm::wire::control::{Binding, Placement};
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,6 +17,8 @@ use std::time::Duration;
 pub struct Plan {
     /// The programs; ranks are numbered through them in order.
     pub apps: Vec<App>,
+    /// What tasks are bound to, if they are.
+    pub binding: Option<Binding>,
     /// Who reads our standard input.
     pub stdin: Stdin,
     /// What happens when a task fails.
@@ -23,6 +27,12 @@ pub struct Plan {
     pub timeout: Option<Duration>,
     /// How output is passed on.
     pub output: Output,
+    /// Standard error of the tasks is passed on as standard output.
+    pub merge: bool,
+    /// Files that output goes to.
+    pub files: Files,
+    /// What is told at the start and at the end.
+    pub told: Told,
     /// The final report as JSON on stderr.
     pub json: bool,
     /// The final report as JSON in a file.
@@ -31,12 +41,41 @@ pub struct Plan {
     pub voice: Voice,
     /// Programs are copied to hosts that do not have them.
     pub stage: bool,
+    /// The line is explained, nothing runs.
+    pub explain: bool,
+    /// Options that have no effect, as typed.
+    pub without_effect: Vec<String>,
 }
 
 impl Plan {
-    /// Number of tasks of the job.
+    /// Number of tasks of the job, once it is settled.
     pub fn size(&self) -> u32 {
         self.apps.iter().map(|app| app.count).sum()
+    }
+
+    /// Whether the number of tasks depends on how many hosts there are.
+    pub fn is_open(&self) -> bool {
+        self.apps.iter().any(|app| app.on_each_host)
+    }
+
+    /// Settles the number of tasks for a virtual machine of so many hosts.
+    ///
+    /// # Errors
+    /// When they are too many.
+    pub fn settle(&mut self, hosts: usize) -> Result<(), MeaningError> {
+        let mut size = 0;
+        for app in &mut self.apps {
+            let named = app.hosts.len();
+            let hosts = if named > 0 { named } else { hosts };
+            let count = match std::mem::take(&mut app.on_each_host) {
+                true => u64::from(app.count) * hosts as u64,
+                false => u64::from(app.count),
+            };
+            size += count;
+            check_size(size)?;
+            app.count = count as u32;
+        }
+        Ok(())
     }
 }
 
@@ -45,14 +84,20 @@ impl Plan {
 pub struct App {
     /// Number of tasks.
     pub count: u32,
+    /// It is the number on each host.
+    pub on_each_host: bool,
     /// As typed.
     pub program: OsString,
     /// Its arguments.
     pub arguments: Vec<OsString>,
     /// Variables set for it, over the environment that all get: `NAME=value`, or `NAME` as it is here.
     pub environment: Vec<OsString>,
+    /// It gets none of our variables besides.
+    pub bare: bool,
     /// Working directory, if it has its own; may be relative to ours.
     pub directory: Option<OsString>,
+    /// Folders in which it is looked up first.
+    pub path: Option<OsString>,
     /// Where its tasks go, if that is said.
     pub placement: Option<Placement>,
     /// What is said of the hosts that this names.
@@ -80,15 +125,41 @@ pub enum OnFailure {
 }
 
 /// How output is passed on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
-    /// Whole lines; each with its rank in front when `tag` is set.
-    Lines {
-        /// Whether lines begin with their rank.
-        tag: bool,
-    },
+    /// Whole lines, with something in front of each.
+    Lines(Prefix),
     /// Bytes as they come.
     Raw,
+}
+
+/// What stands in front of each line.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Prefix {
+    /// The time.
+    pub time: bool,
+    /// A text.
+    pub text: Option<Pattern>,
+}
+
+/// Files that output goes to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Files {
+    /// Standard output.
+    pub out: Option<Pattern>,
+    /// Standard error.
+    pub err: Option<Pattern>,
+    /// It is passed on as well.
+    pub copy: bool,
+}
+
+/// What is told at the start and at the end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Told {
+    /// Which rank runs where.
+    pub map: bool,
+    /// How each task has ended.
+    pub exit_codes: bool,
 }
 
 /// How much we say.
@@ -118,12 +189,25 @@ pub enum MeaningError {
         /// What it should be.
         expected: String,
     },
+    /// A value that is known and not done.
+    #[error("{option} {value}: {why}")]
+    NotDone {
+        /// With its dashes.
+        option: &'static str,
+        /// As typed.
+        value: String,
+        /// Why, and what to write.
+        why: &'static str,
+    },
     /// More tasks than can be started.
     #[error("{0} tasks are asked for, a job has at most {TASKS_PER_LAUNCH_MAX}")]
     TooMany(u64),
+    /// No number that is asked for is good.
+    #[error("-soft has no number from 1 to {0}: write one that is not larger than -n")]
+    Soft(u32),
     /// An option that is for the whole job.
     #[error("{0} is for the whole job: write it before the first program")]
-    Global(&'static str),
+    Global(String),
     /// A list of hosts, or a file of them.
     #[error(transparent)]
     Hosts(#[from] HostsError),
@@ -162,78 +246,129 @@ pub fn split(words: &[OsString]) -> Vec<&[OsString]> {
 ///
 /// # Errors
 /// The first thing that makes no sense.
-pub fn plan(parts: &[low::Run]) -> Result<Plan, MeaningError> {
+pub fn plan(parts: &[Run]) -> Result<Plan, MeaningError> {
     let first = parts.first().ok_or(MeaningError::NoProgram(None))?;
+    let later = parts.iter().skip(1);
+    if let Some(option) = later.filter_map(|part| part.of_the_job.clone()).next() {
+        return Err(MeaningError::Global(option));
+    }
+    // First, because an option that lacks its value takes the program for it.
+    let display = display(first)?;
+    launcher(first.launcher.as_deref())?;
+    let passing = passing::passing(first)?;
+    let binding = binding::binding(first, display.bindings)?;
+    let on_failure = on_failure(first.on_failure.as_deref())?;
+    let timeout = first.timeout.as_deref().map(timeout).transpose()?;
+    stdin(first.stdin.as_deref(), None)?;
+    let given = variables::of_all(parts)?;
     let mut apps = Vec::with_capacity(parts.len());
     for (index, part) in parts.iter().enumerate() {
-        if index > 0 {
-            refuse_global(part)?;
-        }
-        apps.push(app(part, (parts.len() > 1).then_some(index + 1))?);
+        let number = (parts.len() > 1).then_some(index + 1);
+        apps.push(app(part, first, &given, number)?);
     }
-    let size: u64 = apps.iter().map(|app| u64::from(app.count)).sum();
-    if size > u64::from(TASKS_PER_LAUNCH_MAX) {
-        return Err(MeaningError::TooMany(size));
-    }
+    let size = apps.iter().map(|app| u64::from(app.count)).sum();
+    check_size(size)?;
+    let is_open = apps.iter().any(|app| app.on_each_host);
+    let ranks = (!is_open).then_some(size as u32);
     Ok(Plan {
         apps,
-        stdin: stdin(first.stdin.as_deref(), size as u32)?,
-        on_failure: on_failure(first.on_failure.as_deref())?,
-        timeout: first.timeout.as_deref().map(timeout).transpose()?,
-        output: output(first)?,
+        binding,
+        stdin: stdin(first.stdin.as_deref(), ranks)?,
+        on_failure,
+        timeout,
         json: first.json,
         report: first.report.as_ref().map(PathBuf::from),
         voice: voice(first)?,
         stage: first.stage,
+        explain: first.explain,
+        without_effect: parts
+            .iter()
+            .flat_map(|part| part.without_effect.clone())
+            .collect(),
+        told: Told {
+            map: display.map,
+            exit_codes: first.exit_codes,
+        },
+        output: passing.output,
+        merge: passing.merge,
+        files: passing.files,
     })
 }
 
-fn refuse_global(part: &low::Run) -> Result<(), MeaningError> {
-    let globals = [
-        (part.tag, "--tag-output"),
-        (part.timeout.is_some(), "--timeout"),
-        (part.stdin.is_some(), "--stdin"),
-        (part.on_failure.is_some(), "--on-failure"),
-        (part.output.is_some(), "--output"),
-        (part.json, "--json"),
-        (part.report.is_some(), "--report"),
-        (part.quiet, "--quiet"),
-        (part.verbose, "--verbose"),
-        (part.stage, "--stage"),
-    ];
-    match globals.into_iter().find(|(given, _)| *given) {
-        Some((_, option)) => Err(MeaningError::Global(option)),
-        None => Ok(()),
+/// Whether what is said of one program makes sense by itself.
+///
+/// # Errors
+/// The first thing that does not.
+pub fn check(part: &Run) -> Result<(), MeaningError> {
+    app(part, part, &variables::Given::default(), None).map(|_| ())
+}
+
+fn check_size(size: u64) -> Result<(), MeaningError> {
+    match size > u64::from(TASKS_PER_LAUNCH_MAX) {
+        true => Err(MeaningError::TooMany(size)),
+        false => Ok(()),
     }
 }
 
-fn app(part: &low::Run, number: Option<usize>) -> Result<App, MeaningError> {
-    // First, because `-n prog` takes the program for the number.
-    let count = part.count.as_deref().map_or(Ok(1), count)?;
+fn app(
+    part: &Run,
+    first: &Run,
+    given: &variables::Given,
+    number: Option<usize>,
+) -> Result<App, MeaningError> {
+    let count = part.count.as_deref().map(count).transpose()?;
+    let placed = placing::placement(part, first)?;
     let mut words = part.command.iter().cloned();
     let program = words
         .next()
         .filter(|word| !word.is_empty())
         .ok_or(MeaningError::NoProgram(number))?;
-    let (placement, hosts) = placing::placement(part)?;
+    let per_host = placed.per_host.filter(|_| count.is_none());
+    let count = match &part.soft {
+        Some(list) => soft(list, count)?,
+        None => count.or(per_host).unwrap_or(1),
+    };
+    let (environment, bare) = variables::of_one(part, given)?;
     Ok(App {
         count,
+        on_each_host: per_host.is_some() && part.soft.is_none(),
         program,
         arguments: words.collect(),
-        environment: environment(&part.environment)?,
+        environment,
+        bare,
         directory: part.directory.clone(),
-        placement,
-        hosts,
+        path: part.path.clone(),
+        placement: placed.placement,
+        hosts: placed.hosts,
     })
 }
 
-fn bad(option: &'static str, value: &OsStr, expected: impl Into<String>) -> MeaningError {
+/// Says that a value is none of its option's.
+pub(super) fn bad(
+    option: &'static str,
+    value: &OsStr,
+    expected: impl Into<String>,
+) -> MeaningError {
     let value = value.to_string_lossy().into_owned();
     MeaningError::Value {
         option,
         value,
         expected: expected.into(),
     }
+}
+
+/// The same, where it should be one of some words.
+pub(super) fn choice(
+    option: &'static str,
+    value: &OsStr,
+    expected: &str,
+    words: &[&str],
+) -> MeaningError {
+    let near = nearest(&value.to_string_lossy(), words.iter().copied());
+    let hint = near
+        .map(|word| format!(" (did you mean '{word}'?)"))
+        .unwrap_or_default();
+    bad(option, value, format!("{expected}{hint}"))
 }
 
 fn count(value: &OsStr) -> Result<u32, MeaningError> {
@@ -249,19 +384,80 @@ fn count(value: &OsStr) -> Result<u32, MeaningError> {
     }
 }
 
-fn environment(words: &[OsString]) -> Result<Vec<OsString>, MeaningError> {
-    let mut set = Vec::with_capacity(words.len());
-    for word in words {
-        match word.as_encoded_bytes() {
-            [] | [b'=', ..] => return Err(bad("-x", word, "NAME or NAME=VALUE")),
-            // NAME alone: what it is here is found when the job is asked for.
-            _ => set.push(word.clone()),
-        }
+/// The largest number of a list `a,b:c,d:e:step` that is not above the one that is asked for.
+fn soft(list: &OsStr, count: Option<u32>) -> Result<u32, MeaningError> {
+    let expected = "numbers and ranges, for example 4,8:16:2";
+    let wrong = || bad("-soft", list, expected);
+    let text = list.to_str().ok_or_else(wrong)?;
+    let high = count.unwrap_or(TASKS_PER_LAUNCH_MAX);
+    let mut best = None;
+    for triple in text.split(',') {
+        let numbers = triple.split(':').map(str::parse::<i64>);
+        let numbers: Vec<_> = numbers.collect::<Result<_, _>>().map_err(|_| wrong())?;
+        let (from, to, step) = match numbers[..] {
+            [one] => (one, one, 1),
+            [from, to] => (from, to, 1),
+            [from, to, step] => (from, to, step),
+            _ => return Err(wrong()),
+        };
+        best = best.max(largest(from, to, step, i64::from(high)).ok_or_else(wrong)?);
     }
-    Ok(set)
+    best.ok_or(MeaningError::Soft(high))
 }
 
-fn stdin(value: Option<&OsStr>, size: u32) -> Result<Stdin, MeaningError> {
+/// The largest number of a range from 1 to `high`, if it has one; `None`: it is no range.
+fn largest(from: i64, to: i64, step: i64, high: i64) -> Option<Option<u32>> {
+    let bounded = |number: i64| number.unsigned_abs() <= u64::from(u32::MAX);
+    if step == 0 || ![from, to, step].into_iter().all(bounded) {
+        return None;
+    }
+    let (low, top) = match step > 0 {
+        true => (from, to),
+        false => (from - (from - to).div_euclid(-step) * -step, from),
+    };
+    let top = top.min(high);
+    let number = low + (top - low).div_euclid(step.abs()) * step.abs();
+    let is_good = low <= top && number >= 1;
+    Some(is_good.then_some(number as u32))
+}
+
+/// How hosts are reached is not chosen on the line.
+fn launcher(value: Option<&OsStr>) -> Result<(), MeaningError> {
+    match value.map(|value| (value.to_str(), value)) {
+        None | Some((Some("ssh" | "fork" | "manual"), _)) => Ok(()),
+        Some((_, value)) => Err(MeaningError::NotDone {
+            option: "-launcher",
+            value: value.to_string_lossy().into_owned(),
+            why: "hosts are reached with ssh: write ssh, or set PVM_SSH to the program to use",
+        }),
+    }
+}
+
+/// What is to be shown.
+#[derive(Default)]
+struct Display {
+    map: bool,
+    bindings: bool,
+}
+
+fn display(first: &Run) -> Result<Display, MeaningError> {
+    let mut display = Display::default();
+    for value in &first.display {
+        let text = value.to_string_lossy().to_ascii_lowercase();
+        for word in text.split([',', ':']) {
+            match word {
+                "map" | "map-devel" => display.map = true,
+                "bind" | "bindings" => display.bindings = true,
+                // `pvm conf` and `pvm doctor` tell of them; of forms there is one.
+                "allocation" | "topo" | "parsable" | "parseable" => {}
+                _ => return Err(choice("--display", value, "map or bind", &["map", "bind"])),
+            }
+        }
+    }
+    Ok(display)
+}
+
+fn stdin(value: Option<&OsStr>, size: Option<u32>) -> Result<Stdin, MeaningError> {
     let Some(value) = value else {
         return Ok(Stdin::Rank(0));
     };
@@ -272,12 +468,14 @@ fn stdin(value: Option<&OsStr>, size: u32) -> Result<Stdin, MeaningError> {
     }
     let rank: Option<u32> = value.to_str().and_then(|text| text.parse().ok());
     match rank {
-        Some(rank) if rank < size => Ok(Stdin::Rank(rank)),
-        Some(_) => Err(bad(
-            "--stdin",
-            value,
-            format!("this job has the ranks 0 to {}", size - 1),
-        )),
+        Some(rank) => match size.filter(|size| rank >= *size) {
+            None => Ok(Stdin::Rank(rank)),
+            Some(size) => Err(bad(
+                "--stdin",
+                value,
+                format!("this job has the ranks 0 to {}", size - 1),
+            )),
+        },
         None => Err(choice(
             "--stdin",
             value,
@@ -298,14 +496,6 @@ fn on_failure(value: Option<&OsStr>) -> Result<OnFailure, MeaningError> {
             &["kill", "continue"],
         )),
     }
-}
-
-fn choice(option: &'static str, value: &OsStr, expected: &str, words: &[&str]) -> MeaningError {
-    let near = nearest(&value.to_string_lossy(), words.iter().copied());
-    let hint = near
-        .map(|word| format!(" (did you mean '{word}'?)"))
-        .unwrap_or_default();
-    bad(option, value, format!("{expected}{hint}"))
 }
 
 /// Longest time limit: a thousand years, so that no sum overflows.
@@ -336,23 +526,7 @@ pub fn time(option: &'static str, value: &OsStr) -> Result<Duration, MeaningErro
     Ok(Duration::from_secs_f64(seconds))
 }
 
-fn output(first: &low::Run) -> Result<Output, MeaningError> {
-    match first.output.as_deref().map(|value| (value.to_str(), value)) {
-        None | Some((Some("lines"), _)) => Ok(Output::Lines { tag: first.tag }),
-        Some((Some("raw"), _)) if first.tag => {
-            Err(MeaningError::Conflict("--tag-output", "--output=raw"))
-        }
-        Some((Some("raw"), _)) => Ok(Output::Raw),
-        Some((_, value)) => Err(choice(
-            "--output",
-            value,
-            "'lines' or 'raw'",
-            &["lines", "raw"],
-        )),
-    }
-}
-
-fn voice(first: &low::Run) -> Result<Voice, MeaningError> {
+fn voice(first: &Run) -> Result<Voice, MeaningError> {
     match (first.quiet, first.verbose) {
         (true, true) => Err(MeaningError::Conflict("--quiet", "--verbose")),
         (true, false) => Ok(Voice::Quiet),
@@ -370,7 +544,7 @@ mod tests {
     }
 
     fn read(line: &str) -> Result<Plan, String> {
-        crate::cli::run::read(&words(line)).map_err(|error| error.to_string())
+        crate::cli::run::line::read(&words(line)).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -396,7 +570,13 @@ mod tests {
         assert_eq!(plan.timeout, Some(Duration::from_secs(120)));
         assert_eq!(
             (plan.stdin, plan.output),
-            (Stdin::Rank(3), Output::Lines { tag: true })
+            (
+                Stdin::Rank(3),
+                Output::Lines(Prefix {
+                    time: false,
+                    text: Some(Pattern::rank())
+                })
+            )
         );
     }
 

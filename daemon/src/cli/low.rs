@@ -1,6 +1,7 @@
-//! What was typed: the options of every verb, as text. What they mean is found in `high`.
+//! What was typed: the options of every verb but `run`, as text.
 //!
-//! These declarations are the one table of options: parser, help and suggestions come from them.
+//! These declarations are the table of their options: parser, help, suggestions and completion come from
+//! them. `pvm run` has a table of its own (`flags`).
 
 use super::help;
 use clap::{Args, Parser, Subcommand};
@@ -26,7 +27,7 @@ pub struct Pvm {
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Run a program as a job of N tasks
-    Run(Box<Run>),
+    Run,
     /// Start the virtual machine, with more hosts if you like
     Up(Up),
     /// Add hosts to the virtual machine
@@ -49,117 +50,11 @@ pub enum Verb {
     Halt(Halt),
     /// Show versions
     Version(Version),
-}
-
-/// Run a program as a job of N tasks
-//
-// One part of the line between `:`.
-#[derive(Debug, Default, Clone, Args)]
-#[command(
-    override_usage = "pvm run [OPTIONS] PROGRAM [ARGUMENTS]... [: [-n N] [-wdir DIR] [-x NAME=VALUE] PROGRAM [ARGUMENTS]...]...",
-    after_help = help::RUN,
-)]
-pub struct Run {
-    /// Number of tasks of this program [default: 1]
-    #[arg(short = 'n', long = "np", aliases = ["n", "ntasks"], value_name = "N")]
-    pub count: Option<OsString>,
-
-    /// Working directory of this program's tasks [default: where pvm runs]
-    #[arg(long = "wdir", aliases = ["wd", "chdir"], value_name = "DIR")]
-    pub directory: Option<OsString>,
-
-    /// Hosts for this program's tasks, in this order: a,b:2,node[3-5]; ":2" is the number of tasks
-    /// that a host gets before the next one does; hosts that are not there yet are added
-    /// [default: all hosts, this one first]
-    #[arg(short = 'H', long = "host", aliases = ["hosts", "hostlist", "machine", "machines", "nodelist"], value_name = "HOST[:N],...")]
-    pub hosts: Vec<OsString>,
-
-    /// The same from a file: one host on a line, with slots=N or as PVM's host files have it
-    #[arg(short = 'f', long = "hostfile", aliases = ["machinefile", "default-hostfile"], value_name = "FILE")]
-    pub hostfile: Option<OsString>,
-
-    /// Number of tasks that each host gets before the next one does [default: its CPUs]
-    #[arg(short = 'N', long = "ppn", aliases = ["npernode", "perhost", "ntasks-per-node"], value_name = "N")]
-    pub per_host: Option<OsString>,
-
-    /// "slot" fills one host after the other, "host" gives one task to each in turn [default: slot]
-    #[arg(long = "map-by", aliases = ["mapby"], value_name = "slot|host")]
-    pub map_by: Option<OsString>,
-
-    /// As --map-by host
-    #[arg(long = "bynode", aliases = ["rr"], hide = true)]
-    pub by_node: bool,
-
-    /// As --map-by slot
-    #[arg(long = "byslot", hide = true)]
-    pub by_slot: bool,
-
-    /// As --ppn 1
-    #[arg(long = "pernode", hide = true)]
-    pub one_per_host: bool,
-
-    /// Set an environment variable for this program; without VALUE it is passed on as it is here
-    /// (the environment is passed on anyway, but what means something on this host alone)
-    #[arg(short = 'x', long = "env", value_name = "NAME[=VALUE]")]
-    pub environment: Vec<OsString>,
-
-    /// Begin each line of output with the rank of its task, as in `[3] text`
-    #[arg(short = 'l', long = "tag-output", aliases = ["label", "prepend-rank"])]
-    pub tag: bool,
-
-    /// End the job after this time: seconds, or a number with s, m or h
-    #[arg(long = "timeout", aliases = ["time"], value_name = "TIME")]
-    pub timeout: Option<OsString>,
-
-    /// Who reads our standard input: one rank, "all" (each gets a copy) or "none" [default: 0]
-    #[arg(long = "stdin", value_name = "RANK|all|none")]
-    pub stdin: Option<OsString>,
-
-    /// When a task fails: "kill" ends the others, "continue" lets them go on [default: kill]
-    #[arg(long = "on-failure", value_name = "kill|continue")]
-    pub on_failure: Option<OsString>,
-
-    /// "lines" never mixes the lines of two tasks; "raw" passes bytes on as they come
-    /// [default: lines]
-    #[arg(long = "output", value_name = "lines|raw")]
-    pub output: Option<OsString>,
-
-    /// Print the final report as one line of JSON on stderr, in place of the verdict
-    #[arg(long = "json")]
-    pub json: bool,
-
-    /// Write the final report as JSON to this file
-    #[arg(long = "report", value_name = "FILE")]
-    pub report: Option<OsString>,
-
-    /// Say nothing about how the job went: the exit code tells
-    #[arg(short = 'q', long = "quiet")]
-    pub quiet: bool,
-
-    /// Tell what is being done
-    #[arg(short = 'v', long = "verbose")]
-    pub verbose: bool,
-
-    /// Copy the programs to hosts that do not have them: the program files alone, no libraries, no data
-    #[arg(long = "stage", aliases = ["preload-binary"])]
-    pub stage: bool,
-
-    /// Accepted and ignored: root is welcome
-    #[arg(long = "allow-run-as-root", hide = true)]
-    pub allow_root: bool,
-
-    /// Accepted and ignored: -n is always obeyed
-    #[arg(long = "oversubscribe", hide = true)]
-    pub oversubscribe: bool,
-
-    /// The program and its arguments
-    #[arg(
-        trailing_var_arg = true,
-        allow_hyphen_values = true,
-        value_name = "PROGRAM",
-        hide = true
-    )]
-    pub command: Vec<OsString>,
+    /// Print what a shell needs to complete words of pvm and mpiexec
+    Completion(Completion),
+    /// Print the manual page of pvm run, for man(1)
+    #[command(hide = true)]
+    Manual,
 }
 
 /// `pvm up`.
@@ -298,4 +193,13 @@ pub struct Version {
     /// Print JSON
     #[arg(long = "json")]
     pub json: bool,
+}
+
+/// `pvm completion`.
+#[derive(Debug, Args)]
+#[command(after_help = help::COMPLETION)]
+pub struct Completion {
+    /// bash, zsh or fish
+    #[arg(value_name = "SHELL")]
+    pub shell: String,
 }

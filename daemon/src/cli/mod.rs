@@ -1,27 +1,36 @@
 //! The command line of `pvm`: what was typed, what it means, and doing it.
 //!
 //! # Layout
-//! - [`normal`]: the spelling of options; [`low`]: the options, as text; [`high`]: their meaning
+//! - [`normal`]: the spelling of options; [`flags`]: the options of `pvm run`, [`low`]: of the other verbs
+//! - [`high`]: what a line of `pvm run` means, with [`placing`], [`binding`], [`variables`], [`passing`] and
+//!   [`pattern`]; [`explain`]: the same as text; [`manual`], [`completion`]: the table for others
 //! - [`run`]: `pvm run`; one file for each other verb
 //! - [`connect`]: finding or starting the daemon
 //! - [`exit`]: exit codes; [`failure`]: refusals of the daemon; [`say`]: our words;
 //!   [`signal`], [`nearest`]: names; [`help`]: the ends of the help pages
 
 pub mod add;
+pub mod binding;
+pub mod completion;
 pub mod conf;
 pub mod connect;
 pub mod delete;
 pub mod doctor;
 pub mod exit;
+pub mod explain;
 pub mod failure;
+pub mod flags;
 pub mod halt;
 pub mod help;
 pub mod high;
 pub mod kill;
 pub mod low;
+pub mod manual;
 pub mod nearest;
 pub mod normal;
-mod placing;
+pub mod passing;
+pub mod pattern;
+pub mod placing;
 pub mod ps;
 pub mod run;
 pub mod say;
@@ -29,6 +38,7 @@ pub mod signal;
 pub mod stacks;
 pub mod token;
 pub mod up;
+pub mod variables;
 pub mod version;
 
 use crate::ui::table::Look;
@@ -36,7 +46,6 @@ use clap::{CommandFactory, FromArgMatches};
 use connect::Trouble;
 use exit::Exit;
 use low::{Pvm, Verb};
-use normal::Words;
 use pvm::settings;
 use std::ffi::OsString;
 use std::path::Path;
@@ -112,7 +121,7 @@ fn other(verb: &str, rest: &[OsString]) -> Exit {
     let Some(options) = command.find_subcommand(verb) else {
         return unknown(verb);
     };
-    let spelled = match normal::normalise(options, Words::Anywhere, &rest) {
+    let spelled = match normal::normalise(options, &rest) {
         Ok(spelled) => spelled,
         Err(error) => {
             say::error(&who, &format!("{error}; see: {who} --help"));
@@ -133,8 +142,8 @@ fn act(verb: &Verb) -> Result<Exit, Trouble> {
     let no_colour = std::env::var_os(settings::NO_COLOR).is_some_and(|value| !value.is_empty());
     let look = Look::of_stdout(no_colour);
     match verb {
-        // Only as a help page: `run::main` reads its own words.
-        Verb::Run(_) => Ok(Exit::Usage),
+        // Only for the list of verbs: `run::main` reads its own words.
+        Verb::Run => Ok(Exit::Usage),
         Verb::Up(typed) => up::main(typed, look),
         Verb::Add(typed) => add::main(typed),
         Verb::Delete(typed) => delete::main(typed),
@@ -146,6 +155,8 @@ fn act(verb: &Verb) -> Result<Exit, Trouble> {
         Verb::Kill(typed) => kill::main(typed),
         Verb::Halt(typed) => halt::main(typed),
         Verb::Version(typed) => version::main(typed),
+        Verb::Completion(typed) => Ok(completion::main(typed)),
+        Verb::Manual => Ok(say::out(&manual::page())),
     }
 }
 

@@ -1,12 +1,13 @@
 //! The spelling of options: `--x y`, `--x=y`, `-x y` and `-x=y` are one thing, whatever the name's
 //! length, as the fingers of MPI users expect (`-np 4`, `-wdir /tmp`).
 //!
-//! The options are those that the clap command knows; here they are rewritten to clap's own
-//! spelling before it parses them. Options stop at the first word that is none: from there on all
-//! belongs to the program.
+//! What is read here are names and numbers of values; what they mean is told by those who know the
+//! options: the table of `pvm run` (`flags`), and clap for the other verbs.
 
 use super::nearest::nearest;
 use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::slice::Iter;
 
 /// A command line that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +23,9 @@ pub enum SpellingError {
     /// The option wants a value and the line ends.
     #[error("the option '{0}' needs a value")]
     NoValue(String),
+    /// The option wants two values and the line ends.
+    #[error("the option '{0}' needs a name and a value")]
+    NoPair(String),
     /// The option takes no value and has one.
     #[error("the option '{0}' takes no value")]
     UnwantedValue(String),
@@ -46,50 +50,118 @@ pub enum Words {
     Anywhere,
 }
 
-/// Rewrites one command line (without its verb) to clap's spelling.
+/// An option, as far as it is needed to read a line.
+#[derive(Debug, Clone)]
+pub struct Known<'a> {
+    /// Its names without dashes; those of one letter can stand together (`-lq`).
+    pub names: Vec<&'a str>,
+    /// How many values it takes.
+    pub values: usize,
+    /// Whether it is offered when something like it was typed.
+    pub is_offered: bool,
+}
+
+/// One piece of a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Item {
+    /// An option.
+    Option {
+        /// Which of those that are known.
+        at: usize,
+        /// As typed, without its value.
+        typed: String,
+        /// Its values, as many as it takes.
+        values: Vec<OsString>,
+    },
+    /// A word that is none.
+    Word(OsString),
+    /// `--`: from here on there are words only.
+    Dashes,
+}
+
+/// Reads one command line (without its verb).
+///
+/// # Errors
+/// The first option that is unknown or wrongly used.
+pub fn read(
+    known: &[Known<'_>],
+    words: Words,
+    typed: &[OsString],
+) -> Result<Vec<Item>, SpellingError> {
+    let mut items = Vec::with_capacity(typed.len());
+    let mut rest = typed.iter();
+    while let Some(word) = rest.next() {
+        let bytes = word.as_encoded_bytes();
+        if bytes == b"--" {
+            items.push(Item::Dashes);
+            break;
+        }
+        if bytes.starts_with(b"-") && bytes != b"-" {
+            items.extend(Typed::read(word)?.resolve(known, &mut rest)?);
+            continue;
+        }
+        items.push(Item::Word(word.clone()));
+        if words == Words::EndOptions {
+            break;
+        }
+    }
+    items.extend(rest.cloned().map(Item::Word));
+    Ok(items)
+}
+
+/// Rewrites a command line to clap's own spelling.
 ///
 /// # Errors
 /// The first option that is unknown or wrongly used.
 pub fn normalise(
     command: &clap::Command,
-    words: Words,
     typed: &[OsString],
 ) -> Result<Vec<OsString>, SpellingError> {
     let mut command = command.clone();
     command.build();
-    let mut out = Vec::with_capacity(typed.len() + 1);
-    let mut rest = typed.iter();
-    while let Some(word) = rest.next() {
-        let bytes = word.as_encoded_bytes();
-        if bytes == b"--" {
-            out.push(word.clone());
-            break;
-        }
-        if !bytes.starts_with(b"-") || bytes == b"-" {
-            if words == Words::EndOptions {
-                out.push("--".into());
-                out.push(word.clone());
-                break;
+    let options = command.get_arguments().filter(|arg| !arg.is_positional());
+    let args: Vec<&clap::Arg> = options.collect();
+    let names = args.iter().map(|arg| names(arg)).collect::<Vec<_>>();
+    let known = args.iter().zip(&names).map(|(arg, names)| Known {
+        names: names.iter().map(String::as_str).collect(),
+        values: usize::from(arg.get_action().takes_values()),
+        is_offered: !arg.is_hide_set(),
+    });
+    let items = read(&known.collect::<Vec<_>>(), Words::Anywhere, typed)?;
+    let spelled = items.into_iter().map(|item| match item {
+        Item::Word(word) => word,
+        Item::Dashes => "--".into(),
+        Item::Option { at, values, .. } => {
+            let long = args[at].get_long().unwrap_or_default();
+            let mut spelled = OsString::from(format!("--{long}"));
+            for value in values {
+                spelled.push("=");
+                spelled.push(value);
             }
-            out.push(word.clone());
-            continue;
+            spelled
         }
-        let option = Option_::read(word)?;
-        out.extend(option.resolve(&command, &mut rest)?);
-    }
-    out.extend(rest.cloned());
-    Ok(out)
+    });
+    Ok(spelled.collect())
+}
+
+/// The names of an option of clap, all of them.
+fn names(arg: &clap::Arg) -> Vec<String> {
+    let letters = arg.get_short_and_visible_aliases().unwrap_or_default();
+    let longs = arg.get_long().into_iter();
+    let longs = longs.chain(arg.get_all_aliases().unwrap_or_default());
+    let letters = letters.into_iter().map(String::from);
+    longs.map(str::to_owned).chain(letters).collect()
 }
 
 /// One option as typed.
-struct Option_<'a> {
+struct Typed<'a> {
     typed: &'a str,
     name: &'a str,
     double: bool,
     value: Option<&'a str>,
 }
 
-impl<'a> Option_<'a> {
+impl<'a> Typed<'a> {
     fn read(word: &'a OsStr) -> Result<Self, SpellingError> {
         let not_text = || SpellingError::NotText(word.to_string_lossy().into_owned());
         let text = word.to_str().ok_or_else(not_text)?;
@@ -107,144 +179,136 @@ impl<'a> Option_<'a> {
         })
     }
 
-    /// clap's spelling of it; takes its value from `rest` when it needs one.
+    /// What it is; takes its values from `rest` when it needs some.
     fn resolve(
         &self,
-        command: &clap::Command,
-        rest: &mut std::slice::Iter<'_, OsString>,
-    ) -> Result<Vec<OsString>, SpellingError> {
-        if let Some(arg) = self.whole(command) {
-            return Ok(vec![self.spell(arg, rest)?]);
+        known: &[Known<'_>],
+        rest: &mut Iter<'_, OsString>,
+    ) -> Result<Vec<Item>, SpellingError> {
+        let is_it = |known: &Known<'_>| known.names.contains(&self.name);
+        if let Some(at) = known.iter().position(is_it) {
+            let values = self.values(known[at].values, rest)?;
+            return Ok(vec![self.item(at, values)]);
         }
-        self.attached_or_cluster(command)
-            .ok_or_else(|| self.unknown(command))
+        self.attached_or_cluster(known)
+            .ok_or_else(|| self.unknown(known))
     }
 
-    /// The option whose whole name was typed.
-    fn whole<'c>(&self, command: &'c clap::Command) -> Option<&'c clap::Arg> {
-        let mut letters = self.name.chars();
-        let letter = letters.next().filter(|_| letters.next().is_none());
-        let has_letter = |arg: &&clap::Arg| {
-            letter.is_some()
-                && arg
-                    .get_short_and_visible_aliases()
-                    .is_some_and(|s| s.contains(&letter.unwrap_or(' ')))
-        };
-        let mut args = command.get_arguments();
-        args.find(|arg| longs(arg).any(|long| long == self.name))
-            .or_else(|| command.get_arguments().find(has_letter))
+    fn item(&self, at: usize, values: Vec<OsString>) -> Item {
+        let typed = self.typed.to_owned();
+        Item::Option { at, typed, values }
     }
 
-    fn spell(
+    fn values(
         &self,
-        arg: &clap::Arg,
-        rest: &mut std::slice::Iter<'_, OsString>,
-    ) -> Result<OsString, SpellingError> {
-        let long = arg.get_long().unwrap_or(self.name);
-        let mut spelled = OsString::from(format!("--{long}"));
-        if !arg.get_action().takes_values() {
-            return match self.value {
-                Some(_) => Err(SpellingError::UnwantedValue(self.typed.to_owned())),
-                None => Ok(spelled),
-            };
-        }
-        spelled.push("=");
-        match self.value {
-            Some(value) => spelled.push(value),
-            None => {
-                let no_value = || SpellingError::NoValue(self.typed.to_owned());
-                spelled.push(rest.next().ok_or_else(no_value)?);
+        count: usize,
+        rest: &mut Iter<'_, OsString>,
+    ) -> Result<Vec<OsString>, SpellingError> {
+        let own = self.value.map(OsString::from);
+        let typed = || self.typed.to_owned();
+        match (count, own) {
+            (0, None) => Ok(Vec::new()),
+            (0, Some(_)) => Err(SpellingError::UnwantedValue(typed())),
+            (1, own) => {
+                let value = own.or_else(|| rest.next().cloned());
+                let value = value.ok_or_else(|| SpellingError::NoValue(typed()))?;
+                Ok(vec![value])
+            }
+            (_, own) => {
+                let name = own.or_else(|| rest.next().cloned());
+                let name = name.ok_or_else(|| SpellingError::NoPair(typed()))?;
+                if let Some(pair) = pair(&name) {
+                    return Ok(pair);
+                }
+                let value = rest.next().cloned();
+                let value = value.ok_or_else(|| SpellingError::NoPair(typed()))?;
+                Ok(vec![name, value])
             }
         }
-        Ok(spelled)
     }
 
     /// `-n4` and `-lq`, as POSIX has them.
-    fn attached_or_cluster(&self, command: &clap::Command) -> Option<Vec<OsString>> {
-        if self.double {
+    fn attached_or_cluster(&self, known: &[Known<'_>]) -> Option<Vec<Item>> {
+        if self.double || self.value.is_some() {
             return None;
         }
-        let mut spelled = Vec::new();
-        let by_letter = |c| {
-            command
-                .get_arguments()
-                .find(|arg| arg.get_short() == Some(c))
-        };
+        let mut items = Vec::new();
         for (at, letter) in self.name.char_indices() {
-            let arg = by_letter(letter)?;
-            let long = arg.get_long()?;
-            if arg.get_action().takes_values() {
-                let value = &self.name[at + letter.len_utf8()..];
+            let rest = &self.name[at + letter.len_utf8()..];
+            let letter = &self.name[at..at + letter.len_utf8()];
+            let found = known.iter().position(|it| it.names.contains(&letter))?;
+            if known[found].values > 0 {
                 // Only numbers are read as attached: `-nodes 4` is a mistyped option.
-                let number = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
-                spelled.push(format!("--{long}={value}").into());
-                return (number && self.value.is_none()).then_some(spelled);
+                let is_number = !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit());
+                items.push(self.item(found, vec![rest.into()]));
+                return (is_number && known[found].values == 1).then_some(items);
             }
-            spelled.push(format!("--{long}").into());
+            items.push(self.item(found, Vec::new()));
         }
-        self.value.is_none().then_some(spelled)
+        Some(items)
     }
 
-    fn unknown(&self, command: &clap::Command) -> SpellingError {
-        if let [letter] = self.name.as_bytes() {
+    fn unknown(&self, known: &[Known<'_>]) -> SpellingError {
+        let offered = known.iter().filter(|known| known.is_offered);
+        let mut names = offered.flat_map(|known| known.names.iter().copied());
+        let typed = self.typed.to_owned();
+        if self.name.chars().count() == 1 {
             // `-N` is no misspelled long name.
-            let lower = char::from(letter.to_ascii_lowercase());
-            let mut shorts = command.get_arguments().filter_map(clap::Arg::get_short);
-            return SpellingError::Unknown {
-                typed: self.typed.to_owned(),
-                nearest: shorts
-                    .find(|short| *short == lower)
-                    .map(|short| format!("-{short}")),
-            };
+            let lower = self.name.to_ascii_lowercase();
+            let nearest = names.find(|name| *name == lower);
+            let nearest = nearest.map(|name| format!("-{name}"));
+            return SpellingError::Unknown { typed, nearest };
         }
-        let visible = command.get_arguments().filter(|arg| !arg.is_hide_set());
-        let names: Vec<&str> = visible
-            .flat_map(longs)
-            .filter(|name| name.len() > 1)
-            .collect();
         let dashes = if self.double { "--" } else { "-" };
-        let nearest = nearest(self.name, names).map(|name| format!("{dashes}{name}"));
-        SpellingError::Unknown {
-            typed: self.typed.to_owned(),
-            nearest,
-        }
+        let nearest = nearest(self.name, names.filter(|name| name.len() > 1));
+        let nearest = nearest.map(|name| format!("{dashes}{name}"));
+        SpellingError::Unknown { typed, nearest }
     }
 }
 
-/// The long names of an option, all of them.
-fn longs(arg: &clap::Arg) -> impl Iterator<Item = &str> {
-    arg.get_long()
-        .into_iter()
-        .chain(arg.get_all_aliases().unwrap_or_default())
+/// `NAME=VALUE` in one word, as two.
+fn pair(word: &OsStr) -> Option<Vec<OsString>> {
+    let (name, value) = pvm::session::split_variable(word.as_encoded_bytes())?;
+    let part = |bytes| OsStr::from_bytes(bytes).to_owned();
+    Some(vec![part(name), part(value)])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::{Arg, ArgAction, Command};
 
-    fn command() -> Command {
-        Command::new("run")
-            .arg(Arg::new("np").short('n').long("np").alias("n"))
-            .arg(Arg::new("wdir").long("wdir").alias("wd"))
-            .arg(
-                Arg::new("tag")
-                    .short('l')
-                    .long("tag-output")
-                    .action(ArgAction::SetTrue),
-            )
-            .arg(
-                Arg::new("quiet")
-                    .short('q')
-                    .long("quiet")
-                    .action(ArgAction::SetTrue),
-            )
+    fn known() -> Vec<Known<'static>> {
+        let option = |names: &[&'static str], values| Known {
+            names: names.to_vec(),
+            values,
+            is_offered: true,
+        };
+        vec![
+            option(&["n", "np"], 1),
+            option(&["wdir", "wd"], 1),
+            option(&["l", "tag-output"], 0),
+            option(&["q", "quiet"], 0),
+            option(&["genv"], 2),
+        ]
     }
 
     fn run(line: &str) -> Result<String, SpellingError> {
         let typed: Vec<OsString> = line.split(' ').map(OsString::from).collect();
-        let out = normalise(&command(), Words::EndOptions, &typed)?;
-        Ok(out.join(OsStr::new(" ")).into_string().unwrap())
+        let known = known();
+        let items = read(&known, Words::EndOptions, &typed)?;
+        let text = |item: &Item| match item {
+            Item::Word(word) => word.to_str().unwrap().to_owned(),
+            Item::Dashes => "--".to_owned(),
+            Item::Option { at, values, .. } => {
+                let values = values.join(OsStr::new(","));
+                format!(
+                    "<{}:{}>",
+                    known[*at].names.last().unwrap(),
+                    values.to_str().unwrap()
+                )
+            }
+        };
+        Ok(items.iter().map(text).collect::<Vec<_>>().join(" "))
     }
 
     #[test]
@@ -252,21 +316,36 @@ mod tests {
         for line in [
             "-n 4", "-n=4", "--n 4", "--n=4", "-np 4", "-np=4", "--np 4", "--np=4", "-n4",
         ] {
-            assert_eq!(run(line).unwrap(), "--np=4", "{line}");
+            assert_eq!(run(line).unwrap(), "<np:4>", "{line}");
         }
-        assert_eq!(run("-wd -odd").unwrap(), "--wdir=-odd");
-        assert_eq!(run("-lq prog").unwrap(), "--tag-output --quiet -- prog");
-        assert_eq!(run("-tag-output").unwrap(), "--tag-output");
+        assert_eq!(run("-wd -odd").unwrap(), "<wd:-odd>");
+        assert_eq!(run("-lq prog").unwrap(), "<tag-output:> <quiet:> prog");
+        assert_eq!(run("-tag-output").unwrap(), "<tag-output:>");
+        for line in ["-genv A 1", "--genv A=1", "-genv=A 1"] {
+            assert_eq!(run(line).unwrap(), "<genv:A,1>", "{line}");
+        }
     }
 
     #[test]
     fn the_program_ends_the_options() {
-        assert_eq!(
-            run("-n 2 prog -n 3 --x").unwrap(),
-            "--np=2 -- prog -n 3 --x"
-        );
-        assert_eq!(run("-n 2 -- -prog -l").unwrap(), "--np=2 -- -prog -l");
-        assert_eq!(run("-l - x").unwrap(), "--tag-output -- - x");
+        assert_eq!(run("-n 2 prog -n 3 --x").unwrap(), "<np:2> prog -n 3 --x");
+        assert_eq!(run("-n 2 -- -prog -l").unwrap(), "<np:2> -- -prog -l");
+        assert_eq!(run("-l - x").unwrap(), "<tag-output:> - x");
+    }
+
+    #[test]
+    fn lines_of_clap_get_its_spelling() {
+        let command = clap::Command::new("x")
+            .arg(clap::Arg::new("s").short('s').long("signal").alias("sig"))
+            .arg(clap::Arg::new("word").num_args(0..));
+        let spelled = |line: &str| {
+            let typed: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            let out = normalise(&command, &typed).unwrap();
+            out.join(OsStr::new(" ")).into_string().unwrap()
+        };
+        assert_eq!(spelled("j2 -s KILL j3"), "j2 --signal=KILL j3");
+        assert_eq!(spelled("-sig=KILL -- -s"), "--signal=KILL -- -s");
+        assert_eq!(spelled("-h"), "--help");
     }
 
     #[test]
@@ -283,6 +362,7 @@ mod tests {
         assert_eq!(run("-N 4 x"), Err(unknown("-N", "-n")));
         assert_eq!(run("--nproc 4 x"), Err(unknown("--nproc", "--np")));
         assert_eq!(run("-n"), Err(SpellingError::NoValue("-n".into())));
+        assert_eq!(run("-genv A"), Err(SpellingError::NoPair("-genv".into())));
         assert_eq!(run("-l=2"), Err(SpellingError::UnwantedValue("-l".into())));
         let Err(SpellingError::Unknown { nearest: None, .. }) = run("-nodes 4") else {
             panic!("'-nodes' is not -n odes");

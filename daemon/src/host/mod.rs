@@ -2,12 +2,13 @@
 //!
 //! - [`program`]: looking up what is to be started, and saying exactly why it cannot be
 //! - [`stage`]: programs that were copied here from other hosts
+//! - [`elf`], [`foreign`]: what a program's file says, and whether it is of another MPI
 //! - [`keeper`]: the parent process of a job's processes
 //! - [`descendants`]: finding and ending process trees
 //! - [`cgroup`]: control groups of jobs, where they can be had; [`groups`]: those that we are in
 //! - [`detach`]: becoming a daemon
 //! - [`terminal`]: whose turn it is at a terminal
-//! - [`limits`], [`facts`], [`memory`], [`addresses`], [`room`], [`logout`]: what this host allows and has;
+//! - [`limits`], [`facts`], [`topology`], [`memory`], [`addresses`], [`room`], [`logout`]: what this host allows and has;
 //!   [`health`]: all of that at a glance; [`lookup`]: what it takes a name for;
 //!   [`aside`]: work that the system may keep waiting
 
@@ -16,8 +17,9 @@ pub mod aside;
 pub mod cgroup;
 pub mod descendants;
 pub mod detach;
-mod elf;
+pub mod elf;
 pub mod facts;
+pub mod foreign;
 pub mod groups;
 pub mod health;
 pub mod keeper;
@@ -29,3 +31,4 @@ pub mod program;
 pub mod room;
 pub mod stage;
 pub mod terminal;
+pub mod topology;

@@ -2,9 +2,9 @@
 //! is said once, exactly, and not by every task.
 
 use super::elf::{self, Kind};
+use pvm::session::split_variable;
 use pvm::settings;
-use pvm::wire::control::{Failure, FailureCode};
-use std::collections::BTreeMap;
+use pvm::wire::control::{App, Failure, FailureCode};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
@@ -136,36 +136,54 @@ impl ProgramError {
     }
 }
 
-/// Finds the program and checks that this host can run it. Bare names are looked up in PATH of
-/// `environment`, other names are relative to `directory`.
+/// The value of a variable among some of which the last one counts.
+pub fn value<'a>(
+    variables: impl DoubleEndedIterator<Item = &'a Vec<u8>>,
+    name: &str,
+) -> Option<&'a [u8]> {
+    let mut pairs = variables.rev().filter_map(|it| split_variable(it));
+    let found = pairs.find(|(it, _)| *it == name.as_bytes());
+    found.map(|(_, value)| value)
+}
+
+/// Where an app's program is looked up: in its own folders, then in PATH as its tasks have it, or, when they
+/// get nothing of the launch's environment, as that has it.
+pub fn folders(environment: &[Vec<u8>], app: &App) -> Option<Vec<u8>> {
+    let path = value(
+        environment.iter().chain(&app.extra_environment),
+        settings::PATH,
+    );
+    match (app.path.is_empty(), path) {
+        (true, path) => path.map(<[u8]>::to_vec),
+        (false, None) => Some(app.path.clone()),
+        (false, Some(path)) => Some([&app.path[..], path].join(&b':')),
+    }
+}
+
+/// Finds the program and checks that this host can run it. Bare names are looked up in the folders of `path`,
+/// or where the system has programs, other names are relative to `directory`.
 ///
 /// # Errors
 /// The reason why starting it would fail.
 pub fn find(
     program: &OsStr,
     directory: &Path,
-    environment: &BTreeMap<Vec<u8>, Vec<u8>>,
+    path: Option<&[u8]>,
 ) -> Result<PathBuf, ProgramError> {
-    let path = match program.as_bytes().contains(&b'/') {
+    let found = match program.as_bytes().contains(&b'/') {
         true => directory.join(
             Path::new(program)
                 .strip_prefix(".")
                 .unwrap_or(program.as_ref()),
         ),
-        false => search(program, directory, environment)?,
+        false => search(program, directory, path)?,
     };
-    check(&path)?;
-    Ok(path)
+    check(&found)?;
+    Ok(found)
 }
 
-fn search(
-    program: &OsStr,
-    directory: &Path,
-    environment: &BTreeMap<Vec<u8>, Vec<u8>>,
-) -> Result<PathBuf, ProgramError> {
-    let path = environment
-        .get(settings::PATH.as_bytes())
-        .map_or(&b"/usr/local/bin:/usr/bin:/bin"[..], |path| path);
+fn search(program: &OsStr, directory: &Path, path: Option<&[u8]>) -> Result<PathBuf, ProgramError> {
+    let path = path.unwrap_or(b"/usr/local/bin:/usr/bin:/bin");
     let mut second_best = None;
     if !program.is_empty() {
         for folder in path.split(|byte| *byte == b':') {
@@ -310,17 +328,32 @@ mod tests {
     }
 
     fn code(program: &str, dir: &Path) -> FailureCode {
-        let environment = BTreeMap::from([(b"PATH".to_vec(), b"/usr/bin:/bin".to_vec())]);
-        let error = find(program.as_ref(), dir, &environment).unwrap_err();
+        let error = find(program.as_ref(), dir, Some(b"/usr/bin:/bin")).unwrap_err();
         error.failure(program).code()
+    }
+
+    #[test]
+    fn folders_of_its_own_come_first() {
+        let environment = [b"PATH=/a".to_vec(), b"X=1".to_vec(), b"PATH=/b".to_vec()];
+        let folders = |path: &str, extra: &[&str]| {
+            let app = App {
+                path: path.into(),
+                extra_environment: extra.iter().map(|it| (*it).into()).collect(),
+                ..App::default()
+            };
+            String::from_utf8(super::folders(&environment, &app).unwrap()).unwrap()
+        };
+        assert_eq!(folders("", &[]), "/b");
+        assert_eq!(folders("/own:rel", &["PATH=/c"]), "/own:rel:/c");
+        assert_eq!(super::folders(&[], &App::default()), None);
     }
 
     #[test]
     fn programs_are_found_in_path_or_relative_to_the_directory() {
         let dir = tempfile::tempdir().unwrap();
         file(dir.path(), "mine", 0o755, b"#!/bin/sh\n");
-        let environment = BTreeMap::from([(b"PATH".to_vec(), b"/nowhere:/usr/bin:/bin".to_vec())]);
-        let find = |program: &str| find(program.as_ref(), dir.path(), &environment);
+        let path = Some(&b"/nowhere:/usr/bin:/bin"[..]);
+        let find = |program: &str| find(program.as_ref(), dir.path(), path);
         assert!(find("sh").unwrap().is_absolute());
         let mine = find("./mine").unwrap();
         assert_eq!(mine.as_os_str(), dir.path().join("mine").as_os_str());

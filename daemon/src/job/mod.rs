@@ -1,6 +1,7 @@
 //! Pure state: no clock, no sockets, no processes. Events go in with `now`, actions come out.
 
 pub mod barrier;
+pub mod binding;
 pub mod environment;
 pub mod group;
 pub mod life;

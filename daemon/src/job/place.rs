@@ -2,10 +2,11 @@
 //!
 //! By slot (the default): a host is filled, with a task for each of its CPUs unless told otherwise,
 //! then the next one. By host: one task on each in turn. When every host is full the round begins
-//! again: a number of tasks that was asked for is started.
+//! again: a number of tasks that was asked for is started, unless there is a limit. Ranks can go through
+//! the tasks that were placed in another order.
 
-use pvm::wire::control::{HostSlots, Placement};
-use std::collections::BTreeSet;
+use pvm::wire::control::{HostSlots, Placement, RankOrder};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A living host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +33,26 @@ pub enum PlaceError {
     /// No host has the architecture.
     #[error("no host has the architecture '{0}'")]
     NoSuchArchitecture(String),
+    /// Limits were set.
+    #[error(
+        "{wanted} tasks are asked for, and the hosts take {room} by max-slots= or --nooversubscribe"
+    )]
+    Full {
+        /// Tasks.
+        wanted: u32,
+        /// As many as there is room for.
+        room: u64,
+    },
+}
+
+/// A host and how many tasks it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Room {
+    host: u16,
+    /// In one round.
+    slots: u32,
+    /// In all.
+    limit: Option<u32>,
 }
 
 /// The host of each of `count` tasks. `hosts` is in the order of preference and not empty.
@@ -39,16 +60,83 @@ pub enum PlaceError {
 /// # Errors
 /// When `wanted` names what is not there.
 pub fn place(count: u32, wanted: &Placement, hosts: &[Candidate]) -> Result<Vec<u16>, PlaceError> {
-    let rooms = rooms(wanted, hosts)?;
-    let turns = rooms.iter().cycle().flat_map(|&(index, slots)| {
-        let slots = if wanted.by_host { 1 } else { slots.max(1) };
-        std::iter::repeat_n(index, slots as usize)
-    });
-    Ok(turns.take(count as usize).collect())
+    let mut rooms = rooms(wanted, hosts)?;
+    if wanted.within_slots {
+        for room in &mut rooms {
+            let slots = room.slots.max(1);
+            room.limit = Some(room.limit.map_or(slots, |limit| limit.min(slots)));
+        }
+    }
+    let limits = rooms.iter().map(|room| room.limit.map(u64::from));
+    if let Some(room) = limits.sum::<Option<u64>>()
+        && room < u64::from(count)
+    {
+        let wanted = count;
+        return Err(PlaceError::Full { wanted, room });
+    }
+    let placed = fill(count, wanted.by_host, rooms);
+    Ok(match wanted.ranks() {
+        RankOrder::RanksAsPlaced => placed,
+        RankOrder::RanksBySlot => by_slot(&placed),
+        RankOrder::RanksByHost => by_host(&placed),
+    })
+}
+
+/// Goes round until all tasks have a host. There is room for them.
+fn fill(count: u32, by_host: bool, mut rooms: Vec<Room>) -> Vec<u16> {
+    let mut placed = Vec::with_capacity(count as usize);
+    let mut left = count;
+    while left > 0 && !rooms.is_empty() {
+        for room in &mut rooms {
+            let slots = if by_host { 1 } else { room.slots.max(1) };
+            let taken = slots.min(left).min(room.limit.unwrap_or(u32::MAX));
+            placed.extend(std::iter::repeat_n(room.host, taken as usize));
+            left -= taken;
+            room.limit = room.limit.map(|limit| limit - taken);
+        }
+        rooms.retain(|room| room.limit != Some(0));
+    }
+    placed
+}
+
+/// All tasks of one host, then the next, in the order in which hosts came first.
+fn by_slot(placed: &[u16]) -> Vec<u16> {
+    let hosts = counted(placed);
+    let each = hosts
+        .into_iter()
+        .flat_map(|(host, count)| std::iter::repeat_n(host, count));
+    each.collect()
+}
+
+/// One task of each host in turn.
+fn by_host(placed: &[u16]) -> Vec<u16> {
+    let hosts = counted(placed);
+    let rounds = hosts.iter().map(|(_, count)| *count).max().unwrap_or(0);
+    let turn = |round| {
+        hosts
+            .iter()
+            .filter(move |(_, count)| *count > round)
+            .map(|(host, _)| *host)
+    };
+    (0..rounds).flat_map(turn).collect()
+}
+
+/// How many tasks each host has, in the order in which they came first.
+fn counted(placed: &[u16]) -> Vec<(u16, usize)> {
+    let mut index = BTreeMap::new();
+    let mut hosts: Vec<(u16, usize)> = Vec::new();
+    for host in placed {
+        let at = *index.entry(*host).or_insert(hosts.len());
+        match hosts.get_mut(at) {
+            Some((_, count)) => *count += 1,
+            None => hosts.push((*host, 1)),
+        }
+    }
+    hosts
 }
 
 /// The hosts that are wanted and how many tasks each takes in one round.
-fn rooms(wanted: &Placement, hosts: &[Candidate]) -> Result<Vec<(u16, u32)>, PlaceError> {
+fn rooms(wanted: &Placement, hosts: &[Candidate]) -> Result<Vec<Room>, PlaceError> {
     if wanted.others {
         return others(wanted, hosts);
     }
@@ -64,26 +152,31 @@ fn rooms(wanted: &Placement, hosts: &[Candidate]) -> Result<Vec<(u16, u32)>, Pla
         } else {
             each(host)
         };
-        Ok((host, slots))
+        let limit = (entry.slots_max > 0).then_some(entry.slots_max);
+        Ok((host, slots, limit))
     };
-    let mut rooms: Vec<(&Candidate, u32)> = match wanted.hosts.is_empty() {
-        true => hosts.iter().map(|host| (host, each(host))).collect(),
+    let mut rooms: Vec<(&Candidate, u32, Option<u32>)> = match wanted.hosts.is_empty() {
+        true => hosts.iter().map(|host| (host, each(host), None)).collect(),
         false => wanted.hosts.iter().map(named).collect::<Result<_, _>>()?,
     };
     if !wanted.architecture.is_empty() {
-        rooms.retain(|(host, _)| host.architecture == wanted.architecture);
+        rooms.retain(|(host, ..)| host.architecture == wanted.architecture);
     }
     if rooms.is_empty() {
         return Err(PlaceError::NoSuchArchitecture(wanted.architecture.clone()));
     }
     Ok(rooms
         .into_iter()
-        .map(|(host, slots)| (host.index, slots))
+        .map(|(host, slots, limit)| Room {
+            host: host.index,
+            slots,
+            limit,
+        })
         .collect())
 }
 
 /// The hosts that are not meant.
-fn others(wanted: &Placement, hosts: &[Candidate]) -> Result<Vec<(u16, u32)>, PlaceError> {
+fn others(wanted: &Placement, hosts: &[Candidate]) -> Result<Vec<Room>, PlaceError> {
     let named = wanted.hosts.iter();
     let named = named.filter_map(|entry| find(&entry.host, hosts));
     let named: BTreeSet<u16> = named.map(|host| host.index).collect();
@@ -138,6 +231,7 @@ mod tests {
         HostSlots {
             host: host.into(),
             slots,
+            ..HostSlots::default()
         }
     }
 
@@ -177,6 +271,41 @@ mod tests {
         };
         let error = place(1, &wanted, &hosts());
         assert_eq!(error, Err(PlaceError::NoSuchHost("d".into())));
+    }
+
+    #[test]
+    fn limits_are_kept() {
+        let limited = |slots_max| HostSlots {
+            slots_max,
+            ..slots("b", 1)
+        };
+        let mut wanted = Placement {
+            hosts: vec![limited(2), slots("c", 1)],
+            ..Placement::default()
+        };
+        assert_eq!(place(5, &wanted, &hosts()), Ok(vec![2, 7, 2, 7, 7]));
+        wanted.within_slots = true;
+        assert_eq!(place(2, &wanted, &hosts()), Ok(vec![2, 7]));
+        let full = PlaceError::Full { wanted: 3, room: 2 };
+        assert_eq!(place(3, &wanted, &hosts()), Err(full));
+    }
+
+    #[test]
+    fn ranks_go_their_own_way() {
+        let ranks = |by_host, order: RankOrder| {
+            let wanted = Placement {
+                by_host,
+                ranks: order.into(),
+                ..Placement::default()
+            };
+            place(5, &wanted, &hosts()).unwrap()
+        };
+        assert_eq!(ranks(false, RankOrder::RanksByHost), [2, 1, 7, 2, 7]);
+        assert_eq!(ranks(true, RankOrder::RanksBySlot), [2, 2, 1, 1, 7]);
+        assert_eq!(
+            ranks(true, RankOrder::RanksByHost),
+            ranks(true, RankOrder::RanksAsPlaced)
+        );
     }
 
     #[test]

@@ -13,10 +13,10 @@ use crate::job::life::{Action, Exit, Job, Summary};
 use pvm::ids::{JobId, TaskId};
 use pvm::wire::control::exit_status::How;
 use pvm::wire::control::{
-    EndReason, ExitStatus, Failure, JobEnded, JobNews, JobStarted, KeeperEnd, Output, SpawnResult,
-    Spawned, StartedTask, Stream, TaskEnded, ToKeeper, from_daemon, to_keeper,
+    EndReason, ExitStatus, Failure, JobEnded, JobNews, JobStarted, KeeperEnd, NamedHost, Output,
+    SpawnResult, Spawned, StartedTask, Stream, TaskEnded, ToKeeper, from_daemon, to_keeper,
 };
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
@@ -145,10 +145,17 @@ impl Hub {
         let held = std::mem::take(&mut entry.held);
         let numbers: Vec<_> = entry.pipes.keys().copied().collect();
         let feeder = entry.feeder.clone();
-        let started = self.started_tasks(job);
+        let tasks = self.started_tasks(job);
+        let hosts = tasks.iter().filter_map(|task| TaskId::from_bits(task.task));
+        let hosts: BTreeSet<u16> = hosts.map(TaskId::host).collect();
+        let named = hosts.into_iter().map(|host| NamedHost {
+            index: host.into(),
+            name: self.host_name(host),
+        });
         let started = JobStarted {
             job: job.0,
-            tasks: started,
+            hosts: named.collect(),
+            tasks,
         };
         if let Some(asked) = asked {
             self.answer(asked, from_daemon::Body::JobStarted(started));

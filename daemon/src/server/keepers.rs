@@ -298,6 +298,7 @@ fn keeper_lost() -> Failure {
 fn start_failure(program: &str, failed: &KeeperFailed) -> Failure {
     let (code, next) = match (failed.step.as_str(), failed.errno) {
         ("directory", _) => (FailureCode::FailureDirectory, "name another directory"),
+        ("binding", _) => (FailureCode::FailureResources, "write --bind-to none"),
         (_, libc::ENOEXEC) => (
             FailureCode::FailureProgramWrongFormat,
             "build it for this host",

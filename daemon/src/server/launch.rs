@@ -6,13 +6,15 @@ use super::jobs::{Batch, JobEntry, Template};
 use super::stage::Programs;
 use super::tasks::{CAPABILITY, Link, Origin, Task};
 use crate::host::stage::{self, store::Store};
-use crate::host::{facts, program};
+use crate::host::{facts, program, topology};
+use crate::job::binding::{self, bind};
 use crate::job::life::{Job, Rules};
+use crate::ui::text;
 use pvm::ids::{JobId, TaskId};
 use pvm::session::split_variable;
 use pvm::settings;
 use pvm::wire::control::{
-    App, Failure, FailureCode, KeeperStart, Launch, SpawnResult, ToKeeper, to_keeper,
+    App, Binding, Failure, FailureCode, KeeperStart, Launch, SpawnResult, ToKeeper, to_keeper,
 };
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::collections::{BTreeMap, HashMap};
@@ -33,6 +35,7 @@ pub struct Ready {
     environment: Environment,
     directory: PathBuf,
     umask: u32,
+    binding: Option<Binding>,
 }
 
 impl Ready {
@@ -61,7 +64,12 @@ pub fn prepare(app: &App, launch: &Launch, store: &Store) -> Result<Ready, Failu
     program::check_directory(&directory)?;
     let shown = String::from_utf8_lossy(&app.program);
     let environment = environment(&shown, launch, app)?;
-    let found = program::find(path(&app.program).as_os_str(), &directory, &environment);
+    let folders = program::folders(&launch.environment, app);
+    let found = program::find(
+        path(&app.program).as_os_str(),
+        &directory,
+        folders.as_deref(),
+    );
     let found = found.map_err(|error| error.failure(&shown));
     let found = found.or_else(|why| match staged(app, store) {
         Some(path) if is_missing(&why) => {
@@ -79,6 +87,7 @@ pub fn prepare(app: &App, launch: &Launch, store: &Store) -> Result<Ready, Failu
         environment,
         directory,
         umask: launch.umask,
+        binding: launch.binding.clone(),
     })
 }
 
@@ -95,10 +104,11 @@ fn path(bytes: &[u8]) -> &Path {
     Path::new(OsStr::from_bytes(bytes))
 }
 
-/// The environment of an app's tasks: that of the launch, and over it the app's own.
+/// The environment of an app's tasks: that of the launch, unless it is bare, and over it the app's own.
 fn environment(program: &str, launch: &Launch, app: &App) -> Result<Environment, Failure> {
     let mut environment = Environment::new();
-    for variable in launch.environment.iter().chain(&app.extra_environment) {
+    let inherited = launch.environment.iter().filter(|_| !app.bare);
+    for variable in inherited.chain(&app.extra_environment) {
         let Some((name, value)) = split_variable(variable) else {
             let what = format!("cannot start '{program}'");
             let why = format!("'{}' is no variable", String::from_utf8_lossy(variable));
@@ -249,6 +259,32 @@ pub struct Newcomer {
     pub capability: [u8; CAPABILITY],
 }
 
+/// CPUs of a task, and words about them when they are to be told; none: it is not bound.
+type Bound = Option<(Vec<u32>, Option<String>)>;
+
+/// What the tasks that are started here together are bound to.
+fn bindings(seats: &[(TaskId, Rc<Ready>)]) -> Result<Vec<Bound>, Failure> {
+    let wanted = seats.first().and_then(|(_, app)| app.binding.as_ref());
+    let Some(wanted) = wanted else {
+        return Ok(vec![None; seats.len()]);
+    };
+    let cpus = topology::of_this_host();
+    let bound = bind(wanted, &cpus, seats.len()).map_err(|error| {
+        let what = format!("cannot bind {}", text::count(seats.len(), "task"));
+        failure(
+            FailureCode::FailureResources,
+            what,
+            error.to_string(),
+            "write --bind-to none",
+        )
+    })?;
+    let tell = |cpu_ids: Vec<u32>| {
+        let words = wanted.report.then(|| binding::words(&cpu_ids, &cpus));
+        Some((cpu_ids, words))
+    };
+    Ok(bound.into_iter().map(tell).collect())
+}
+
 /// What a set of new tasks has in common.
 #[derive(Clone, Copy)]
 pub struct Birth {
@@ -346,6 +382,7 @@ impl Hub {
         stdin: &dyn Fn(u32) -> Stdin,
     ) -> Result<(), Failure> {
         let outputs = outputs(seats.len())?;
+        let mut bindings = bindings(seats)?.into_iter();
         for (local_rank, ((id, app), outputs)) in seats.iter().zip(outputs).enumerate() {
             let Some(task) = self.tasks.get(id) else {
                 continue;
@@ -354,7 +391,18 @@ impl Hub {
                 rank: local_rank,
                 size: seats.len(),
             };
-            let start = self.order(*id, task, app, here);
+            let mut start = self.order(*id, task, app, here);
+            if let Some((cpus, words)) = bindings.next().flatten() {
+                let host = self.host_name(self.hosts.me.index);
+                start.notice = words.map_or_else(Vec::new, |words| {
+                    format!(
+                        "pvm run: rank {} on {host} is bound to {words}\n",
+                        task.rank
+                    )
+                    .into_bytes()
+                });
+                start.cpus = cpus;
+            }
             let number = task.number;
             let stdin = stdin(task.rank);
             let Some(entry) = self.jobs.get_mut(&job) else {
@@ -387,6 +435,7 @@ impl Hub {
             environment: pairs.collect(),
             directory: app.directory.as_os_str().as_bytes().to_vec(),
             umask: app.umask,
+            ..KeeperStart::default()
         }
     }
 

@@ -1,7 +1,7 @@
 //! Small texts: durations, sizes, rank lists, other people's bytes.
 
 use std::borrow::Cow;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// `0.3 s`, `12 s`, `2m05s`, `3h07m`, `2d04h`.
 pub fn duration(time: Duration) -> String {
@@ -47,26 +47,64 @@ const RANGES_MAX: usize = 8;
 /// `rank 3`, `ranks 0,2-5`. The list is sorted first.
 pub fn ranks(list: &mut [u32]) -> String {
     list.sort_unstable();
-    let mut ranges: Vec<(u32, u32)> = Vec::new();
-    for rank in list.iter().copied() {
-        match ranges.last_mut() {
-            Some((_, last)) if *last == rank || last.checked_add(1) == Some(rank) => *last = rank,
-            _ => ranges.push((rank, rank)),
-        }
-    }
-    let shown = ranges
-        .iter()
-        .take(RANGES_MAX)
-        .map(|(first, last)| match first == last {
-            true => first.to_string(),
-            false => format!("{first}-{last}"),
-        });
-    let mut text = shown.collect::<Vec<_>>().join(",");
+    let ranges = ranges(list);
+    let mut text = ranges[..ranges.len().min(RANGES_MAX)].join(",");
     if ranges.len() > RANGES_MAX {
         text.push_str(",...");
     }
     let noun = if list.len() == 1 { "rank" } else { "ranks" };
     format!("{noun} {text}")
+}
+
+/// A moment: `2026-11-26T07:34:20.123Z`.
+pub fn utc(time: SystemTime) -> String {
+    let since = time
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    let (mut days, seconds) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
+    let is_leap = |year: u64| {
+        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+    };
+    let mut year = 1970;
+    while days >= 365 + u64::from(is_leap(year)) {
+        days -= 365 + u64::from(is_leap(year));
+        year += 1;
+    }
+    let february = 28 + u64::from(is_leap(year));
+    let mut month = 1;
+    for length in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30] {
+        if days < length {
+            break;
+        }
+        days -= length;
+        month += 1;
+    }
+    let day = days + 1;
+    format!(
+        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:03}Z",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60,
+        since.subsec_millis()
+    )
+}
+
+/// The ranges of a sorted list of numbers: `0`, `2-5`.
+pub fn ranges(sorted: &[u32]) -> Vec<String> {
+    let mut ranges: Vec<(u32, u32)> = Vec::new();
+    for number in sorted.iter().copied() {
+        match ranges.last_mut() {
+            Some((_, last)) if *last == number || last.checked_add(1) == Some(number) => {
+                *last = number;
+            }
+            _ => ranges.push((number, number)),
+        }
+    }
+    let range = |(first, last): (u32, u32)| match first == last {
+        true => first.to_string(),
+        false => format!("{first}-{last}"),
+    };
+    ranges.into_iter().map(range).collect()
 }
 
 /// Text as one word of a command that is to be typed: quoted, if a shell would take it apart.
@@ -113,6 +151,22 @@ mod tests {
         let cases = [(0, "0.00 ms"), (431, "0.43 ms"), (17_400, "17 ms")];
         for (micros, text) in cases {
             assert_eq!(milliseconds(micros), text);
+        }
+    }
+
+    #[test]
+    fn moments() {
+        // As date -u has them.
+        for (seconds, text) in [
+            (0, "1970-01-01T00:00:00.500Z"),
+            (951_782_399, "2000-02-28T23:59:59.500Z"),
+            (951_782_400, "2000-02-29T00:00:00.500Z"),
+            (1_795_678_460, "2026-11-26T07:34:20.500Z"),
+            (4_107_542_399, "2100-02-28T23:59:59.500Z"),
+            (4_107_542_400, "2100-03-01T00:00:00.500Z"),
+        ] {
+            let time = SystemTime::UNIX_EPOCH + Duration::from_millis(seconds * 1000 + 500);
+            assert_eq!(utc(time), text);
         }
     }
 

@@ -208,7 +208,7 @@ pub fn launch(count: u32, program: &str, arguments: &[&str]) -> Launch {
         environment: vec![b"PATH=/usr/local/bin:/usr/bin:/bin".to_vec()],
         directory: "/".into(),
         umask: 0o022,
-        placement: None,
+        ..Launch::default()
     }
 }
 

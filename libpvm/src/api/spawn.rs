@@ -82,7 +82,11 @@ impl Command {
     /// go to all hosts of the virtual machine in turn.
     pub fn on_host(mut self, host: impl Into<String>) -> Self {
         let host = host.into();
-        self.hosts.push(HostSlots { host, slots: 1 });
+        self.hosts.push(HostSlots {
+            host,
+            slots: 1,
+            ..HostSlots::default()
+        });
         self
     }
 
@@ -100,7 +104,7 @@ impl Command {
                 by_host: true,
                 ..Placement::default()
             }),
-            staged: None,
+            ..App::default()
         }
     }
 }

@@ -107,7 +107,7 @@ impl<M: Machine> Pvm<M> {
             extra_environment: environment_of_children(request.flags, context),
             directory: request.place.directory.into_bytes(),
             placement: Some(placement),
-            staged: None,
+            ..App::default()
         };
         let launch = spawn_launch(app, self.machine()?.standing().has_job);
         let answer = self.call(to_daemon::Body::Spawn(Spawn {
@@ -215,7 +215,11 @@ impl<M: Machine> Pvm<M> {
             0 => placement.others = false,
             TASK_HOST => {
                 let host = if name == "." { own } else { name.to_owned() };
-                placement.hosts = vec![HostSlots { host, slots: 1 }];
+                placement.hosts = vec![HostSlots {
+                    host,
+                    slots: 1,
+                    ..HostSlots::default()
+                }];
             }
             TASK_ARCH => {
                 placement.hosts = self.hosts_of(name)?;
@@ -236,6 +240,7 @@ impl<M: Machine> Pvm<M> {
         let slots = named.map(|host| HostSlots {
             host: host.index.to_string(),
             slots: 1,
+            ..HostSlots::default()
         });
         Ok(slots.collect())
     }

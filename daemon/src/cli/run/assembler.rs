@@ -7,9 +7,10 @@
 //!   it is shown, and goes on in place. When another task's text has to come in between, the shown
 //!   part is ended with a newline first, and what follows begins a line of its own.
 //! - A line longer than [`LINE_MAX`], and any when [`HELD_MAX`] is reached, is shown in parts.
-//! - One task without tags, and raw output, pass bytes on as they are.
+//! - One task without prefixes, and raw output, pass bytes on as they are.
 
 use super::outbox::{Outbox, Stream};
+use super::prefix::Prefixes;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -27,10 +28,7 @@ pub enum Mode {
     /// As they come.
     Raw,
     /// As whole lines.
-    Lines {
-        /// With the rank in front of each.
-        tag: bool,
-    },
+    Lines,
 }
 
 /// A line that has not ended.
@@ -56,6 +54,10 @@ struct Place {
 /// The assembler of one job.
 pub struct Assembler {
     mode: Mode,
+    /// Standard error of the tasks is passed on as standard output.
+    merge: bool,
+    prefixes: Prefixes,
+    now: Option<Instant>,
     open: BTreeMap<Key, Open>,
     held: usize,
     places: [Place; 2],
@@ -64,13 +66,22 @@ pub struct Assembler {
 
 impl Assembler {
     /// `patience` of stdout and stderr: quiet time after which an unfinished line is shown.
-    pub fn new(mode: Mode, patience: [Option<Duration>; 2], outbox: Outbox) -> Self {
+    pub fn new(
+        mode: Mode,
+        prefixes: Prefixes,
+        merge: bool,
+        patience: [Option<Duration>; 2],
+        outbox: Outbox,
+    ) -> Self {
         let places = patience.map(|patience| Place {
             patience,
             ..Place::default()
         });
         Self {
             mode,
+            merge,
+            prefixes,
+            now: None,
             open: BTreeMap::new(),
             held: 0,
             places,
@@ -83,22 +94,38 @@ impl Assembler {
         &mut self.outbox
     }
 
+    /// What stands in front of lines.
+    pub fn prefixes(&mut self) -> &mut Prefixes {
+        &mut self.prefixes
+    }
+
+    /// Where a stream of a task goes.
+    fn outlet(&self, stream: Stream) -> Stream {
+        if self.merge { Stream::Out } else { stream }
+    }
+
+    /// The place on the screen of a stream of a task.
+    fn place(&self, stream: Stream) -> usize {
+        self.outbox.place(self.outlet(stream))
+    }
+
     /// There is more than one task now: from here on lines are kept whole.
     pub fn keep_lines(&mut self) {
         if self.mode == Mode::Raw {
-            self.mode = Mode::Lines { tag: false };
+            self.mode = Mode::Lines;
         }
     }
 
     /// Takes bytes of a task; `eof`: its stream has ended with them.
     pub fn feed(&mut self, now: Instant, rank: u32, stream: Stream, data: &[u8], eof: bool) {
         let key = (rank, stream);
-        let place = self.outbox.place(stream);
+        let place = self.place(stream);
+        self.now = Some(now);
         if !data.is_empty() {
             self.places[place].touched = Some(now);
         }
         if self.mode == Mode::Raw {
-            self.outbox.push(stream, data);
+            self.outbox.push(self.outlet(stream), data);
             if let Some(last) = data.last() {
                 self.places[place].cursor = (*last != b'\n').then_some(key);
             }
@@ -154,11 +181,11 @@ impl Assembler {
         if total == 0 {
             return;
         }
-        let in_place = self.places[self.outbox.place(key.1)].cursor == Some(key);
+        let in_place = self.places[self.place(key.1)].cursor == Some(key);
         let mut at_start = !in_place;
         let mut skip = 0;
         if !in_place {
-            self.end_line(key.1);
+            self.end_line(self.outlet(key.1));
             let open = self.open.get_mut(&key);
             let broken = open.is_some_and(|open| std::mem::take(&mut open.broken));
             let first = parts.iter().find_map(|part| part.first());
@@ -170,7 +197,7 @@ impl Assembler {
             skip = skip.saturating_sub(part.len());
             self.put(key, part, &mut at_start);
         }
-        let place = self.outbox.place(key.1);
+        let place = self.place(key.1);
         self.places[place].cursor = (!at_start).then_some(key);
         if !at_start {
             self.open.entry(key).or_default();
@@ -178,14 +205,15 @@ impl Assembler {
     }
 
     fn put(&mut self, (rank, stream): Key, part: &[u8], at_start: &mut bool) {
-        if self.mode != (Mode::Lines { tag: true }) {
-            self.outbox.push(stream, part);
+        let outlet = self.outlet(stream);
+        if self.prefixes.are_none() {
+            self.outbox.push(outlet, part);
         } else {
             for line in part.split_inclusive(|byte| *byte == b'\n') {
                 if *at_start {
-                    self.outbox.push(stream, format!("[{rank}] ").as_bytes());
+                    self.outbox.push(outlet, &self.prefixes.of(rank, self.now));
                 }
-                self.outbox.push(stream, line);
+                self.outbox.push(outlet, line);
                 *at_start = line.ends_with(b"\n");
             }
         }
@@ -200,7 +228,7 @@ impl Assembler {
         let Some(owner) = self.places[place].cursor.take() else {
             return;
         };
-        self.outbox.push(owner.1, b"\n");
+        self.outbox.push(self.outlet(owner.1), b"\n");
         if let Some(open) = self.open.get_mut(&owner) {
             open.broken = true;
         }
@@ -210,7 +238,7 @@ impl Assembler {
     pub fn deadline(&self) -> Option<Instant> {
         let holders = self.open.iter().filter(|(_, open)| !open.held.is_empty());
         holders
-            .filter_map(|(key, _)| self.due(self.outbox.place(key.1)))
+            .filter_map(|(key, _)| self.due(self.place(key.1)))
             .min()
     }
 
@@ -224,9 +252,10 @@ impl Assembler {
         if self.deadline().is_none_or(|deadline| deadline > now) {
             return;
         }
+        self.now = Some(now);
         let keys: Vec<Key> = self.open.keys().copied().collect();
         for key in keys {
-            let due = self.due(self.outbox.place(key.1));
+            let due = self.due(self.place(key.1));
             if due.is_some_and(|due| due <= now) {
                 self.show_held(key);
             }
@@ -240,7 +269,7 @@ impl Assembler {
             self.show_held(key);
         }
         self.open.clear();
-        if self.mode == (Mode::Lines { tag: true }) {
+        if !self.prefixes.are_none() {
             self.end_line(Stream::Out);
             self.end_line(Stream::Err);
         }
@@ -257,7 +286,10 @@ impl Assembler {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::high::Prefix;
+    use crate::cli::pattern::Pattern;
     use proptest::prelude::*;
+    use std::time::SystemTime;
 
     const PATIENCE: Duration = Duration::from_millis(200);
 
@@ -269,16 +301,23 @@ mod tests {
 
     impl World {
         fn new(tag: bool) -> Self {
-            Self::with(Mode::Lines { tag })
+            let tag = tag.then(Pattern::rank);
+            Self::with(Mode::Lines, tag, false)
         }
 
-        fn with(mode: Mode) -> Self {
+        fn with(mode: Mode, tag: Option<Pattern>, merge: bool) -> Self {
             let start = Instant::now();
             let patience = [Some(PATIENCE); 2];
+            let prefix = Prefix {
+                time: false,
+                text: tag,
+            };
+            let prefixes = Prefixes::new(prefix, start, SystemTime::UNIX_EPOCH);
+            let outbox = Outbox::new(!merge);
             Self {
                 start,
                 now: start,
-                assembler: Assembler::new(mode, patience, Outbox::new(true)),
+                assembler: Assembler::new(mode, prefixes, merge, patience, outbox),
             }
         }
 
@@ -386,7 +425,7 @@ mod tests {
 
     #[test]
     fn raw_bytes_are_untouched() {
-        let mut world = World::with(Mode::Raw);
+        let mut world = World::with(Mode::Raw, None, false);
         world.out(0, "a").out(1, "b\nc").out(0, "d");
         assert_eq!(world.seen(), "ab\ncd");
         world.assembler.say("x");
@@ -395,11 +434,31 @@ mod tests {
 
     #[test]
     fn a_single_task_that_gets_company_keeps_its_lines() {
-        let mut world = World::with(Mode::Raw);
+        let mut world = World::with(Mode::Raw, None, false);
         world.out(0, "alone");
         world.assembler.keep_lines();
         world.out(1, "child\n").out(0, " no more\n");
         assert_eq!(world.seen(), "alone\nchild\n no more\n");
+    }
+
+    #[test]
+    fn merged_streams_are_one_and_our_words_are_apart() {
+        let mut world = World::with(Mode::Lines, None, true);
+        let now = world.now;
+        world
+            .assembler
+            .feed(now, 0, Stream::Err, b"error\nhalf", false);
+        world.out(0, "text\n").eof(0);
+        world.assembler.say("word");
+        world.assembler.finish();
+        let drained = world.assembler.outbox().drain();
+        let of = |wanted: Stream| {
+            let pieces = drained.iter().filter(|(to, _)| *to == wanted);
+            let bytes = pieces.flat_map(|(_, bytes)| bytes.clone()).collect();
+            String::from_utf8(bytes).unwrap()
+        };
+        assert_eq!(of(Stream::Out), "error\ntext\nhalf");
+        assert_eq!(of(Stream::Err), "word\n");
     }
 
     #[test]

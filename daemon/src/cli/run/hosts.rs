@@ -57,15 +57,25 @@ pub fn see_to(plan: &Plan, connection: &mut Connection, run: &mut Run) -> Result
 
 /// Puts the hosts' words into the request, where they are others than those that were typed.
 fn call(run: &mut Run, words: impl Iterator<Item = Option<String>>) {
-    let apps = run.launch.iter_mut().flat_map(|launch| &mut launch.apps);
-    let named = apps
-        .flat_map(|app| &mut app.placement)
-        .flat_map(|it| &mut it.hosts);
-    for (slots, word) in named.zip(words) {
+    let Some(launch) = &mut run.launch else {
+        return;
+    };
+    let own = launch.apps.iter_mut().flat_map(|app| &mut app.placement);
+    // What all programs share is that of the first.
+    let named = launch.placement.iter_mut().chain(own);
+    for (slots, word) in named.flat_map(|it| &mut it.hosts).zip(words) {
         if let Some(word) = word {
             slots.host = word;
         }
     }
+}
+
+/// Number of hosts of the virtual machine.
+///
+/// # Errors
+/// When the daemon does not tell.
+pub fn count(connection: &mut Connection) -> Result<usize, Trouble> {
+    Ok(members_of(connection)?.len())
 }
 
 /// This host.

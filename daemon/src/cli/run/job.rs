@@ -16,6 +16,8 @@ pub struct Job {
     pub ended: u32,
     /// Those that failed by themselves, in order.
     pub failed: Vec<TaskEnded>,
+    /// How which ranks have ended.
+    ends: Vec<(String, Vec<u32>)>,
 }
 
 impl Job {
@@ -33,6 +35,31 @@ impl Job {
             self.failed.push(task);
         }
         line
+    }
+}
+
+impl Job {
+    /// Notes how a task has ended.
+    pub fn note_end(&mut self, task: &TaskEnded) {
+        let how = verdict::short(task.status.as_ref());
+        match self.ends.iter_mut().find(|(known, _)| *known == how) {
+            Some((_, ranks)) => ranks.push(task.rank),
+            None => self.ends.push((how, vec![task.rank])),
+        }
+    }
+
+    /// How all tasks have ended, a line for each way.
+    pub fn ends(&mut self) -> Vec<String> {
+        for (_, ranks) in &mut self.ends {
+            ranks.sort_unstable();
+        }
+        self.ends
+            .sort_unstable_by_key(|(_, ranks)| ranks.first().copied());
+        let lines = self.ends.iter().map(|(how, ranks)| {
+            let noun = if ranks.len() == 1 { "rank" } else { "ranks" };
+            format!("{noun} {}: {how}", text::ranges(ranks).join(","))
+        });
+        lines.collect()
     }
 }
 
@@ -72,7 +99,10 @@ mod tests {
             program: program.into(),
             arguments: Vec::new(),
             environment: Vec::new(),
+            on_each_host: false,
+            bare: false,
             directory: None,
+            path: None,
             placement: None,
             hosts: Vec::new(),
         }
@@ -83,6 +113,25 @@ mod tests {
         let apps = [app(1, "a"), app(3, "b")];
         let names: Vec<_> = (0..5).map(|rank| program(&apps, rank)).collect();
         assert_eq!(names, ["a", "b", "b", "b", "spawned"]);
+    }
+
+    #[test]
+    fn ends_are_told_together() {
+        let task = |rank, code| TaskEnded {
+            rank,
+            status: Some(ExitStatus {
+                how: Some(How::Code(code)),
+                core_dumped: false,
+            }),
+            ..TaskEnded::default()
+        };
+        let mut job = Job::default();
+        for (rank, code) in [(2, 0), (1, 3), (0, 0)] {
+            job.note_end(&task(rank, code));
+        }
+        let code = verdict::short(task(0, 3).status.as_ref());
+        assert!(job.ends()[0].starts_with("ranks 0,2: "));
+        assert_eq!(job.ends()[1], format!("rank 1: {code}"));
     }
 
     #[test]

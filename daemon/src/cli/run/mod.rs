@@ -1,17 +1,22 @@
 //! `pvm run`: start a job, pass its output on, tell how it ended.
 //!
 //! # Layout
-//! - pure: [`assembler`] and [`outbox`] (lines), [`tail`] and [`verdict`] (the last word),
+//! - [`line`], `config`: the words of the line, and of files that have them
+//! - pure: [`assembler`], [`prefix`] and [`outbox`] (lines), [`tail`] and [`verdict`] (the last word),
 //!   [`waiting`] (words about waiting), `job` (counts)
 //! - at the edge: `hosts` (those that are to be added first), `request` (what this process has),
-//!   `signals`, `sink`, `feed` (descriptors), `live` (the loop)
+//!   `signals`, `sink`, `feed`, `files` (descriptors), `live` (the loop)
 
 pub mod assembler;
+mod config;
 mod feed;
+mod files;
 mod hosts;
 mod job;
+pub mod line;
 mod live;
 pub mod outbox;
+pub mod prefix;
 mod request;
 mod signals;
 mod sink;
@@ -21,67 +26,33 @@ pub mod waiting;
 
 use super::connect::{self, Trouble};
 use super::exit::Exit;
-use super::high::{self, MeaningError, Plan, Voice};
-use super::normal::{self, SpellingError, Words};
+use super::high::{self, Plan, Voice};
 use super::signal::name;
-use super::{failure, low, say};
-use clap::{Args, Command, FromArgMatches};
+use super::{explain, failure, help, say};
+use line::LineError;
 use live::{Live, Outcome};
-use pvm::wire::control::{FailureCode, StdinPolicy, to_daemon};
+use pvm::settings;
+use pvm::wire::control::{FailureCode, Run, StdinPolicy, to_daemon};
 use serde_json::{Value, json};
 use signals::Signals;
 use std::ffi::OsString;
-
-/// A line that is not a job.
-#[derive(Debug, thiserror::Error)]
-pub enum LineError {
-    /// An option is unknown or wrongly spelled.
-    #[error(transparent)]
-    Spelling(#[from] SpellingError),
-    /// A value makes no sense.
-    #[error(transparent)]
-    Meaning(#[from] MeaningError),
-    /// Help is asked for, or clap found what we did not.
-    #[error("{0}")]
-    Clap(#[from] clap::Error),
-}
-
-/// The options of `pvm run`.
-pub fn command() -> Command {
-    let command = Command::new("run").bin_name("pvm run");
-    low::Run::augment_args(command)
-}
-
-/// Reads the words after `pvm run`.
-///
-/// # Errors
-/// The first thing that makes no sense, or a request for help.
-pub fn read(words: &[OsString]) -> Result<Plan, LineError> {
-    let command = command();
-    let mut parts = Vec::new();
-    for part in high::split(words) {
-        let spelled = normal::normalise(&command, Words::EndOptions, part)?;
-        let words = std::iter::once(OsString::from("pvm run")).chain(spelled);
-        let matches = command.clone().try_get_matches_from(words)?;
-        parts.push(low::Run::from_arg_matches(&matches)?);
-    }
-    Ok(high::plan(&parts)?)
-}
 
 /// Attempts to find a daemon that is not just leaving.
 const ATTEMPTS: usize = 3;
 
 /// Does `pvm run` with the words after it.
 pub fn main(words: &[OsString]) -> Exit {
-    let plan = match read(words) {
+    let mut plan = match planned(words) {
+        Ok(plan) if plan.explain => return say::out(&explain::text(&plan)),
         Ok(plan) => plan,
-        Err(LineError::Clap(error)) => return say::clap_error("pvm run", &error),
+        Err(LineError::Help) => return say::out(&help::of_run()),
+        Err(LineError::Version) => return super::other("version", &[]),
         Err(error) => {
             say::error("pvm run", &format!("{error}; see: pvm run --help"));
             return Exit::Usage;
         }
     };
-    let (exit, report) = match run(&plan) {
+    let (exit, report) = match run(&mut plan) {
         Ok(Outcome::Judged(verdict)) => (verdict.exit, verdict.json),
         Ok(Outcome::Abandoned(exit)) => return exit,
         Ok(Outcome::Interrupted(signal)) => {
@@ -107,6 +78,16 @@ pub fn main(words: &[OsString]) -> Exit {
             }
         }
     }
+}
+
+/// The plan of a line, with what our environment says where the line says nothing.
+fn planned(words: &[OsString]) -> Result<Plan, LineError> {
+    let mut plan = line::read(words)?;
+    let limit = std::env::var_os(settings::MPIEXEC_TIMEOUT).filter(|limit| !limit.is_empty());
+    if let (None, Some(limit)) = (plan.timeout, limit) {
+        plan.timeout = Some(high::time(settings::MPIEXEC_TIMEOUT, &limit)?);
+    }
+    Ok(plan)
 }
 
 fn exit_of(trouble: &Trouble) -> Exit {
@@ -138,9 +119,27 @@ fn write_report(plan: &Plan, report: &Value) -> Result<(), String> {
     })
 }
 
-fn run(plan: &Plan) -> Result<Outcome, Trouble> {
+/// Settles how many tasks there are, when that depends on the hosts.
+fn settle(plan: &mut Plan) -> Result<(), Trouble> {
+    if !plan.is_open() {
+        return Ok(());
+    }
+    let has_all = plan
+        .apps
+        .iter()
+        .all(|app| !app.on_each_host || !app.hosts.is_empty());
+    let hosts = match has_all {
+        true => 0,
+        false => hosts::count(&mut connect::or_start()?)?,
+    };
+    let settled = plan.settle(hosts);
+    settled.map_err(|error| Trouble::Other(error.to_string()))
+}
+
+fn run(plan: &mut Plan) -> Result<Outcome, Trouble> {
+    settle(plan)?;
     let quiet = plan.voice == Voice::Quiet;
-    let mut outcome = attempt(plan, quiet)?;
+    let mut outcome = attempt(plan, quiet, true)?;
     for _ in 1..ATTEMPTS {
         let Outcome::Leaving(connection) = outcome else {
             return Ok(outcome);
@@ -148,18 +147,35 @@ fn run(plan: &Plan) -> Result<Outcome, Trouble> {
         connect::aloud("pvm run", quiet, "the old daemon to leave", || {
             connect::see_off(*connection)
         });
-        outcome = attempt(plan, quiet)?;
+        outcome = attempt(plan, quiet, false)?;
     }
     Ok(outcome)
 }
 
-fn attempt(plan: &Plan, quiet: bool) -> Result<Outcome, Trouble> {
+/// What is worth knowing before anything starts.
+fn tell_beforehand(plan: &Plan, request: &Run) {
+    if plan.voice != Voice::Quiet {
+        let strangers = request::strangers(request);
+        strangers
+            .iter()
+            .for_each(|line| say::error("pvm run", line));
+    }
+    if plan.voice == Voice::Verbose && !plan.without_effect.is_empty() {
+        let line = format!("without effect here: {}", plan.without_effect.join(" "));
+        say::error("pvm run", &line);
+    }
+}
+
+fn attempt(plan: &Plan, quiet: bool, is_first: bool) -> Result<Outcome, Trouble> {
     // Only programs that are to be copied are read.
     let is_told = plan.stage && !quiet;
     let request = connect::aloud("pvm run", !is_told, "the programs to be read", || {
         request::request(plan)
     });
     let mut request = request.map_err(|error| Trouble::Other(error.to_string()))?;
+    if is_first {
+        tell_beforehand(plan, &request);
+    }
     let mut connection = connect::aloud(
         "pvm run",
         quiet,

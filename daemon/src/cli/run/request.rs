@@ -2,15 +2,15 @@
 
 use super::feed;
 use crate::cli::high::{App, OnFailure, Plan, Stdin};
-use crate::host::program;
 use crate::host::stage::{self, StageError};
-use pvm::session::{own_environment, own_umask, split_variable, variable};
+use crate::host::{foreign, program};
+use pvm::session::{own_environment, own_umask, variable};
 use pvm::settings;
 use pvm::wire::control::{self, FailurePolicy, Launch, Run, StagedFile, StdinPolicy};
 use rustix::termios::tcgetwinsize;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Why a job cannot be asked for.
 #[derive(Debug, thiserror::Error)]
@@ -46,25 +46,40 @@ pub fn request(plan: &Plan) -> Result<Run, RequestError> {
     let environment = environment();
     let message = |app: &App| -> Result<control::App, RequestError> {
         let mut message = message(app, &here);
-        if plan.stage {
-            message.staged = staged(&message, &environment, &here)?;
+        if let (true, Some(path)) = (plan.stage, find(&message, &environment, &here)) {
+            message.staged = Some(staged(&app.program, &path)?);
         }
         Ok(message)
     };
     let apps = plan.apps.iter().map(message).collect::<Result<_, _>>()?;
+    let mut launch = Launch {
+        apps,
+        environment,
+        directory: here.into_os_string().into_vec(),
+        umask: own_umask(),
+        binding: plan.binding.clone(),
+        ..Launch::default()
+    };
+    share_placement(&mut launch);
     Ok(Run {
-        launch: Some(Launch {
-            apps,
-            environment,
-            directory: here.into_os_string().into_vec(),
-            umask: own_umask(),
-            placement: None,
-        }),
+        launch: Some(launch),
         stdin: stdin.into(),
         stdin_rank,
         on_failure: on_failure.into(),
         timeout_ms: plan.timeout.map_or(0, |timeout| timeout.as_millis() as u64),
     })
+}
+
+/// When all programs go to the same hosts in the same way, the later ones go on where the earlier ended.
+fn share_placement(launch: &mut Launch) {
+    let mut placements = launch.apps.iter().map(|app| &app.placement);
+    let Some(first) = placements.next().cloned().flatten() else {
+        return;
+    };
+    if placements.all(|other| other.as_ref() == Some(&first)) {
+        launch.apps.iter_mut().for_each(|app| app.placement = None);
+        launch.placement = Some(first);
+    }
 }
 
 fn message(app: &App, here: &Path) -> control::App {
@@ -82,6 +97,8 @@ fn message(app: &App, here: &Path) -> control::App {
         directory: app.directory.as_ref().map(absolute).unwrap_or_default(),
         placement: app.placement.clone(),
         staged: None,
+        path: app.path.clone().unwrap_or_default().into_vec(),
+        bare: app.bare,
     }
 }
 
@@ -93,26 +110,52 @@ fn given(word: &OsString) -> Option<Vec<u8>> {
     }
 }
 
-/// What other hosts need to get a program; `None`: it is not here either, which is told where it is
-/// looked for in vain.
-fn staged(
-    app: &control::App,
-    environment: &[Vec<u8>],
-    here: &Path,
-) -> Result<Option<StagedFile>, RequestError> {
-    let variables = environment.iter().chain(&app.extra_environment);
-    let pairs = variables.filter_map(|it| split_variable(it));
-    let variables = pairs.map(|(name, value)| (name.to_vec(), value.to_vec()));
+/// A program as it is here; `None`: it is not here, which is told where it is looked for in vain.
+fn find(app: &control::App, environment: &[Vec<u8>], here: &Path) -> Option<PathBuf> {
     let directory = here.join(OsStr::from_bytes(&app.directory));
-    let program = OsStr::from_bytes(&app.program);
-    let Ok(path) = program::find(program, &directory, &variables.collect()) else {
-        return Ok(None);
-    };
-    let measured = stage::measure(&path).map_err(|why| RequestError::Stage {
-        program: program.to_owned(),
+    let folders = program::folders(environment, app);
+    program::find(
+        OsStr::from_bytes(&app.program),
+        &directory,
+        folders.as_deref(),
+    )
+    .ok()
+}
+
+/// What other hosts need to get a program.
+fn staged(typed: &OsStr, path: &Path) -> Result<StagedFile, RequestError> {
+    stage::measure(path).map_err(|why| RequestError::Stage {
+        program: typed.to_owned(),
         why,
-    });
-    measured.map(Some)
+    })
+}
+
+/// Programs of a request that are here and linked with the library of another MPI: a line about each.
+pub fn strangers(run: &Run) -> Vec<String> {
+    let Some(launch) = &run.launch else {
+        return Vec::new();
+    };
+    let here = Path::new(OsStr::from_bytes(&launch.directory));
+    let mut lines = Vec::new();
+    for app in &launch.apps {
+        let found = find(app, &launch.environment, here);
+        let inherited = launch.environment.iter().filter(|_| !app.bare);
+        let all = inherited.chain(&app.extra_environment);
+        let folders = program::value(all, settings::LD_LIBRARY_PATH).unwrap_or_default();
+        let library = found.and_then(|path| foreign::library(&path, folders));
+        if let Some(library) = library {
+            let line = format!(
+                "'{}' is linked with {}, {}: each of its tasks will say that it is rank 0 of 1; start it with the mpiexec of that MPI, or link it with this one",
+                String::from_utf8_lossy(&app.program),
+                library.path.display(),
+                library.kind
+            );
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
+    }
+    lines
 }
 
 /// Our whole environment, and how wide our terminal is if stderr is one, for progress bars.

@@ -34,7 +34,7 @@ pub enum Outcome {
 }
 
 /// The steps of a child before it becomes the program, as it reports them.
-const STEPS: [&str; 4] = ["parent", "stdio", "directory", "exec"];
+const STEPS: [&str; 5] = ["parent", "stdio", "directory", "exec", "binding"];
 
 impl Child {
     /// The pipe to wait on while the exec is not decided.
@@ -85,6 +85,10 @@ struct Plan<'a> {
     /// Where the child enters the job's control group.
     group: Option<BorrowedFd<'a>>,
     keeper: libc::pid_t,
+    /// What it is bound to.
+    cpus: Option<libc::cpu_set_t>,
+    /// What it says on its stderr.
+    notice: &'a [u8],
 }
 
 /// Starts a process; whether its exec has worked is known later.
@@ -115,6 +119,8 @@ pub fn start(
         group: group.map(JobGroup::door),
         // SAFETY: no conditions.
         keeper: unsafe { libc::getpid() },
+        cpus: cpu_set(&start.cpus)?,
+        notice: &start.notice,
     };
     // SAFETY: the keeper has one thread, so the child is a full copy of it; it only runs
     // `become_program`, which never returns.
@@ -149,6 +155,23 @@ fn limit_of_tasks(soft: u64) -> Option<libc::rlimit> {
         rlim_cur: soft,
         rlim_max: hard.unwrap_or(libc::RLIM_INFINITY),
     })
+}
+
+/// The set of these CPUs; `None`: there are none.
+fn cpu_set(cpus: &[u32]) -> Result<Option<libc::cpu_set_t>, StartError> {
+    if cpus.is_empty() {
+        return Ok(None);
+    }
+    // SAFETY: `cpu_set_t` is plain data for which zero is the empty set.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    for cpu in cpus {
+        if *cpu >= libc::CPU_SETSIZE as u32 {
+            return Err(("binding", libc::EINVAL));
+        }
+        // SAFETY: the number is inside the set.
+        unsafe { libc::CPU_SET(*cpu as usize, &mut set) };
+    }
+    Ok(Some(set))
 }
 
 fn c_string(text: &[u8]) -> Result<CString, StartError> {
@@ -203,6 +226,13 @@ fn become_program(plan: &Plan<'_>) -> ! {
             give_up(plan, 2);
         }
         libc::umask(plan.umask);
+        if let Some(cpus) = &plan.cpus
+            && libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), cpus) != 0
+        {
+            give_up(plan, 4);
+        }
+        // Nobody can be told that it cannot be written.
+        libc::write(2, plan.notice.as_ptr().cast(), plan.notice.len());
         if let Some(limit) = &plan.open_files {
             libc::setrlimit(libc::RLIMIT_NOFILE, limit);
         }

@@ -4,6 +4,7 @@ use super::{Live, Ready};
 use crate::cli::connect;
 use crate::cli::high::Output;
 use crate::cli::run::outbox::Stream;
+use crate::cli::run::prefix::People;
 use crate::cli::run::signals::{Meaning, meaning};
 use crate::cli::run::verdict::{Ending, Push};
 use crate::cli::signal;
@@ -66,6 +67,11 @@ impl Live<'_> {
             self.connection.welcome.daemon_pid,
             text::count(started.tasks.len(), "task")
         ));
+        let people = People::of_job(started);
+        if self.plan.told.map {
+            people.map().iter().for_each(|line| self.tell(line));
+        }
+        self.assembler.prefixes().meet(people);
         if let Push::Signal(signal) = self.push {
             self.announce_end(signal, false);
             self.terminate(started.job, false, signal::name(signal));
@@ -84,6 +90,9 @@ impl Live<'_> {
                 from_daemon::Body::Output(output) => self.output(&output),
                 from_daemon::Body::StdinDemand(_) => self.feed.demand(),
                 from_daemon::Body::TaskEnded(task) => {
+                    if self.plan.told.exit_codes {
+                        self.job.note_end(&task);
+                    }
                     let line = self.job.task_ended(task);
                     self.tell_verbose(&line);
                 }
@@ -116,6 +125,21 @@ impl Live<'_> {
             self.tail.feed(output.rank, &output.data);
         } else if self.one_file {
             self.tail.passed(output.rank, &output.data);
+        }
+        let outlet = if self.plan.merge { Stream::Out } else { stream };
+        let people = self.assembler.prefixes().people();
+        let written = self
+            .files
+            .write(&people.subject(output.rank), outlet, &output.data);
+        if let Err((name, error)) = written {
+            self.output_lost = true;
+            let name = name.to_string_lossy();
+            self.tell(&format!(
+                "cannot write to {name}: {error}; name another file"
+            ));
+        }
+        if self.files.swallow(outlet) {
+            return;
         }
         self.assembler.feed(
             Instant::now(),

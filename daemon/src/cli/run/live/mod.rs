@@ -6,8 +6,10 @@ mod outgoing;
 
 use super::assembler::{Assembler, Mode};
 use super::feed::Feed;
+use super::files::Files;
 use super::job::Job;
 use super::outbox::{Outbox, Stream};
+use super::prefix::Prefixes;
 use super::signals::Signals;
 use super::sink::{self, Sink};
 use super::tail::Tail;
@@ -15,13 +17,13 @@ use super::verdict::{Ending, Push, Verdict};
 use super::waiting::Waiting;
 use crate::cli::connect::{Connection, Status, Trouble};
 use crate::cli::exit::Exit;
-use crate::cli::high::{Output, Plan};
+use crate::cli::high::{Output, Plan, Prefix};
 use crate::ui::text;
 use pvm::session::Ticket;
 use pvm::wire::control;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::IsTerminal;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// How the loop ended.
 pub enum Outcome {
@@ -43,6 +45,7 @@ pub struct Live<'a> {
     connection: Connection,
     signals: Signals,
     assembler: Assembler,
+    files: Files<'a>,
     sinks: [Sink; 2],
     tail: Tail,
     one_file: bool,
@@ -75,10 +78,12 @@ impl<'a> Live<'a> {
     /// For a job that `ticket` has asked for.
     pub fn new(plan: &'a Plan, connection: Connection, ticket: Ticket, signals: Signals) -> Self {
         let sinks = [Sink::open(Stream::Out), Sink::open(Stream::Err)];
-        let mode = match plan.output {
-            Output::Raw => Mode::Raw,
-            Output::Lines { tag: false } if plan.size() == 1 => Mode::Raw,
-            Output::Lines { tag } => Mode::Lines { tag },
+        let (mode, prefix) = match &plan.output {
+            Output::Raw => (Mode::Raw, Prefix::default()),
+            Output::Lines(prefix) if *prefix == Prefix::default() && plan.size() == 1 => {
+                (Mode::Raw, Prefix::default())
+            }
+            Output::Lines(prefix) => (Mode::Lines, prefix.clone()),
         };
         let one_file = sink::one_file();
         let patience = [sinks[0].patience(), sinks[1].patience()];
@@ -92,7 +97,14 @@ impl<'a> Live<'a> {
             plan,
             connection,
             signals,
-            assembler: Assembler::new(mode, patience, Outbox::new(one_file)),
+            assembler: Assembler::new(
+                mode,
+                Prefixes::new(prefix, now, SystemTime::now()),
+                plan.merge,
+                patience,
+                Outbox::new(one_file),
+            ),
+            files: Files::new(&plan.files),
             sinks,
             tail: Tail::new(plan.size()),
             one_file,

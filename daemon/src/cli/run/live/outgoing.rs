@@ -63,6 +63,9 @@ impl Live<'_> {
         } else {
             verdict.lines.iter().for_each(|line| self.tell(line));
         }
+        if self.plan.told.exit_codes {
+            self.job.ends().iter().for_each(|line| self.tell(line));
+        }
         self.verdict = Some(verdict);
     }
 

@@ -1,4 +1,7 @@
-//! Reading just enough of a program's first bytes to know whether this host can run it.
+//! Reading just enough of a program's first bytes to know whether this host can run it, and, in
+//! [`dynamic`], which libraries it wants.
+
+pub mod dynamic;
 
 use std::path::PathBuf;
 
