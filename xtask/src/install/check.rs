@@ -23,6 +23,10 @@ pub fn check(profile: Profile) -> Result<()> {
         "lib/libpvm3.so.3",
         "include/pvm3.h",
         "share/licenses/pvm/LICENSE-MIT",
+        "share/man/man1/mpiexec.1",
+        "share/bash-completion/completions/mpiexec",
+        "share/zsh/site-functions/_pvm",
+        "share/fish/vendor_completions.d/mpirun.fish",
     ] {
         fs::metadata(prefix.join(place)).with_context(|| format!("{place} is not installed"))?;
     }

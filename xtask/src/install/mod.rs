@@ -74,8 +74,12 @@ fn lay_out(profile: Profile, prefix: &Path, destination: &Path) -> Result<()> {
     libraries(&tree, profile)?;
     headers(&tree)?;
     documents(&tree)?;
+    told_by_pvm(&tree, profile)?;
     templates(&tree, prefix)
 }
+
+/// Names of `pvm run` by itself.
+const LAUNCHERS: [&str; 2] = ["mpiexec", "mpirun"];
 
 fn programs(tree: &Tree, profile: Profile) -> Result<()> {
     for program in ["pvm", "pvmd"] {
@@ -84,9 +88,48 @@ fn programs(tree: &Tree, profile: Profile) -> Result<()> {
             &format!("bin/{program}"),
         )?;
     }
-    for other in ["bin/mpiexec", "bin/mpirun"] {
-        if !tree.link_unless_taken("pvm", other)? {
-            println!("{other} is there already, of another implementation: left as it is");
+    LAUNCHERS
+        .iter()
+        .try_for_each(|other| link(tree, "pvm", &format!("bin/{other}")))
+}
+
+/// A name that another implementation may have, too.
+fn link(tree: &Tree, target: &str, other: &str) -> Result<()> {
+    if !tree.link_unless_taken(target, other)? {
+        println!("{other} is there already, of another implementation: left as it is");
+    }
+    Ok(())
+}
+
+/// What pvm makes from its tables of options: the manual page of `pvm run`, and completion for shells.
+fn told_by_pvm(tree: &Tree, profile: Profile) -> Result<()> {
+    let pvm = profile.directory().join("pvm");
+    let told = |words: &[&str]| shell::output(shell::command(&pvm).args(words));
+    tree.text(&told(&["manual"])?, "share/man/man1/pvm-run.1")?;
+    tree.text(
+        &told(&["completion", "bash"])?,
+        "share/bash-completion/completions/pvm",
+    )?;
+    tree.text(
+        &told(&["completion", "zsh"])?,
+        "share/zsh/site-functions/_pvm",
+    )?;
+    tree.text(
+        &told(&["completion", "fish"])?,
+        "share/fish/vendor_completions.d/pvm.fish",
+    )?;
+    for other in LAUNCHERS {
+        link(tree, "pvm-run.1", &format!("share/man/man1/{other}.1"))?;
+        for place in [
+            format!("share/bash-completion/completions/{other}"),
+            format!("share/fish/vendor_completions.d/{other}.fish"),
+        ] {
+            let end = if place.ends_with(".fish") {
+                ".fish"
+            } else {
+                ""
+            };
+            link(tree, &format!("pvm{end}"), &place)?;
         }
     }
     Ok(())
