@@ -3,8 +3,8 @@
 //! What is as it is without any option is left out.
 
 use super::binding;
-use super::high::{App, Files, OnFailure, Output, Plan, Stdin, Voice};
 use super::pattern::Pattern;
+use super::plan::{App, Files, OnFailure, Output, Plan, Stdin, Voice};
 use crate::ui::text;
 use pvm::wire::control::{Binding, HostObject, Placement, RankOrder};
 use std::ffi::OsStr;

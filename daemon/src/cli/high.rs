@@ -2,176 +2,14 @@
 
 use super::flags::typed::Run;
 use super::nearest::nearest;
-use super::pattern::Pattern;
+use super::plan::{App, OnFailure, Plan, Stdin, Told, Voice};
+use super::soft::soft;
 use super::{binding, passing, placing, variables};
 use crate::launch::problem::HostsError;
-use crate::launch::spec::HostSpec;
 use pvm::limits::TASKS_PER_LAUNCH_MAX;
-use pvm::wire::control::{Binding, Placement};
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
-
-/// A job to run.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Plan {
-    /// The programs; ranks are numbered through them in order.
-    pub apps: Vec<App>,
-    /// What tasks are bound to, if they are.
-    pub binding: Option<Binding>,
-    /// Who reads our standard input.
-    pub stdin: Stdin,
-    /// What happens when a task fails.
-    pub on_failure: OnFailure,
-    /// How long the job may take.
-    pub timeout: Option<Duration>,
-    /// How output is passed on.
-    pub output: Output,
-    /// Standard error of the tasks is passed on as standard output.
-    pub merge: bool,
-    /// Files that output goes to.
-    pub files: Files,
-    /// What is told at the start and at the end.
-    pub told: Told,
-    /// The final report as JSON on stderr.
-    pub json: bool,
-    /// The final report as JSON in a file.
-    pub report: Option<PathBuf>,
-    /// How much we say.
-    pub voice: Voice,
-    /// Programs are copied to hosts that do not have them.
-    pub stage: bool,
-    /// The line is explained, nothing runs.
-    pub explain: bool,
-    /// Options that have no effect, as typed.
-    pub without_effect: Vec<String>,
-}
-
-impl Plan {
-    /// Number of tasks of the job, once it is settled.
-    pub fn size(&self) -> u32 {
-        self.apps.iter().map(|app| app.count).sum()
-    }
-
-    /// Whether the number of tasks depends on how many hosts there are.
-    pub fn is_open(&self) -> bool {
-        self.apps.iter().any(|app| app.on_each_host)
-    }
-
-    /// Settles the number of tasks for a virtual machine of so many hosts.
-    ///
-    /// # Errors
-    /// When they are too many.
-    pub fn settle(&mut self, hosts: usize) -> Result<(), MeaningError> {
-        let mut size = 0;
-        for app in &mut self.apps {
-            let named = app.hosts.len();
-            let hosts = if named > 0 { named } else { hosts };
-            let count = match std::mem::take(&mut app.on_each_host) {
-                true => u64::from(app.count) * hosts as u64,
-                false => u64::from(app.count),
-            };
-            size += count;
-            check_size(size)?;
-            app.count = count as u32;
-        }
-        Ok(())
-    }
-}
-
-/// One program of a job.
-#[derive(Debug, Clone, PartialEq)]
-pub struct App {
-    /// Number of tasks.
-    pub count: u32,
-    /// It is the number on each host.
-    pub on_each_host: bool,
-    /// As typed.
-    pub program: OsString,
-    /// Its arguments.
-    pub arguments: Vec<OsString>,
-    /// Variables set for it, over the environment that all get: `NAME=value`, or `NAME` as it is here.
-    pub environment: Vec<OsString>,
-    /// It gets none of our variables besides.
-    pub bare: bool,
-    /// Working directory, if it has its own; may be relative to ours.
-    pub directory: Option<OsString>,
-    /// Folders in which it is looked up first.
-    pub path: Option<OsString>,
-    /// Where its tasks go, if that is said.
-    pub placement: Option<Placement>,
-    /// What is said of the hosts that this names.
-    pub hosts: Vec<HostSpec>,
-}
-
-/// Who reads our standard input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stdin {
-    /// This rank reads it itself.
-    Rank(u32),
-    /// Each task gets a copy.
-    All,
-    /// Nobody.
-    None,
-}
-
-/// What happens when a task fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnFailure {
-    /// The others are ended.
-    Kill,
-    /// The others go on.
-    Continue,
-}
-
-/// How output is passed on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Output {
-    /// Whole lines, with something in front of each.
-    Lines(Prefix),
-    /// Bytes as they come.
-    Raw,
-}
-
-/// What stands in front of each line.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Prefix {
-    /// The time.
-    pub time: bool,
-    /// A text.
-    pub text: Option<Pattern>,
-}
-
-/// Files that output goes to.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Files {
-    /// Standard output.
-    pub out: Option<Pattern>,
-    /// Standard error.
-    pub err: Option<Pattern>,
-    /// It is passed on as well.
-    pub copy: bool,
-}
-
-/// What is told at the start and at the end.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Told {
-    /// Which rank runs where.
-    pub map: bool,
-    /// How each task has ended.
-    pub exit_codes: bool,
-}
-
-/// How much we say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Voice {
-    /// Nothing.
-    Quiet,
-    /// What went wrong and what takes long.
-    Normal,
-    /// What is being done.
-    Verbose,
-}
 
 /// A line that was read and makes no sense.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -303,7 +141,8 @@ pub fn check(part: &Run) -> Result<(), MeaningError> {
     app(part, part, &variables::Given::default(), None).map(|_| ())
 }
 
-fn check_size(size: u64) -> Result<(), MeaningError> {
+/// Refuses more tasks than a job can have.
+pub(super) fn check_size(size: u64) -> Result<(), MeaningError> {
     match size > u64::from(TASKS_PER_LAUNCH_MAX) {
         true => Err(MeaningError::TooMany(size)),
         false => Ok(()),
@@ -384,47 +223,10 @@ fn count(value: &OsStr) -> Result<u32, MeaningError> {
     }
 }
 
-/// The largest number of a list `a,b:c,d:e:step` that is not above the one that is asked for.
-fn soft(list: &OsStr, count: Option<u32>) -> Result<u32, MeaningError> {
-    let expected = "numbers and ranges, for example 4,8:16:2";
-    let wrong = || bad("-soft", list, expected);
-    let text = list.to_str().ok_or_else(wrong)?;
-    let high = count.unwrap_or(TASKS_PER_LAUNCH_MAX);
-    let mut best = None;
-    for triple in text.split(',') {
-        let numbers = triple.split(':').map(str::parse::<i64>);
-        let numbers: Vec<_> = numbers.collect::<Result<_, _>>().map_err(|_| wrong())?;
-        let (from, to, step) = match numbers[..] {
-            [one] => (one, one, 1),
-            [from, to] => (from, to, 1),
-            [from, to, step] => (from, to, step),
-            _ => return Err(wrong()),
-        };
-        best = best.max(largest(from, to, step, i64::from(high)).ok_or_else(wrong)?);
-    }
-    best.ok_or(MeaningError::Soft(high))
-}
-
-/// The largest number of a range from 1 to `high`, if it has one; `None`: it is no range.
-fn largest(from: i64, to: i64, step: i64, high: i64) -> Option<Option<u32>> {
-    let bounded = |number: i64| number.unsigned_abs() <= u64::from(u32::MAX);
-    if step == 0 || ![from, to, step].into_iter().all(bounded) {
-        return None;
-    }
-    let (low, top) = match step > 0 {
-        true => (from, to),
-        false => (from - (from - to).div_euclid(-step) * -step, from),
-    };
-    let top = top.min(high);
-    let number = low + (top - low).div_euclid(step.abs()) * step.abs();
-    let is_good = low <= top && number >= 1;
-    Some(is_good.then_some(number as u32))
-}
-
 /// How hosts are reached is not chosen on the line.
 fn launcher(value: Option<&OsStr>) -> Result<(), MeaningError> {
     match value.map(|value| (value.to_str(), value)) {
-        None | Some((Some("ssh" | "fork" | "manual"), _)) => Ok(()),
+        None | Some((Some("ssh" | "fork"), _)) => Ok(()),
         Some((_, value)) => Err(MeaningError::NotDone {
             option: "-launcher",
             value: value.to_string_lossy().into_owned(),
@@ -538,6 +340,8 @@ fn voice(first: &Run) -> Result<Voice, MeaningError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::pattern::Pattern;
+    use crate::cli::plan::{Output, Prefix};
 
     fn words(line: &str) -> Vec<OsString> {
         line.split(' ').map(OsString::from).collect()

@@ -2,8 +2,8 @@
 //!
 //! # Layout
 //! - [`normal`]: the spelling of options; [`flags`]: the options of `pvm run`, [`low`]: of the other verbs
-//! - [`high`]: what a line of `pvm run` means, with [`placing`], [`binding`], [`variables`], [`passing`] and
-//!   [`pattern`]; [`explain`]: the same as text; [`manual`], [`completion`]: the table for others
+//! - [`plan`]: what a line of `pvm run` means; [`high`]: finding it, with [`placing`], [`binding`],
+//!   [`variables`], [`passing`], [`pattern`] and [`soft`]; [`explain`]: the same as text; [`manual`], [`completion`]: the table for others
 //! - [`run`]: `pvm run`; one file for each other verb
 //! - [`connect`]: finding or starting the daemon
 //! - [`exit`]: exit codes; [`failure`]: refusals of the daemon; [`say`]: our words;
@@ -31,10 +31,12 @@ pub mod normal;
 pub mod passing;
 pub mod pattern;
 pub mod placing;
+pub mod plan;
 pub mod ps;
 pub mod run;
 pub mod say;
 pub mod signal;
+pub mod soft;
 pub mod stacks;
 pub mod token;
 pub mod up;

@@ -1,8 +1,9 @@
 //! How output is passed on: the options of `pvm run` about it.
 
 use super::flags::typed::Run;
-use super::high::{Files, MeaningError, Output, Prefix, bad, choice};
+use super::high::{MeaningError, bad, choice};
 use super::pattern::{PLACES, Pattern};
+use super::plan::{Files, Output, Prefix};
 use std::ffi::{OsStr, OsString};
 
 /// What the first part of a line says.

@@ -286,8 +286,8 @@ impl Assembler {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::high::Prefix;
     use crate::cli::pattern::Pattern;
+    use crate::cli::plan::Prefix;
     use proptest::prelude::*;
     use std::time::SystemTime;
 

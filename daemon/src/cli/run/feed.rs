@@ -1,6 +1,6 @@
 //! Our standard input for the tasks: read only when somebody wants it.
 
-use crate::cli::high::Stdin;
+use crate::cli::plan::Stdin;
 use crate::host::terminal;
 use rustix::io::Errno;
 use rustix::stdio::stdin;

@@ -1,8 +1,8 @@
 //! Files that the output of tasks is written to, each task its own.
 
 use super::outbox::Stream;
-use crate::cli::high;
 use crate::cli::pattern::Subject;
+use crate::cli::plan;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -15,7 +15,7 @@ const OPEN_MAX: usize = 200;
 
 /// The files of one job.
 pub struct Files<'a> {
-    plan: &'a high::Files,
+    wanted: &'a plan::Files,
     open: BTreeMap<OsString, File>,
     /// Those that are ours already: what is in them stays.
     begun: BTreeSet<OsString>,
@@ -25,9 +25,9 @@ pub struct Files<'a> {
 
 impl<'a> Files<'a> {
     /// None is there yet.
-    pub fn new(plan: &'a high::Files) -> Self {
+    pub fn new(wanted: &'a plan::Files) -> Self {
         Self {
-            plan,
+            wanted,
             open: BTreeMap::new(),
             begun: BTreeSet::new(),
             broken: BTreeSet::new(),
@@ -36,13 +36,13 @@ impl<'a> Files<'a> {
 
     /// Whether a stream is passed on to us alone.
     pub fn swallow(&self, stream: Stream) -> bool {
-        !self.plan.copy && self.pattern(stream).is_some()
+        !self.wanted.copy && self.pattern(stream).is_some()
     }
 
     fn pattern(&self, stream: Stream) -> Option<&'a crate::cli::pattern::Pattern> {
         match stream {
-            Stream::Out => self.plan.out.as_ref(),
-            Stream::Err => self.plan.err.as_ref(),
+            Stream::Out => self.wanted.out.as_ref(),
+            Stream::Err => self.wanted.err.as_ref(),
         }
     }
 
@@ -110,14 +110,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = |name: &str| dir.path().join(name);
         let pattern = |name: &str| Pattern::read(path(name).as_os_str());
-        let plan = high::Files {
+        let wanted = plan::Files {
             out: pattern("d/%r.out"),
             err: None,
             copy: false,
         };
         fs::create_dir(path("d")).unwrap();
         fs::write(path("d/0.out"), "older and longer").unwrap();
-        let mut files = Files::new(&plan);
+        let mut files = Files::new(&wanted);
         let mut write = |rank, stream, data: &[u8]| {
             let task = Subject {
                 rank,
@@ -143,11 +143,11 @@ mod tests {
     #[test]
     fn what_cannot_be_written_is_told_once() {
         let dir = tempfile::tempdir().unwrap();
-        let plan = high::Files {
+        let wanted = plan::Files {
             out: Pattern::read(dir.path().as_os_str()),
-            ..high::Files::default()
+            ..plan::Files::default()
         };
-        let mut files = Files::new(&plan);
+        let mut files = Files::new(&wanted);
         let task = Subject::default();
         assert!(files.write(&task, Stream::Out, b"x").is_err());
         assert!(files.write(&task, Stream::Out, b"x").is_ok());

@@ -3,7 +3,7 @@
 
 use crate::cli::add;
 use crate::cli::connect::{self, Connection, Trouble};
-use crate::cli::high::{Plan, Voice};
+use crate::cli::plan::{Plan, Voice};
 use crate::cli::{say, token};
 use crate::cluster::registry::HostId;
 use crate::host::{addresses, lookup};

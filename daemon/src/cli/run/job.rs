@@ -1,7 +1,7 @@
 //! What the launcher knows of its job. Pure: events in, counts and texts out.
 
 use super::verdict;
-use crate::cli::high::App;
+use crate::cli::plan::App;
 use crate::ui::text;
 use pvm::wire::control::{ExitStatus, TaskEnded, exit_status::How};
 use std::borrow::Cow;

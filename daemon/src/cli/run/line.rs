@@ -3,8 +3,9 @@
 use super::config::{self, ConfigError};
 use crate::cli::flags::typed::Run;
 use crate::cli::flags::{self, Flag, Noted};
-use crate::cli::high::{self, MeaningError, Plan};
+use crate::cli::high::{self, MeaningError};
 use crate::cli::normal::{self, Item, Known, SpellingError, Words};
+use crate::cli::plan::Plan;
 use std::ffi::OsString;
 use std::path::Path;
 

@@ -1,7 +1,7 @@
 //! `pvm run`: start a job, pass its output on, tell how it ended.
 //!
 //! # Layout
-//! - [`line`], `config`: the words of the line, and of files that have them
+//! - [`mod@line`], `config`: the words of the line, and of files that have them
 //! - pure: [`assembler`], [`prefix`] and [`outbox`] (lines), [`tail`] and [`verdict`] (the last word),
 //!   [`waiting`] (words about waiting), `job` (counts)
 //! - at the edge: `hosts` (those that are to be added first), `request` (what this process has),
@@ -26,7 +26,8 @@ pub mod waiting;
 
 use super::connect::{self, Trouble};
 use super::exit::Exit;
-use super::high::{self, Plan, Voice};
+use super::high;
+use super::plan::{Plan, Voice};
 use super::signal::name;
 use super::{explain, failure, help, say};
 use line::LineError;

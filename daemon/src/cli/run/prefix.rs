@@ -1,7 +1,7 @@
 //! What stands in front of lines of output, and what names of files need: who the tasks are. Pure.
 
-use crate::cli::high::Prefix;
 use crate::cli::pattern::Subject;
+use crate::cli::plan::Prefix;
 use crate::ui::text;
 use pvm::ids::TaskId;
 use pvm::wire::control::JobStarted;

@@ -1,7 +1,7 @@
 //! The request that starts a job: the plan together with what this process has.
 
 use super::feed;
-use crate::cli::high::{App, OnFailure, Plan, Stdin};
+use crate::cli::plan::{App, OnFailure, Plan, Stdin};
 use crate::host::stage::{self, StageError};
 use crate::host::{foreign, program};
 use pvm::session::{own_environment, own_umask, variable};

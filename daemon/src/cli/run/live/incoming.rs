@@ -2,7 +2,7 @@
 
 use super::{Live, Ready};
 use crate::cli::connect;
-use crate::cli::high::Output;
+use crate::cli::plan::Output;
 use crate::cli::run::outbox::Stream;
 use crate::cli::run::prefix::People;
 use crate::cli::run::signals::{Meaning, meaning};

@@ -17,7 +17,7 @@ use super::verdict::{Ending, Push, Verdict};
 use super::waiting::Waiting;
 use crate::cli::connect::{Connection, Status, Trouble};
 use crate::cli::exit::Exit;
-use crate::cli::high::{Output, Plan, Prefix};
+use crate::cli::plan::{Output, Plan, Prefix};
 use crate::ui::text;
 use pvm::session::Ticket;
 use pvm::wire::control;

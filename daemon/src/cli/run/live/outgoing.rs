@@ -2,7 +2,7 @@
 
 use super::{Live, Ready};
 use crate::cli::connect::Trouble;
-use crate::cli::high::{OnFailure, Voice};
+use crate::cli::plan::{OnFailure, Voice};
 use crate::cli::run::job;
 use crate::cli::run::outbox::Stream;
 use crate::cli::run::sink::Wrote;
