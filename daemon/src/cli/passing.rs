@@ -136,6 +136,13 @@ fn files(said: &Said, first: &Run) -> Result<Files, MeaningError> {
             ));
         }
         let (folder, copy) = folder_and_copy(folder);
+        if folder.is_empty() {
+            return Err(bad(
+                "--output-filename",
+                &folder,
+                "a folder, for example logs",
+            ));
+        }
         files = Files {
             out: Some(Pattern::in_folder(&folder, "stdout")),
             err: Some(Pattern::in_folder(&folder, "stderr")),

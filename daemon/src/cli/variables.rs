@@ -52,7 +52,9 @@ pub fn of_one(part: &Run, given: &Given) -> Result<(Vec<OsString>, bool), Meanin
         Some(Inherited::Nothing) => (true, Vec::new()),
         Some(Inherited::Only(list)) => (true, names(list)),
     };
-    check("-envlist", &words)?;
+    if let Some(word) = words.iter().find(|word| word.as_bytes().contains(&b'=')) {
+        return Err(bad("-envlist", word, "NAME,...; -env NAME VALUE sets one"));
+    }
     words.extend(given.variables.iter().cloned());
     for word in &part.environment {
         match word.as_bytes().contains(&b'=') {
