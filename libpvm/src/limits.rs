@@ -234,6 +234,9 @@ pub const JOIN_DATA_MAX: usize = 32 << 10;
 /// Largest body of a packet that goes to another host.
 pub const NET_BODY_MAX: usize = 64 << 10;
 
+/// Most bytes of the frame that such a packet travels in.
+pub const NET_FRAME_MAX: usize = NET_BODY_MAX + 65;
+
 /// Bytes of frames that one task keeps for another until they are confirmed. What a task that does
 /// not look at its messages makes the daemons hold, from each of its senders; those that leave may make
 /// it [`DIRECT_WINDOW`].
@@ -241,10 +244,14 @@ pub const NET_WINDOW: usize = 256 << 10;
 
 /// The same while a direct connection carries them: so much keeps the connection busy while the
 /// receiver does something else.
-pub const DIRECT_WINDOW: usize = 1 << 20;
+pub const DIRECT_WINDOW: usize = 4 * DIRECT_BATCH;
 
 /// Bytes after which a receiver confirms without being asked.
 pub const NET_CONFIRM_BYTES: usize = 64 << 10;
+
+/// The same for what has come on a direct connection: a sender whose window was full then has room for a
+/// whole [`DIRECT_BATCH`].
+pub const DIRECT_CONFIRM_BYTES: usize = DIRECT_BATCH / 2;
 
 /// A receiver that has confirmed nothing for this long does so with the next packet.
 pub const NET_CONFIRM_PAUSE_MS: u64 = 10;
@@ -321,8 +328,9 @@ pub const WARM_PEERS_MAX: usize = 4;
 /// Bytes that are read from a direct connection before they are looked at.
 pub const DIRECT_BUFFER: usize = 256 << 10;
 
-/// Bytes of frames that are written to a direct connection at once: few writes make few packets.
-pub const DIRECT_BATCH: usize = 256 << 10;
+/// Bytes of frames that are written to a direct connection at once: few writes make few packets. So many
+/// of the largest that none is left over.
+pub const DIRECT_BATCH: usize = 8 * NET_FRAME_MAX;
 
 /// Longest that a new host waits until the loss of no host is the loss of the virtual machine.
 pub const SETTLE_MS: u64 = 3_000;

@@ -12,7 +12,7 @@
 //! | 4 `Bye` | nothing |
 
 use super::packet::{self, ARGS_LEN, HEAD_LEN, Packet, PacketError};
-use crate::limits::NET_BODY_MAX;
+use crate::limits::{NET_BODY_MAX, NET_FRAME_MAX};
 use crate::transport::{Args, Body, Head};
 
 const DATA: u8 = 1;
@@ -27,7 +27,8 @@ const GENERATION: usize = LENGTH + 1;
 /// Bytes of a data frame before its packet.
 const DATA_HEAD: usize = LENGTH + 1 + 4 + 8;
 /// Longest frame, without its length.
-pub(super) const FRAME_MAX: usize = DATA_HEAD - LENGTH + HEAD_LEN + ARGS_LEN + NET_BODY_MAX;
+pub(super) const FRAME_MAX: usize = NET_FRAME_MAX - LENGTH;
+const _: () = assert!(NET_FRAME_MAX == DATA_HEAD + HEAD_LEN + ARGS_LEN + NET_BODY_MAX);
 
 /// Why bytes are not frames: their sender is to blame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

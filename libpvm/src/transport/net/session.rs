@@ -25,7 +25,8 @@
 //!   dropped without another.
 //!
 //! # Confirming
-//! With every packet that goes the other way, else after [`NET_CONFIRM_BYTES`], else with the first
+//! With every packet that goes the other way, else after [`NET_CONFIRM_BYTES`] or as
+//! [`Session::confirm_after`] says, else with the first
 //! packet after a pause, so that single messages are confirmed when they come and streams of small
 //! ones are not answered one by one. At once when the other leaves (`Bye`).
 
@@ -78,8 +79,9 @@ pub struct Session {
     received: u64,
     /// What the other was told of `received`.
     confirmed: u64,
-    /// Bytes of the packets between the two.
+    /// Bytes of the packets between the two, and how many are let be.
     unconfirmed_bytes: usize,
+    confirm_after: usize,
     confirmed_at: Option<Instant>,
 }
 
@@ -120,6 +122,7 @@ impl Session {
         self.holds = self.kept.is_open();
         self.kept.rewind();
         self.kept.set_window(NET_WINDOW);
+        self.confirm_after = NET_CONFIRM_BYTES;
     }
 
     /// As [`Session::carrier_up`], for one on which nobody else holds what the other does not look at: the
@@ -134,6 +137,12 @@ impl Session {
     pub fn last_carrier_up(&mut self) {
         self.wide_carrier_up();
         self.holds = false;
+    }
+
+    /// Packets are confirmed after so many bytes until the next carrier, as the one that brings them does
+    /// best.
+    pub fn confirm_after(&mut self, bytes: usize) {
+        self.confirm_after = bytes;
     }
 
     /// There is none any more.
@@ -336,7 +345,7 @@ impl Session {
         let long_ago = |at: Instant| now.saturating_duration_since(at) >= PAUSE;
         self.owes_confirmation()
             && (self.peer_leaves
-                || self.unconfirmed_bytes >= NET_CONFIRM_BYTES
+                || self.unconfirmed_bytes >= self.confirm_after
                 || self.confirmed_at.is_none_or(long_ago))
     }
 

@@ -4,7 +4,8 @@ use super::frame::{self, Frame};
 use super::session::{CarrierError, Session};
 use crate::datatype::Source;
 use crate::limits::{
-    DIRECT_WINDOW, NET_BODY_MAX, NET_CONFIRM_BYTES, NET_CONFIRM_PAUSE_MS, NET_WINDOW,
+    DIRECT_BATCH, DIRECT_CONFIRM_BYTES, DIRECT_WINDOW, NET_BODY_MAX, NET_CONFIRM_BYTES,
+    NET_CONFIRM_PAUSE_MS, NET_FRAME_MAX, NET_WINDOW,
 };
 use crate::transport::{Body, Head, Kind};
 use proptest::prelude::*;
@@ -371,16 +372,11 @@ fn a_receiver_confirms_at_once_when_the_sender_leaves() {
     }
 }
 
-#[test]
-fn much_is_confirmed_without_a_pause() {
-    let mut world = World::new();
-    world.pump(0, usize::MAX);
-    world.read(1, 0, usize::MAX);
-    world.pump(1, usize::MAX);
+/// How many bytes come before they are confirmed without a pause.
+fn let_be(world: &mut World) -> usize {
     let start = world.now;
     let mut bytes = 0;
-    while bytes < NET_CONFIRM_BYTES {
-        assert!(!world.sides[1].session.has_frames(start), "{bytes} bytes");
+    while !world.sides[1].session.has_frames(start) {
         let source = Source::from_vec(vec![0; 10_000]);
         let session = &mut world.sides[0].session;
         assert!(session.send(&head(0), None, Some(Body::whole(&source))));
@@ -392,7 +388,47 @@ fn much_is_confirmed_without_a_pause() {
             world.sides[1].session.on_frame(frame).unwrap();
         }
     }
-    assert!(world.sides[1].session.has_frames(start));
+    world.pump(1, usize::MAX);
+    world.read(0, 0, usize::MAX);
+    bytes
+}
+
+#[test]
+fn much_is_confirmed_without_a_pause() {
+    let mut world = World::new();
+    world.sides[0].session.wide_carrier_up();
+    world.pump(0, usize::MAX);
+    world.read(1, 0, usize::MAX);
+    world.pump(1, usize::MAX);
+    world.read(0, 0, usize::MAX);
+    let about = |limit: usize| limit - 10_000..limit + 10_000;
+    assert!(about(NET_CONFIRM_BYTES).contains(&let_be(&mut world)));
+    world.sides[1].session.confirm_after(DIRECT_CONFIRM_BYTES);
+    assert!(about(DIRECT_CONFIRM_BYTES).contains(&let_be(&mut world)));
+    world.sides[1].session.carrier_up();
+    world.pump(1, usize::MAX);
+    world.read(0, 0, usize::MAX);
+    assert!(about(NET_CONFIRM_BYTES).contains(&let_be(&mut world)));
+}
+
+/// Writes of odd parts cost as much as those of whole batches.
+#[test]
+fn large_packets_fill_a_wide_window_and_every_batch() {
+    let (mut session, now) = (Session::new(), Instant::now());
+    session.wide_carrier_up();
+    let source = Source::from_vec(vec![1; NET_BODY_MAX]);
+    let mut sent = 0;
+    while session.send(&head(0), Some(&[0; 4]), Some(Body::whole(&source))) {
+        sent += 1;
+    }
+    assert_eq!(sent * NET_FRAME_MAX, DIRECT_WINDOW);
+    for _ in 0..DIRECT_WINDOW / DIRECT_BATCH {
+        let mut out = Vec::new();
+        let batch = session.frames_behind(now, DIRECT_BATCH, &mut out).len();
+        assert_eq!(batch, DIRECT_BATCH);
+        assert_eq!(session.went(batch), []);
+    }
+    assert_eq!(session.unsent(), 0);
 }
 
 #[test]

@@ -6,8 +6,8 @@
 
 use super::Route;
 use crate::limits::{
-    DIRECT_AFTER_BYTES, DIRECT_AFTER_PACKETS, DIRECT_BATCH, DIRECT_DEADLINE_MS,
-    DIRECT_PAUSE_MAX_MS, DIRECT_PAUSE_MIN_MS, NET_BATCH,
+    DIRECT_AFTER_BYTES, DIRECT_AFTER_PACKETS, DIRECT_BATCH, DIRECT_CONFIRM_BYTES,
+    DIRECT_DEADLINE_MS, DIRECT_PAUSE_MAX_MS, DIRECT_PAUSE_MIN_MS, NET_BATCH,
 };
 use crate::transport::net::direct::{Credentials, Direct, DirectError};
 use crate::transport::net::meeting::{Meeting, Met};
@@ -295,7 +295,11 @@ impl Open {
                 show(packet);
             }
         }
-        self.is_heard |= any;
+        if any && !self.is_heard {
+            // Before, the other's window may be the narrow one.
+            session.confirm_after(DIRECT_CONFIRM_BYTES);
+            self.is_heard = true;
+        }
         Ok(any)
     }
 }
