@@ -249,9 +249,10 @@ pub const DIRECT_WINDOW: usize = 4 * DIRECT_BATCH;
 /// Bytes after which a receiver confirms without being asked.
 pub const NET_CONFIRM_BYTES: usize = 64 << 10;
 
-/// The same for what has come on a direct connection: a sender whose window was full then has room for a
-/// whole [`DIRECT_BATCH`].
-pub const DIRECT_CONFIRM_BYTES: usize = DIRECT_BATCH / 2;
+/// The same for what has come on a direct connection: a sender whose window was full then has room for
+/// several of the largest packets. Of the end of a large message, which may be left unconfirmed for so
+/// long, the sender keeps a copy.
+pub const DIRECT_CONFIRM_BYTES: usize = 4 * NET_BODY_MAX;
 
 /// A receiver that has confirmed nothing for this long does so with the next packet.
 pub const NET_CONFIRM_PAUSE_MS: u64 = 10;

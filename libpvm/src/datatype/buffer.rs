@@ -28,6 +28,8 @@ pub(super) enum Memory {
         base: *mut u8,
         bytes: BoxBytes,
     },
+    /// What a [`Source`] and its leases read, contiguous.
+    Shared(Arc<Memory>),
 }
 
 /// Where the bytes of a message are that are not contiguous. Boxed: ends are moved often, and most
@@ -51,11 +53,21 @@ pub(super) enum Hold {
 // its one owner); whoever made a borrowed end promised that the memory may be used from any thread
 // until the end is dropped.
 unsafe impl Send for Memory {}
+// SAFETY: of a memory that several have, the source and its leases, all only read, as its maker allowed
+// until the last of them is dropped.
+unsafe impl Sync for Memory {}
 
 /// The sending end of a message.
 pub struct Source {
     pub(super) memory: Memory,
     pub(super) len: usize,
+}
+
+/// A part of a message, contiguous, that is read where it lies when the call that it was passed to is over.
+pub struct Lease {
+    memory: Arc<Memory>,
+    offset: usize,
+    len: usize,
 }
 
 /// The receiving end of a message.
@@ -76,6 +88,7 @@ impl Memory {
             Memory::Borrowed { .. } => None,
             Memory::Owned(bytes) => Some(bytes.as_ptr().cast_mut()),
             Memory::Boxed { base, .. } => Some(*base),
+            Memory::Shared(memory) => memory.contiguous(),
         }
     }
 
@@ -89,6 +102,7 @@ impl Memory {
     fn into_boxed(self) -> Option<BoxBytes> {
         match self {
             Memory::Boxed { bytes, .. } => Some(bytes),
+            Memory::Shared(memory) => Arc::into_inner(memory)?.into_boxed(),
             _ => None,
         }
     }
@@ -124,6 +138,7 @@ impl Memory {
             Memory::Borrowed { base, .. } => (base.wrapping_add(start), None),
             Memory::Owned(bytes) => (bytes.as_ptr().cast_mut().wrapping_add(start), None),
             Memory::Boxed { base, .. } => (base.wrapping_add(start), None),
+            Memory::Shared(memory) => return memory.part(start, hold),
         };
         Memory::Borrowed {
             base,
@@ -227,6 +242,40 @@ impl Source {
         self.memory.contiguous().map(|base| base.cast_const())
     }
 
+    /// From now on contiguous memory can be leased.
+    pub fn share(&mut self) {
+        if self.contiguous().is_some() && !matches!(self.memory, Memory::Shared(_)) {
+            let memory = std::mem::replace(&mut self.memory, Memory::Owned(Vec::new()));
+            self.memory = Memory::Shared(Arc::new(memory));
+        }
+    }
+
+    /// Leases bytes `offset..offset + len`, if this was shared. The source must not be given back to the
+    /// program before it [is not lent](Source::is_lent) any more.
+    ///
+    /// # Panics
+    /// When the range is not inside the message.
+    pub fn lease(&self, offset: usize, len: usize) -> Option<Lease> {
+        assert!(
+            offset <= self.len && len <= self.len - offset,
+            "part outside the message"
+        );
+        let Memory::Shared(memory) = &self.memory else {
+            return None;
+        };
+        let memory = Arc::clone(memory);
+        Some(Lease {
+            memory,
+            offset,
+            len,
+        })
+    }
+
+    /// Whether somebody has a lease.
+    pub fn is_lent(&self) -> bool {
+        matches!(&self.memory, Memory::Shared(memory) if Arc::strong_count(memory) > 1)
+    }
+
     /// Copies packed bytes `offset..offset + len` to `to`.
     ///
     /// # Safety
@@ -275,6 +324,20 @@ impl Source {
         unsafe {
             self.pack(offset, out.as_mut_ptr().add(end), len);
             out.set_len(end + len);
+        }
+    }
+}
+
+impl Lease {
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        match self.memory.contiguous() {
+            Some(base) if self.len > 0 => {
+                // SAFETY: the part was checked to be inside a message whose maker promised readable memory
+                // in which nobody writes until it is dropped, and this is a part owner of it.
+                unsafe { std::slice::from_raw_parts(base.add(self.offset), self.len) }
+            }
+            _ => &[],
         }
     }
 }
@@ -405,7 +468,7 @@ impl Sink {
     pub fn into_vec(self) -> Option<Vec<u8>> {
         match self.memory {
             Memory::Owned(bytes) => Some(bytes),
-            Memory::Borrowed { .. } | Memory::Boxed { .. } => None,
+            Memory::Borrowed { .. } | Memory::Boxed { .. } | Memory::Shared(_) => None,
         }
     }
 }
@@ -587,6 +650,50 @@ mod tests {
         let source = Source::from_boxed(box_bytes_of(Vec::<f64>::new().into_boxed_slice()));
         assert!(source.is_empty());
         assert!(from_box_bytes::<[f64]>(source.into_boxed().unwrap()).is_empty());
+    }
+
+    #[test]
+    fn leases_outlive_the_source_and_keep_its_memory() {
+        let mut source = Source::from_vec(vec![1, 2, 3, 4]);
+        assert!(source.lease(0, 4).is_none() && !source.is_lent());
+        source.share();
+        source.share();
+        let lease = source.lease(1, 2).unwrap();
+        assert!(source.is_lent());
+        assert_eq!(source.to_vec(0, 4), [1, 2, 3, 4]);
+        assert!(source.lease(4, 0).unwrap().bytes().is_empty());
+        drop(source);
+        assert_eq!(lease.bytes(), [2, 3]);
+    }
+
+    #[test]
+    fn shared_plain_data_comes_back_when_it_is_not_lent_any_more() {
+        use bytemuck::allocation::{box_bytes_of, from_box_bytes};
+        let shared = || {
+            let mut source = Source::from_boxed(box_bytes_of(vec![7u32; 3].into_boxed_slice()));
+            source.share();
+            source
+        };
+        let source = shared();
+        drop(source.lease(0, 12));
+        assert!(!source.is_lent());
+        assert_eq!(
+            *from_box_bytes::<[u32]>(source.into_boxed().unwrap()),
+            [7; 3]
+        );
+        let source = shared();
+        let _lease = source.lease(0, 12);
+        assert!(source.into_boxed().is_none());
+    }
+
+    #[test]
+    fn scattered_memory_is_not_leased() {
+        let layout = Arc::new(Layout::new([Run { offset: 0, len: 1 }], 2).unwrap());
+        let from = [0u8; 4];
+        // SAFETY: `from` holds two elements and outlives the source.
+        let mut source = unsafe { Source::typed(from.as_ptr(), &layout, 2) }.unwrap();
+        source.share();
+        assert!(source.lease(0, 2).is_none());
     }
 
     #[test]

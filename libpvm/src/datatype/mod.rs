@@ -13,7 +13,7 @@ mod format;
 mod layout;
 mod workspace;
 
-pub use buffer::{Sink, Source, lend, lend_mut, transfer};
+pub use buffer::{Lease, Sink, Source, lend, lend_mut, transfer};
 pub use form::{Change, Form, UnlikeError, Word};
 pub use layout::{Layout, LayoutBuilder, LayoutError, Run};
 pub use workspace::{AREAS, Area, LoanError, Workspace};

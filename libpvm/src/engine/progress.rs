@@ -494,6 +494,9 @@ impl<T: Transport> Engine<T> {
                 return (false, sent);
             };
             if *offset == *end {
+                if send.source.is_lent() {
+                    return (true, sent);
+                }
                 self.requests.complete_send(id, Ok(()));
                 // Its last packet may have gone out in the turn before: this is progress all the same.
                 return (false, sent.max(1));
@@ -508,6 +511,7 @@ impl<T: Transport> Engine<T> {
                 source: &send.source,
                 offset: *offset,
                 len,
+                rest: *end - *offset - len,
             };
             match self.transport.send(send.to, &head, Some(&args), Some(body)) {
                 Ok(()) => {
@@ -750,6 +754,7 @@ impl<O> Intake<'_, O> {
         let end = usize::try_from(args[2])
             .unwrap_or(usize::MAX)
             .min(send.source.len());
+        send.source.share();
         send.state = SendState::Streaming {
             token: args[1],
             offset: 0,

@@ -101,7 +101,7 @@ pub(super) enum SendState {
     Queued { args: Option<[u64; 4]> },
     /// The receiver was told; it answers Clear or Finish.
     Announced,
-    /// Bytes flow.
+    /// Bytes flow; or all are out, and the transport still reads some where they lie.
     Streaming {
         token: u64,
         offset: usize,

@@ -76,6 +76,8 @@ fn messages_of_every_size_arrive_in_both_modes() {
                     engines[0].is_complete(sent) && engines[1].is_complete(receive)
                 });
                 assert!(bytes(engines[1].finish(receive).unwrap()) == pattern(len, len));
+                let source = engines[0].finish(sent).unwrap().source.unwrap();
+                assert!(!source.is_lent(), "given back while it is read");
             }
         }
     }

@@ -91,6 +91,8 @@ pub struct Body<'a> {
     pub offset: usize,
     /// Length of the part.
     pub len: usize,
+    /// Bytes of the message that later packets will bring.
+    pub rest: usize,
 }
 
 impl<'a> Body<'a> {
@@ -100,6 +102,7 @@ impl<'a> Body<'a> {
             source,
             offset: 0,
             len: source.len(),
+            rest: 0,
         }
     }
 }
@@ -191,7 +194,7 @@ pub trait Transport {
 
     /// Sends one packet. At most [`Transport::chunk`] body bytes may come with arguments, and at
     /// most [`Transport::eager_max`] without. One of [`Kind::Data`] may wait for others until
-    /// [`Transport::push`].
+    /// [`Transport::push`], and the body of one that is not the last may be [leased](Source::lease).
     fn send(
         &mut self,
         to: Peer,

@@ -10,6 +10,7 @@
 
 use super::frame::{self, FrameError};
 use super::greeting::{Greeting, GreetingError, Side, Token};
+use super::kept::PARTS_MAX;
 use super::records::Tls;
 use super::session::Session;
 use super::tls::Certificates;
@@ -136,15 +137,16 @@ impl Direct {
     /// The connection is over.
     pub fn carry(&mut self, session: &mut Session, now: Instant) -> Result<(), DirectError> {
         while self.wants_frames() && session.has_frames(now) {
-            let frames = session.frames_behind(now, DIRECT_BATCH, &mut self.out);
-            let all = frames.len();
-            let sent = self.write(frames).map(|(_, taken)| taken);
+            let ready = session.frames_behind(now, DIRECT_BATCH, &mut self.out);
+            let all = ready.len();
+            let sent = self.write(ready.parts()).map(|(_, taken)| taken);
             // What has gone on a connection that is over nobody knows: perhaps everything. The first frame
             // counts as begun even if none of it is taken: so the socket is waited for.
             let gone = *sent.as_ref().unwrap_or(&all);
             let rest = session.went(gone.max(1).min(all));
             sent?;
-            self.out.extend_from_slice(rest);
+            self.out.extend_from_slice(rest[0]);
+            self.out.extend_from_slice(rest[1]);
         }
         Ok(())
     }
@@ -278,7 +280,7 @@ impl Direct {
 
     /// Writes what is to go out, then `frames`, until the socket takes no more. Returns whether it took
     /// any, and how much of `frames` has gone.
-    pub(super) fn write(&mut self, frames: &[u8]) -> Result<(bool, usize), DirectError> {
+    pub(super) fn write(&mut self, frames: &[&[u8]]) -> Result<(bool, usize), DirectError> {
         if self.is_broken {
             return Err(DirectError::Closed);
         }
@@ -287,19 +289,20 @@ impl Direct {
         written
     }
 
-    fn write_on(&mut self, frames: &[u8]) -> Result<(bool, usize), DirectError> {
+    fn write_on(&mut self, frames: &[&[u8]]) -> Result<(bool, usize), DirectError> {
         let (mut any, mut taken) = (false, 0);
         loop {
-            let (first, then) = (&self.out[self.sent..], &frames[taken..]);
-            let all = first.len() + then.len();
+            let first = &self.out[self.sent..];
+            let mut parts = [IoSlice::new(&[]); 1 + PARTS_MAX];
+            let parts = gather(&mut parts, first, frames, taken);
+            let all: usize = parts.iter().map(|part| part.len()).sum();
             let (gone, moved) = match &mut self.layer {
                 Layer::Plain if all == 0 => (0, false),
                 Layer::Plain => {
-                    let both = [IoSlice::new(first), IoSlice::new(then)];
-                    let count = ready(NoSignal(&self.socket).write_vectored(&both))?;
+                    let count = ready(NoSignal(&self.socket).write_vectored(parts))?;
                     (count.unwrap_or(0), count.is_some())
                 }
-                Layer::Tls(tls) => tls.write(&self.socket, first, then)?,
+                Layer::Tls(tls) => tls.write(&self.socket, parts)?,
             };
             let is_full = gone < all && matches!(self.layer, Layer::Plain);
             let ours = gone.min(first.len());
@@ -315,6 +318,29 @@ impl Direct {
             }
         }
     }
+}
+
+/// What is not empty of `first` and, behind their first `taken` bytes, of `frames`.
+fn gather<'p, 'a>(
+    parts: &'p mut [IoSlice<'a>; 1 + PARTS_MAX],
+    first: &'a [u8],
+    frames: &[&'a [u8]],
+    mut taken: usize,
+) -> &'p [IoSlice<'a>] {
+    let mut count = 0;
+    let mut put = |part: &'a [u8]| {
+        if !part.is_empty() {
+            parts[count] = IoSlice::new(part);
+            count += 1;
+        }
+    };
+    put(first);
+    for part in frames {
+        let gone = taken.min(part.len());
+        taken -= gone;
+        put(&part[gone..]);
+    }
+    &parts[..count]
 }
 
 impl AsFd for Direct {

@@ -169,9 +169,26 @@ pub fn put_data(
     body: Option<Body<'_>>,
     out: &mut Vec<u8>,
 ) {
-    put_head(DATA, 0, data_len(args, body) - LENGTH, out);
-    out.extend_from_slice(&number.to_le_bytes());
+    out.reserve(data_len(args, body));
+    put_numbers(number, data_len(args, body), out);
     packet::encode(head, args, body, out);
+}
+
+/// As [`put_data`], for a body of so many bytes that is elsewhere.
+pub fn put_data_head(
+    number: u64,
+    head: &Head,
+    args: Option<&Args>,
+    body: usize,
+    out: &mut Vec<u8>,
+) {
+    put_numbers(number, data_len(args, None) + body, out);
+    packet::encode_head(head, args, out);
+}
+
+fn put_numbers(number: u64, len: usize, out: &mut Vec<u8>) {
+    put_head(DATA, 0, len - LENGTH, out);
+    out.extend_from_slice(&number.to_le_bytes());
 }
 
 /// Appends a confirmation.

@@ -3,28 +3,49 @@
 //! Two runs of bytes: what is confirmed leaves at the front of the older one, what is new comes at the
 //! end of the younger one, which takes the older one's place when all of that is confirmed. So no byte
 //! is ever moved. A mark says from where on nothing has gone out on the present carrier.
+//!
+//! # Bodies that stay where they lie
+//! Most of a large message is not copied: its bodies are leased, and only the heads of their frames are in
+//! the runs. A lease ends when its packet is confirmed, and a send only when all its leases have ended. So
+//! they must end without anybody asking: of the last [`DIRECT_CONFIRM_BYTES`] of a message, which the
+//! receiver may leave unconfirmed for long, nothing is leased.
 
 use super::frame;
-use crate::limits::NET_WINDOW;
+use crate::datatype::Lease;
+use crate::limits::{DIRECT_CONFIRM_BYTES, NET_CONFIRM_BYTES, NET_WINDOW};
 use crate::transport::{Args, Body, Head};
+use std::collections::VecDeque;
 
 /// Room that is kept whatever the traffic.
 const IDLE_ROOM: usize = 64 << 10;
 /// By this part less room is kept each time that nothing needed it: a stream that is confirmed now and
 /// then does not give its memory back each time, and the next small messages do not keep it for long.
 const DECAY: usize = 16;
+/// Leased bodies that are ready at a time.
+const LEASES_MAX: usize = 8;
+/// Parts of what is ready: before, between and behind them, and once from run to run.
+pub(super) const PARTS_MAX: usize = 2 * LEASES_MAX + 2;
+const _: () = assert!(NET_CONFIRM_BYTES <= DIRECT_CONFIRM_BYTES);
+
+/// A frame: its place in the runs, counted through both, and the number of its packet.
+type Mark = (usize, u64);
 
 /// Outgoing frames, oldest first.
 pub(super) struct Kept {
     old: Vec<u8>,
     new: Vec<u8>,
+    /// Bodies that are not in the runs, by number of their packets.
+    leases: VecDeque<(u64, Lease)>,
     /// Most bytes that are kept, and that have gone out on the present carrier and are not confirmed. It
     /// may be less than what is kept: that was for another carrier.
     window: usize,
-    /// Place, counted through both runs, and number of the oldest packet that is not confirmed.
-    first: (usize, u64),
-    /// Place and number of the first packet that has not gone out on this carrier.
-    next: (usize, u64),
+    /// Bytes of all frames, and of those that have gone out on this carrier.
+    bytes: usize,
+    gone: usize,
+    /// The oldest packet that is not confirmed.
+    first: Mark,
+    /// The first packet that has not gone out on this carrier.
+    next: Mark,
     /// Number of the first packet that has never gone out.
     fresh: u64,
     /// Number that the next new packet gets.
@@ -38,7 +59,10 @@ impl Default for Kept {
         Self {
             old: Vec::new(),
             new: Vec::new(),
+            leases: VecDeque::new(),
             window: NET_WINDOW,
+            bytes: 0,
+            gone: 0,
             first: (0, 0),
             next: (0, 0),
             fresh: 0,
@@ -48,14 +72,60 @@ impl Default for Kept {
     }
 }
 
+/// Frames that are ready to go out, in the parts that they lie in.
+pub struct Ready<'a> {
+    parts: [&'a [u8]; PARTS_MAX],
+    count: usize,
+    len: usize,
+}
+
+impl Default for Ready<'_> {
+    fn default() -> Self {
+        let (parts, count, len) = ([&[][..]; PARTS_MAX], 0, 0);
+        Self { parts, count, len }
+    }
+}
+
+impl<'a> Ready<'a> {
+    /// Bytes.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The parts.
+    pub fn parts(&self) -> &[&'a [u8]] {
+        &self.parts[..self.count]
+    }
+
+    fn push(&mut self, part: &'a [u8]) {
+        if !part.is_empty() {
+            self.parts[self.count] = part;
+            self.count += 1;
+            self.len += part.len();
+        }
+    }
+}
+
 impl Kept {
     /// Keeps a new packet, if the window has room; the largest has when nothing else is there.
     pub fn push(&mut self, head: &Head, args: Option<&Args>, body: Option<Body<'_>>) -> bool {
-        let used = self.len() - self.first.0;
-        if used > 0 && used + frame::data_len(args, body) > self.window {
+        let len = frame::data_len(args, body);
+        if self.bytes > 0 && self.bytes + len > self.window {
             return false;
         }
-        frame::put_data(self.end, head, args, body, &mut self.new);
+        match body.and_then(lease) {
+            Some(lease) => {
+                frame::put_data_head(self.end, head, args, lease.bytes().len(), &mut self.new);
+                self.leases.push_back((self.end, lease));
+            }
+            None => frame::put_data(self.end, head, args, body, &mut self.new),
+        }
+        self.bytes += len;
         self.end += 1;
         true
     }
@@ -71,11 +141,14 @@ impl Kept {
             return false;
         }
         while self.first.1 < received {
-            self.first.0 += frame::len_of_first(self.frames(self.first.0));
-            self.first.1 += 1;
-        }
-        if self.next.1 < self.first.1 {
-            self.next = self.first;
+            let len = self.len_at(self.first);
+            self.bytes -= len;
+            match self.first.1 < self.next.1 {
+                true => self.gone -= len,
+                false => self.next = self.after(self.first),
+            }
+            self.first = self.after(self.first);
+            self.leases.pop_front_if(|lease| lease.0 < self.first.1);
         }
         if self.first.1 == self.end {
             self.rest();
@@ -88,50 +161,63 @@ impl Kept {
     /// Everything that is kept has to go out again.
     pub fn rewind(&mut self) {
         self.next = self.first;
+        self.gone = 0;
     }
 
     /// Frames that are to go out, some of those that fit `limit` and the window, and at least one if
     /// there is [`Kept::has_next`]. What has gone of them is to be told to [`Kept::went`].
-    pub fn ready(&mut self, generation: u32, limit: usize) -> &[u8] {
+    pub fn ready(&mut self, generation: u32, limit: usize) -> Ready<'_> {
+        let mut ready = Ready::default();
         if !self.has_next() {
-            return &[];
+            return ready;
         }
-        let room = self.window.saturating_sub(self.next.0 - self.first.0);
-        let frames = self.frames_mut(self.next.0);
-        let mut end = 0;
-        while end < frames.len() {
-            let len = frame::len_of_first(&frames[end..]);
-            if end > 0 && end + len > limit.min(room) {
-                break;
+        let end = self.stamp(generation, limit);
+        let (mut place, mut mark) = (self.next.0, self.next);
+        while mark.1 < end.1 {
+            let after = self.after(mark);
+            if let Some(lease) = self.lease_of(mark.1) {
+                for part in self.run(place, after.0) {
+                    ready.push(part);
+                }
+                ready.push(lease.bytes());
+                place = after.0;
             }
-            frame::stamp(&mut frames[end..], generation);
-            end += len;
+            mark = after;
         }
-        &frames[..end]
+        for part in self.run(place, end.0) {
+            ready.push(part);
+        }
+        ready
     }
 
     /// So many bytes of what was [`Kept::ready`] have gone out. Returns the rest of a frame that was
-    /// begun: it is the carrier's, before anything else.
-    pub fn went(&mut self, bytes: usize) -> &[u8] {
-        let start = self.next.0;
-        while self.next.0 < start + bytes {
-            self.next.0 += frame::len_of_first(self.frames(self.next.0));
-            self.next.1 += 1;
+    /// begun, what is in the runs and what is leased: it is the carrier's, before anything else.
+    pub fn went(&mut self, bytes: usize) -> [&[u8]; 2] {
+        let (mut gone, mut last) = (0, self.next);
+        while gone < bytes {
+            last = self.next;
+            gone += self.len_at(last);
+            self.next = self.after(last);
         }
+        self.gone += gone;
         self.fresh = self.fresh.max(self.next.1);
-        &self.frames(start)[bytes..self.next.0 - start]
+        let rest = gone - bytes;
+        let head = &self.frames(last.0)[..self.next.0 - last.0];
+        let body = self.lease_of(last.1).map_or(&[][..], Lease::bytes);
+        let of_body = rest.min(body.len());
+        let of_head = rest - of_body;
+        [&head[head.len() - of_head..], &body[body.len() - of_body..]]
     }
 
     /// Whether something is to go out on this carrier, and the window has room for it.
     pub fn has_next(&self) -> bool {
-        let under_way = self.next.0 - self.first.0;
-        let fits = |len| under_way == 0 || under_way + len <= self.window;
-        self.next.1 < self.end && fits(frame::len_of_first(self.frames(self.next.0)))
+        self.next.1 < self.end
+            && (self.gone == 0 || self.gone + self.len_at(self.next) <= self.window)
     }
 
     /// Bytes that have not gone out on this carrier.
     pub fn unsent(&self) -> usize {
-        self.len() - self.next.0
+        self.bytes - self.gone
     }
 
     /// Whether something has gone out and is not confirmed.
@@ -149,18 +235,38 @@ impl Kept {
         let is_empty = self.first.1 == self.end;
         if is_empty {
             (self.old, self.new, self.needed) = (Vec::new(), Vec::new(), 0);
+            self.leases = VecDeque::new();
         }
         is_empty
     }
 
     #[cfg(all(test, not(loom)))]
     pub fn memory(&self) -> usize {
-        self.old.capacity() + self.new.capacity()
+        self.old.capacity()
+            + self.new.capacity()
+            + self.leases.capacity() * size_of::<(u64, Lease)>()
+    }
+
+    /// Gives a generation to the frames that are to go out, and says where they end.
+    fn stamp(&mut self, generation: u32, limit: usize) -> Mark {
+        let room = self.window.saturating_sub(self.gone);
+        let (mut end, mut bytes, mut leases) = (self.next, 0, 0);
+        while end.1 < self.end && leases < LEASES_MAX {
+            bytes += self.len_at(end);
+            if end != self.next && bytes > limit.min(room) {
+                break;
+            }
+            frame::stamp(self.frames_mut(end.0), generation);
+            leases += usize::from(self.lease_of(end.1).is_some());
+            end = self.after(end);
+        }
+        end
     }
 
     /// Nothing is kept: begins at the front again, and gives back memory that was not needed lately.
     fn rest(&mut self) {
-        self.needed = (self.needed - self.needed / DECAY).max(self.len());
+        let runs = self.old.len() + self.new.len();
+        self.needed = (self.needed - self.needed / DECAY).max(runs);
         for run in [&mut self.old, &mut self.new] {
             run.clear();
             if run.capacity() > 2 * self.needed {
@@ -179,9 +285,38 @@ impl Kept {
         std::mem::swap(&mut self.old, &mut self.new);
     }
 
-    /// Bytes of both runs.
-    fn len(&self) -> usize {
-        self.old.len() + self.new.len()
+    /// Bytes of a frame, those of a leased body included.
+    fn len_at(&self, mark: Mark) -> usize {
+        frame::len_of_first(self.frames(mark.0))
+    }
+
+    /// Where the frame behind one is.
+    fn after(&self, mark: Mark) -> Mark {
+        let leased = self.lease_of(mark.1).map_or(0, |lease| lease.bytes().len());
+        (mark.0 + self.len_at(mark) - leased, mark.1 + 1)
+    }
+
+    /// The body of a packet, if it is leased.
+    fn lease_of(&self, number: u64) -> Option<&Lease> {
+        let place = self.leases.binary_search_by_key(&number, |lease| lease.0);
+        Some(&self.leases[place.ok()?].1)
+    }
+
+    /// From one place to another: what of it is in the older run, and in the younger one.
+    fn run(&self, from: usize, to: usize) -> [&[u8]; 2] {
+        let edge = self.old.len();
+        let cut = edge.clamp(from, to);
+        let older = if from < cut {
+            &self.old[from..cut]
+        } else {
+            &[]
+        };
+        let younger = if cut < to {
+            &self.new[cut - edge..to - edge]
+        } else {
+            &[]
+        };
+        [older, younger]
     }
 
     /// From a place to the end of its run.
@@ -197,6 +332,14 @@ impl Kept {
             Some(place) => &mut self.new[place..],
             None => &mut self.old[place..],
         }
+    }
+}
+
+/// The body in its place, if it is of those that are certain to be confirmed soon.
+fn lease(body: Body<'_>) -> Option<Lease> {
+    match body.rest >= DIRECT_CONFIRM_BYTES {
+        true => body.source.lease(body.offset, body.len),
+        false => None,
     }
 }
 
@@ -221,7 +364,7 @@ mod tests {
         }
         while kept.has_next() {
             let len = kept.ready(1, usize::MAX).len();
-            assert_eq!(kept.went(len), []);
+            assert_eq!(kept.went(len).concat(), []);
         }
         assert!(kept.confirm(kept.end) && kept.counts() == (0, 0));
     }

@@ -59,16 +59,21 @@ pub fn encoded_len(args: Option<&Args>, body: Option<Body<'_>>) -> usize {
 
 /// Appends a packet to `out`.
 pub fn encode(head: &Head, args: Option<&Args>, body: Option<Body<'_>>, out: &mut Vec<u8>) {
-    out.reserve(encoded_len(args, body));
+    encode_head(head, args, out);
+    if let Some(body) = body {
+        out.reserve(body.len);
+        body.source.append_to(out, body.offset, body.len);
+    }
+}
+
+/// Appends what comes before the body of a packet.
+pub fn encode_head(head: &Head, args: Option<&Args>, out: &mut Vec<u8>) {
     out.extend_from_slice(&[head.kind as u8, head.flags, u8::from(args.is_some()), 0]);
     out.extend_from_slice(&head.context.to_le_bytes());
     out.extend_from_slice(&head.tag.to_le_bytes());
     out.extend_from_slice(&head.check.to_le_bytes());
     for word in args.into_iter().flatten() {
         out.extend_from_slice(&word.to_le_bytes());
-    }
-    if let Some(body) = body {
-        body.source.append_to(out, body.offset, body.len);
     }
 }
 

@@ -85,22 +85,21 @@ impl Tls {
         }
     }
 
-    /// Writes both parts, as one. Returns how many bytes were taken, and whether the socket took any.
+    /// Writes the parts, as one. Returns how many bytes were taken, and whether the socket took any.
     ///
     /// # Errors
     /// The connection is over.
     pub fn write(
         &mut self,
         socket: &TcpStream,
-        first: &[u8],
-        then: &[u8],
+        parts: &[IoSlice<'_>],
     ) -> Result<(usize, bool), DirectError> {
         let mut writer = self.connection.writer();
-        // One record for both, where one is enough.
-        let taken = match (first, then) {
-            ([], []) => 0,
-            (one, []) | ([], one) => writer.write(one)?,
-            _ => writer.write_vectored(&[IoSlice::new(first), IoSlice::new(then)])?,
+        // One record for all, where one is enough.
+        let taken = match parts {
+            [] => 0,
+            [one] => writer.write(one)?,
+            _ => writer.write_vectored(parts)?,
         };
         let written = match self.connection.wants_write() {
             true => ready(self.connection.write_tls(&mut NoSignal(socket)))?,

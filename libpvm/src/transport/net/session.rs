@@ -31,7 +31,7 @@
 //! ones are not answered one by one. At once when the other leaves (`Bye`).
 
 use super::frame::{self, Content, Frame, FrameError};
-use super::kept::Kept;
+use super::kept::{Kept, Ready};
 use super::packet::Packet;
 use crate::datatype::lend;
 use crate::limits::{DIRECT_WINDOW, NET_CONFIRM_BYTES, NET_CONFIRM_PAUSE_MS, NET_WINDOW};
@@ -188,18 +188,20 @@ impl Session {
     /// Appends the frames that are to go out now: about `limit` bytes. They are the carrier's then:
     /// either it moves them in order or it breaks.
     pub fn next_frames(&mut self, now: Instant, limit: usize, out: &mut Vec<u8>) {
-        let packets = self.frames_behind(now, limit, out);
-        out.extend_from_slice(packets);
-        let len = packets.len();
+        let ready = self.frames_behind(now, limit, out);
+        for part in ready.parts() {
+            out.extend_from_slice(part);
+        }
+        let len = ready.len();
         self.went(len);
     }
 
     /// As [`Session::next_frames`], for a carrier that spares copies: the frames of packets, which are
     /// most of the bytes, are lent. They go out behind what was appended, as far as the carrier takes
     /// them, which it tells by [`Session::went`].
-    pub fn frames_behind(&mut self, now: Instant, limit: usize, out: &mut Vec<u8>) -> &[u8] {
+    pub fn frames_behind(&mut self, now: Instant, limit: usize, out: &mut Vec<u8>) -> Ready<'_> {
         if !self.is_up {
-            return &[];
+            return Ready::default();
         }
         let sends = self.sends_packets();
         if std::mem::take(&mut self.owes_resume) {
@@ -215,13 +217,13 @@ impl Session {
         }
         match sends {
             true => self.kept.ready(self.generation, limit),
-            false => &[],
+            false => Ready::default(),
         }
     }
 
-    /// So many bytes of the frames of packets have gone out. Returns the rest of one that was begun: it
-    /// is the carrier's.
-    pub fn went(&mut self, bytes: usize) -> &[u8] {
+    /// So many bytes of the frames of packets have gone out. Returns the rest of one that was begun, in
+    /// two parts: it is the carrier's.
+    pub fn went(&mut self, bytes: usize) -> [&[u8]; 2] {
         self.kept.went(bytes)
     }
 

@@ -52,8 +52,13 @@ impl Side {
     }
 
     fn send(&mut self) -> bool {
-        let source = Source::from_vec(vec![self.sent as u8; len_of(self.sent)]);
-        let body = (!source.is_empty()).then(|| Body::whole(&source));
+        let mut source = Source::from_vec(vec![self.sent as u8; len_of(self.sent)]);
+        if self.sent.is_multiple_of(2) {
+            source.share(); // and is leased
+        }
+        let rest = DIRECT_CONFIRM_BYTES;
+        let whole = Body::whole(&source);
+        let body = (!source.is_empty()).then_some(Body { rest, ..whole });
         let taken = self.session.send(&head(self.sent), None, body);
         self.sent += usize::from(taken);
         taken
@@ -411,6 +416,48 @@ fn much_is_confirmed_without_a_pause() {
     assert!(about(NET_CONFIRM_BYTES).contains(&let_be(&mut world)));
 }
 
+/// Its sender waits until nothing of it is lent any more: what is lent is confirmed without being asked for.
+#[test]
+fn the_end_of_a_message_is_copied_and_the_rest_lent_until_it_is_confirmed() {
+    let (mut here, mut there, now) = (Session::new(), Session::new(), Instant::now());
+    here.wide_carrier_up();
+    there.carrier_up();
+    pass(&mut there, &mut here, now);
+    there.confirm_after(DIRECT_CONFIRM_BYTES);
+    pass(&mut here, &mut there, now);
+    const PARTS: usize = 10;
+    let mut source = Source::from_vec(vec![1; PARTS * NET_BODY_MAX]);
+    source.share();
+    for part in 0..PARTS {
+        let body = Body {
+            source: &source,
+            offset: part * NET_BODY_MAX,
+            len: NET_BODY_MAX,
+            rest: (PARTS - part - 1) * NET_BODY_MAX,
+        };
+        assert!(here.send(&head(part), Some(&[0; 4]), Some(body)));
+    }
+    assert!(here.memory() < (PARTS - 1) * NET_BODY_MAX, "all was copied");
+    assert!(source.is_lent());
+    while here.has_frames(now) {
+        let mut out = Vec::new();
+        here.next_frames(now, 1, &mut out);
+        there.on_frame(&out[4..]).unwrap();
+        pass(&mut there, &mut here, now);
+    }
+    assert!(!here.is_flushed() && !source.is_lent());
+}
+
+/// Takes all frames from one session to another.
+fn pass(from: &mut Session, to: &mut Session, now: Instant) {
+    let mut out = Vec::new();
+    from.next_frames(now, usize::MAX, &mut out);
+    let mut rest = &out[..];
+    while let Some(frame) = frame::split(&mut rest).unwrap() {
+        to.on_frame(frame).unwrap();
+    }
+}
+
 /// Writes of odd parts cost as much as those of whole batches.
 #[test]
 fn large_packets_fill_a_wide_window_and_every_batch() {
@@ -426,7 +473,7 @@ fn large_packets_fill_a_wide_window_and_every_batch() {
         let mut out = Vec::new();
         let batch = session.frames_behind(now, DIRECT_BATCH, &mut out).len();
         assert_eq!(batch, DIRECT_BATCH);
-        assert_eq!(session.went(batch), []);
+        assert_eq!(session.went(batch).concat(), []);
     }
     assert_eq!(session.unsent(), 0);
 }

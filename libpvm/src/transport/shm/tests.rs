@@ -59,6 +59,7 @@ fn send(
     let source = Source::from_vec(bytes.to_vec());
     let (offset, len) = (0, bytes.len());
     let body = Body {
+        rest: 0,
         source: &source,
         offset,
         len,
