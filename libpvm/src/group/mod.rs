@@ -8,7 +8,7 @@ mod algebra;
 mod split;
 
 pub use algebra::RankRange;
-pub use split::{Choice, split};
+pub use split::{Choice, part, split};
 
 use crate::ids::{Rank, TaskId};
 use std::collections::HashMap;

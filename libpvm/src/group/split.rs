@@ -15,11 +15,16 @@ pub struct Choice {
 /// Entry `i` of `choices` is what rank `i` said.
 pub fn split(choices: &[Choice], rank: Rank) -> Option<Vec<Rank>> {
     let color = choices.get(rank)?.color?;
+    Some(part(choices, Some(color)))
+}
+
+/// The ranks that chose this color, by their new ranks. Entry `i` of `choices` is what rank `i` said.
+pub fn part(choices: &[Choice], color: Option<i64>) -> Vec<Rank> {
     let mut part: Vec<Rank> = (0..choices.len())
-        .filter(|&other| choices[other].color == Some(color))
+        .filter(|&rank| choices[rank].color == color)
         .collect();
-    part.sort_by_key(|&other| choices[other].key);
-    Some(part)
+    part.sort_by_key(|&rank| choices[rank].key);
+    part
 }
 
 #[cfg(test)]

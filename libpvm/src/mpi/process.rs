@@ -7,6 +7,7 @@ use crate::sync::{GateError, Level};
 use crate::transport::Call;
 use crate::transport::route::{Route, Routes};
 use crate::transport::shm::{AttachError, AttachOptions};
+use crate::wire::control::{ListHosts, from_daemon, to_daemon};
 use std::sync::Arc;
 
 /// The attached process; what communicators are made in.
@@ -27,6 +28,20 @@ impl Process {
         let task = Task::new(transport, &welcome, level)
             .map_err(|error| Error::new(Class::Intern, error.to_string()))?;
         Ok(Arc::new(Self { task }))
+    }
+
+    /// The processors of all hosts of the virtual machine.
+    ///
+    /// # Errors
+    /// `MPI_ERR_OTHER` when the daemon cannot be asked.
+    pub fn processors(&self) -> Result<usize> {
+        let question = to_daemon::Body::ListHosts(ListHosts::default());
+        match self.task.ask(question)? {
+            from_daemon::Body::HostList(list) => {
+                Ok(list.hosts.iter().map(|host| host.cpus as usize).sum())
+            }
+            _ => Err(Error::new(Class::Intern, "the daemon does not list hosts")),
+        }
     }
 
     /// Does something with the engine that does not wait.

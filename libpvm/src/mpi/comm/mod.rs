@@ -1,8 +1,20 @@
 //! Communicators (MPI 5.0, chapter 7).
 
+mod hints;
+mod inter;
+mod make;
+mod talk;
+
+pub use hints::MEMORY_KINDS;
+pub(super) use inter::Bridge;
+pub(super) use make::Meeting;
+pub use make::Relation;
+
+use super::attribute::{Attributes, Holder};
 use super::errhandler::Errhandler;
 use super::error::{Class, Error, Result};
 use super::process::Process;
+use super::topology::Topology;
 use crate::collective::{Circle, Member, Scratch, Tags};
 use crate::engine::Selector;
 use crate::group::Group;
@@ -10,7 +22,7 @@ use crate::ids::{Context, Rank, Tag};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::transport::Peer;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Any source.
 pub const ANY_SOURCE: i32 = -1;
@@ -43,8 +55,12 @@ pub struct Inner {
     pub local: Option<Comm>,
     /// What collectives leave for the next one.
     pub collectives: Mutex<Collectives>,
+    /// What the program attached to it.
+    pub attributes: Attributes,
     name: Mutex<String>,
     errhandler: Mutex<Errhandler>,
+    hints: Mutex<hints::Hints>,
+    topology: OnceLock<Topology>,
     /// The handle under which the program's interface knows it.
     handle: AtomicU64,
 }
@@ -101,8 +117,11 @@ impl Comm {
             rank,
             local,
             collectives: Mutex::default(),
+            attributes: Attributes::new(Holder::Comm),
             name: Mutex::default(),
             errhandler: Mutex::new(errhandler),
+            hints: Mutex::default(),
+            topology: OnceLock::new(),
             handle: AtomicU64::new(0),
         })))
     }
@@ -263,6 +282,16 @@ impl Inner {
     /// Sets what happens when a call with it fails.
     pub fn set_errhandler(&self, errhandler: Errhandler) {
         *lock(&self.errhandler) = errhandler;
+    }
+
+    /// How its processes are arranged, if they are.
+    pub fn topology(&self) -> Option<&Topology> {
+        self.topology.get()
+    }
+
+    /// Arranges the processes of a new communicator; it stays so.
+    pub fn set_topology(&self, topology: Topology) {
+        let _ = self.topology.set(topology);
     }
 
     /// The handle under which the program's interface knows it; 0: it has none yet.

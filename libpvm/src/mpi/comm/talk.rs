@@ -1,0 +1,252 @@
+//! Numbers that processes tell each other while they make objects together.
+
+use super::Comm;
+use crate::collective::{
+    Blocks, Call, CallError, Circle, Member, Place, Run, Schedule, Scratch, Setup, plan,
+};
+use crate::datatype::{Sink, Source, Word};
+use crate::engine::{Mode, Selector};
+use crate::ids::{Context, Rank, Tag};
+use crate::mpi::error::{Class, Error, Result};
+use crate::mpi::process::Process;
+use std::sync::Arc;
+
+/// Equal in all calls of this kind, and in no other.
+const CHECK: u32 = 0x6d70_6921;
+/// Most bytes that a process takes from another one here: some numbers of a million processes.
+const TAKEN_MAX: u64 = 64 << 20;
+
+/// Processes that talk: a collective of a circle under a tag.
+#[derive(Clone, Copy)]
+pub(in crate::mpi) struct Talk<'a> {
+    /// This process.
+    pub process: &'a Process,
+    /// Those that talk.
+    pub circle: &'a Circle,
+    /// The own rank there.
+    pub rank: Rank,
+    /// Equal in all of them; no other talk of them has it at the same time.
+    pub tag: Tag,
+}
+
+impl Talk<'_> {
+    /// The numbers of all, by rank; all say equally many.
+    ///
+    /// # Errors
+    /// `MPI_ERR_PROC_ABORTED`; `MPI_ERR_OTHER` when they do not call the same.
+    pub fn all(&self, said: &[u64]) -> Result<Vec<u64>> {
+        let len = size_of_val(said);
+        let room = len * self.circle.group.size();
+        self.run(Call::Allgather { len }, Some(encode(said)), vec![0; room])
+    }
+
+    /// The numbers of one, at all; `len` of them. Only `root` says something.
+    ///
+    /// # Errors
+    /// As [`Talk::all`].
+    pub fn one(&self, root: Rank, said: &[u64], len: usize) -> Result<Vec<u64>> {
+        let len = len * size_of::<u64>();
+        let mut room = encode(said);
+        room.resize(len, 0);
+        self.run(Call::Broadcast { root, len }, None, room)
+    }
+
+    /// What all say to this one, one behind the other by rank; each says something else to each.
+    ///
+    /// # Errors
+    /// As [`Talk::all`].
+    pub fn each(&self, said: &[Vec<u64>]) -> Result<Vec<u64>> {
+        let lens: Vec<u64> = said.iter().map(|part| part.len() as u64).collect();
+        let (len, room) = (size_of::<u64>(), size_of_val(&lens[..]));
+        let heard = self.run(Call::Alltoall { len }, Some(encode(&lens)), vec![0; room])?;
+        let (to, from) = (Cut::of(&lens)?, Cut::of(&heard)?);
+        let call = Call::Alltoallv {
+            input: to.blocks(),
+            output: from.blocks(),
+        };
+        self.run(call, Some(encode(&said.concat())), vec![0; from.total])
+    }
+
+    /// What one of them finds out, at all; or why it failed.
+    ///
+    /// # Errors
+    /// Those of the leader, and as [`Talk::all`].
+    pub fn lead(&self, leader: Rank, find: impl FnOnce() -> Result<Vec<u64>>) -> Result<Vec<u64>> {
+        let found = (self.rank == leader).then(find);
+        let head = match &found {
+            Some(Ok(numbers)) => [0, numbers.len() as u64],
+            Some(Err(error)) => [error.code() as u64, 0],
+            None => [0; 2],
+        };
+        let head = self.one(leader, &head, head.len())?;
+        if let Some(Err(error)) = found {
+            return Err(error);
+        }
+        if head[0] != 0 {
+            let class = Class::from_number(head[0] as i32).unwrap_or(Class::Other);
+            return Err(Error::new(
+                class,
+                format!("the leader, rank {leader}, failed"),
+            ));
+        }
+        let len = length(head[1])? / size_of::<u64>();
+        self.one(leader, &found.and_then(Result::ok).unwrap_or_default(), len)
+    }
+
+    fn run(&self, call: Call<'_>, input: Option<Vec<u8>>, output: Vec<u8>) -> Result<Vec<u64>> {
+        let (setup, scratch) = self.prepare(call, input.is_none())?;
+        let output = Some(Sink::from_vec(output));
+        let run = Run::new(setup, scratch, input.map(Source::from_vec), output)?;
+        let (ended, finished) = run.wait(&self.process.task.core)?;
+        ended?;
+        Ok(decode(finished.output))
+    }
+
+    /// The schedule of a call, and what goes with it.
+    fn prepare(&self, call: Call<'_>, in_place: bool) -> Result<(Setup, Scratch)> {
+        let mut schedule = Schedule::default();
+        let place = Place {
+            rank: self.rank,
+            topology: &self.circle.topology,
+            in_place,
+        };
+        plan(&mut schedule, &call, &place)?;
+        let setup = Setup {
+            members: Arc::clone(&self.circle.collective_members),
+            context: self.circle.collective_context(),
+            tag: self.tag,
+            check: CHECK,
+            // Numbers are said byte by byte, in an order that does not depend on the host.
+            word: || Word::Fixed(1),
+            op: None,
+            beyond: None,
+        };
+        Ok((setup, Scratch::from(schedule)))
+    }
+}
+
+/// Where parts lie, one behind the other. In bytes.
+#[derive(Default)]
+struct Cut {
+    lens: Vec<usize>,
+    starts: Vec<usize>,
+    total: usize,
+}
+
+impl Cut {
+    fn of(numbers: &[u64]) -> Result<Self> {
+        let mut cut = Self::default();
+        for number in numbers {
+            let len = length(*number)?;
+            cut.starts.push(cut.total);
+            cut.lens.push(len);
+            cut.total += len;
+        }
+        Ok(cut)
+    }
+
+    fn blocks(&self) -> Blocks<'_> {
+        Blocks::Listed {
+            lens: &self.lens,
+            starts: &self.starts,
+        }
+    }
+}
+
+/// Bytes of so many numbers, which another process may have named.
+fn length(numbers: u64) -> Result<usize> {
+    let bytes = numbers.checked_mul(size_of::<u64>() as u64);
+    let bytes = bytes.filter(|bytes| *bytes <= TAKEN_MAX);
+    bytes.map(|bytes| bytes as usize).ok_or_else(|| {
+        let detail = format!("a process says {numbers} numbers");
+        Error::new(Class::Other, detail)
+    })
+}
+
+impl From<CallError> for Error {
+    fn from(error: CallError) -> Self {
+        Self::new(Class::Intern, error.to_string())
+    }
+}
+
+/// Says numbers to one other process that says numbers to this one. `context` is where this one
+/// receives.
+///
+/// # Errors
+/// `MPI_ERR_PROC_ABORTED`.
+pub(in crate::mpi) fn swap(
+    process: &Process,
+    with: Member,
+    context: Context,
+    tag: Tag,
+    said: &[u64],
+) -> Result<Vec<u64>> {
+    let selector = Selector {
+        context,
+        source: Some(with.peer),
+        tag: Some(tag),
+    };
+    let source = Source::from_vec(encode(said));
+    let (send, receive) = process.with(|engine| {
+        let receive = engine.receive_any_size(selector, TAKEN_MAX);
+        let send = engine.send(with.peer, with.context, tag, CHECK, source, Mode::Standard);
+        (send, receive)
+    })?;
+    let outcome = process.wait(|engine| engine.finish(receive))?;
+    process.wait(|engine| engine.finish(send))?.result?;
+    outcome.result?;
+    Ok(decode(outcome.sink))
+}
+
+/// What both groups of an intercommunicator have said.
+pub(super) struct Both {
+    pub ours: Vec<u64>,
+    pub theirs: Vec<u64>,
+}
+
+impl Comm {
+    /// All its processes talk: those of the own group, of an intercommunicator.
+    pub(in crate::mpi) fn talk(&self) -> Talk<'_> {
+        let own = self.local.as_ref().unwrap_or(self);
+        Talk {
+            process: &own.process,
+            circle: &own.circle,
+            rank: own.rank,
+            tag: own.next_tag(),
+        }
+    }
+
+    /// The tag of its next collective.
+    pub(super) fn next_tag(&self) -> Tag {
+        super::lock(&self.collectives).tags.next_tag()
+    }
+
+    /// The numbers of both groups of an intercommunicator; all say equally many.
+    pub(super) fn both(&self, said: &[u64]) -> Result<Both> {
+        let ours = self.talk().all(said)?;
+        let tag = self.next_tag();
+        let theirs = self.talk().lead(0, || {
+            let leader = self.circle.collective_members.first();
+            let leader = leader.ok_or_else(|| Error::new(Class::Comm, "nobody is remote"))?;
+            let context = self.circle.collective_context();
+            swap(&self.process, *leader, context, tag, &ours)
+        })?;
+        match theirs.len() == said.len() * self.remote_size() {
+            true => Ok(Both { ours, theirs }),
+            false => Err(Error::new(
+                Class::Other,
+                "the remote group makes another call",
+            )),
+        }
+    }
+}
+
+fn encode(numbers: &[u64]) -> Vec<u8> {
+    numbers.iter().flat_map(|n| n.to_le_bytes()).collect()
+}
+
+fn decode(sink: Option<Sink>) -> Vec<u64> {
+    let bytes = sink.and_then(Sink::into_vec).unwrap_or_default();
+    let (words, _) = bytes.as_chunks();
+    words.iter().map(|word| u64::from_le_bytes(*word)).collect()
+}
