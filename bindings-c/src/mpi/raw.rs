@@ -693,7 +693,8 @@ impl<'a> Arg<'a> for OpDatatype {
     }
 }
 
-/// Handles that the chapter itself looks up, or that are of no kind that exists yet.
+/// Handles that the chapter itself looks up, some in some processes only, or that are of no kind that
+/// exists yet.
 macro_rules! bare_handles {
     ($($name:ident)*) => {$(
         /// A handle.
@@ -704,7 +705,7 @@ macro_rules! bare_handles {
         same!($name);
     )*};
 }
-bare_handles!(DatatypeOrNull Info Request Message Session Win File);
+bare_handles!(DatatypeOrNull Info Request Message Session Win File AnyComm AnyGroup);
 
 /// Functions of the program, perhaps one of the ABI's small numbers.
 macro_rules! functions {

@@ -119,12 +119,15 @@ pub(crate) fn start(provided: i32) -> Result<()> {
     Ok(())
 }
 
-/// Ends the world: everything under way goes out, then this task leaves.
+/// Ends the world: what the program attached to `MPI_COMM_SELF` goes first, then everything under way
+/// goes out, and this task leaves.
 ///
 /// # Errors
-/// When there is no world.
+/// When there is no world; those of the program's functions.
 pub(crate) fn finish() -> Result<()> {
     let world = world()?;
+    let itself = &world.itself;
+    itself.attributes.delete_all(itself.handle())?;
     PHASE.store(FINALIZED, Ordering::Release);
     world.process.task.leave();
     Ok(())

@@ -7,6 +7,8 @@ pub enum Kind {
     Plain(&'static Row),
     /// A handle: the C type, e.g. `MPI_Comm`.
     Handle(&'static str),
+    /// A handle that counts in some processes only; in others it may be anything.
+    AnyHandle(&'static str),
     /// Where handles come from or go to.
     HandlePointer(&'static str),
     /// Handles that are read.
@@ -117,6 +119,9 @@ impl Kind {
         if let Some(c) = handle(word) {
             return Some(Self::Handle(c));
         }
+        if let Some(c) = word.strip_prefix("any_").and_then(handle) {
+            return Some(Self::AnyHandle(c));
+        }
         if word.starts_with("MPI_T_") {
             return Some(Self::Tool(word.to_owned()));
         }
@@ -137,7 +142,7 @@ impl Kind {
                 let (before, behind) = if large { row.c_large } else { row.c };
                 format!("{before}{name}{behind}")
             }
-            Self::Handle(c) => format!("{c} {name}"),
+            Self::Handle(c) | Self::AnyHandle(c) => format!("{c} {name}"),
             Self::HandlePointer(c) => format!("{c} *{name}"),
             Self::Handles(c) => format!("const {c} {name}[]"),
             Self::HandlesMut(c) => format!("{c} {name}[]"),
@@ -154,6 +159,7 @@ impl Kind {
         match self {
             Self::Plain(row) => (if large { row.rust_large } else { row.rust }).to_owned(),
             Self::Handle(c) => bare(c).to_owned(),
+            Self::AnyHandle(c) => format!("Any{}", bare(c)),
             Self::HandlePointer(c) => format!("Out<{}>", bare(c)),
             Self::Handles(c) => format!("Array<{}>", bare(c)),
             Self::HandlesMut(c) => format!("ArrayMut<{}>", bare(c)),
@@ -222,5 +228,6 @@ mod tests {
         assert_eq!(rust("MPI_Comm_copy_attr_function"), "CommCopyAttrFunction");
         assert_eq!(rust("out_type"), "Out<Datatype>");
         assert_eq!(rust("buf"), "Buf");
+        assert_eq!(rust("any_group"), "AnyGroup");
     }
 }

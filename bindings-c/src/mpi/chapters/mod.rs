@@ -1,15 +1,19 @@
 //! The functions of each chapter of the standard.
 
 pub(super) mod abi;
+pub(super) mod caching;
 pub(super) mod collectives;
 pub(super) mod communicators;
 pub(super) mod contents;
 pub(super) mod datatypes;
 pub(super) mod environment;
 pub(super) mod errors;
+pub(super) mod groups;
 pub(super) mod info;
+pub(super) mod intercommunicators;
 pub(super) mod operations;
 pub(super) mod packing;
 pub(super) mod point;
 pub(super) mod requests;
 pub(super) mod statuses;
+pub(super) mod topologies;
