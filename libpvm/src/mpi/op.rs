@@ -267,7 +267,9 @@ mod tests {
             "MPI_2REAL" | "MPI_2DOUBLE_PRECISION" | "MPI_2INTEGER" | "MPI_2INT" => {
                 &[Minloc, Maxloc]
             }
-            pair if pair.ends_with("_INT") && pair != "MPI_LONG_LONG_INT" => &[Minloc, Maxloc],
+            pair if pair.ends_with("_INT") && !matches!(pair, "MPI_INT" | "MPI_LONG_LONG_INT") => {
+                &[Minloc, Maxloc]
+            }
             name if name.starts_with("MPI_INTEGER") => &[Max, Min, Sum, Prod, Band, Bor, Bxor],
             name if name.starts_with("MPI_REAL") => &[Max, Min, Sum, Prod],
             name if name.starts_with("MPI_LOGICAL") || name.ends_with("_BOOL") => {
