@@ -43,8 +43,19 @@ const SSHD: Need = Need {
     tests: None,
 };
 
+const CMAKE: Need = Need {
+    program: "cmake",
+    package: "cmake",
+    tests: None,
+};
+const MAKE: Need = Need {
+    program: "make",
+    package: "make",
+    tests: None,
+};
+
 /// What the tests need.
-pub const TESTS: &[&Need] = &[&FORTRAN, &IP, &NFT, &SSHD];
+pub const TESTS: &[&Need] = &[&FORTRAN, &IP, &NFT, &SSHD, &CMAKE, &MAKE];
 
 /// What a cluster of network namespaces needs.
 pub const CLUSTER: &[&Need] = &[&IP, &NFT, &SSHD];

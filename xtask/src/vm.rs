@@ -76,7 +76,12 @@ impl PrivateVm {
 
     /// `pvm`, talking to this machine, in an environment with nothing else in it.
     pub fn pvm(&self) -> Command {
-        let mut command = shell::command(&self.pvm);
+        self.command(&self.pvm)
+    }
+
+    /// Any program, in the same environment.
+    pub fn command(&self, program: &Path) -> Command {
+        let mut command = shell::command(program);
         command
             .env_clear()
             .env(RUNTIME_DIR, self.runtime_dir())

@@ -1,13 +1,14 @@
 //! Lays the release out as a package does: `bin`, `lib`, `include`, `share` below a prefix.
 //!
 //! All C symbols live in one shared object, `libpvmcore.so.0`. At run time the names that programs
-//! ask for (`libpvm3.so.3` and its sisters) are links to it; what the linker finds as `libpvm3.so`
-//! is a stub (`stubs`) with the right name inside, so that a program linked here runs with any
-//! implementation of PVM.
+//! ask for (`libpvm3.so.3` and its sisters, `libmpi_abi.so.1`) are links to it; what the linker finds
+//! as `libpvm3.so` is a stub (`stubs`) with the right name inside, so that a program linked here runs
+//! with any implementation of PVM, or of MPI.
 
 mod check;
 mod stubs;
 mod tree;
+mod wrappers;
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -185,23 +186,32 @@ fn documents(tree: &Tree) -> Result<()> {
 /// Files that name the prefix or the version.
 fn templates(tree: &Tree, prefix: &Path) -> Result<()> {
     let prefix = prefix.to_str().context("the prefix is not valid UTF-8")?;
+    for (template, place) in [
+        ("systemd/pvmd.service.in", "lib/systemd/user/pvmd.service"),
+        ("pkgconfig/pvm3.pc.in", "lib/pkgconfig/pvm3.pc"),
+        // Under the names that build systems look for.
+        ("pkgconfig/mpi.pc.in", "lib/pkgconfig/mpi.pc"),
+        ("pkgconfig/mpi.pc.in", "lib/pkgconfig/mpi-c.pc"),
+        ("pkgconfig/mpi.pc.in", "lib/pkgconfig/mpi-cxx.pc"),
+        ("pkgconfig/mpi.pc.in", "lib/pkgconfig/mpi_abi.pc"),
+    ] {
+        tree.text(&filled(template, prefix)?, place)?;
+    }
+    wrappers::lay_out(tree, prefix)
+}
+
+/// A file of `deploy` with what belongs in it.
+fn filled(template: &str, prefix: &str) -> Result<String> {
+    let file = shell::root().join("deploy").join(template);
+    let text = std::fs::read_to_string(&file)
+        .with_context(|| format!("cannot read {}", file.display()))?;
     // Where the system does not look for libraries, programs must be told.
     let rpath = match prefix {
         "/usr" | "/usr/local" => "",
         _ => "-Wl,-rpath,${libdir} ",
     };
-    for (template, place) in [
-        ("systemd/pvmd.service.in", "lib/systemd/user/pvmd.service"),
-        ("pkgconfig/pvm3.pc.in", "lib/pkgconfig/pvm3.pc"),
-    ] {
-        let file = shell::root().join("deploy").join(template);
-        let text = std::fs::read_to_string(&file)
-            .with_context(|| format!("cannot read {}", file.display()))?;
-        let text = text
-            .replace("@rpath@", rpath)
-            .replace("@prefix@", prefix)
-            .replace("@version@", env!("CARGO_PKG_VERSION"));
-        tree.text(&text, place)?;
-    }
-    Ok(())
+    Ok(text
+        .replace("@rpath@", rpath)
+        .replace("@prefix@", prefix)
+        .replace("@version@", env!("CARGO_PKG_VERSION")))
 }

@@ -1,5 +1,5 @@
-//! Stubs for the linker: shared objects with the names and symbols of the PVM libraries and
-//! nothing in them.
+//! Stubs for the linker: shared objects with the names and symbols of the libraries of PVM and MPI
+//! and nothing in them.
 
 use std::fmt::Write;
 use std::fs;
@@ -19,22 +19,24 @@ pub struct Stub {
     pub file: PathBuf,
 }
 
-/// One of the libraries of PVM.
+/// One of the libraries that programs are linked with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Library {
     Core,
     Group,
     Fortran,
+    Mpi,
 }
 
 impl Library {
-    const ALL: [Self; 3] = [Self::Core, Self::Group, Self::Fortran];
+    const ALL: [Self; 4] = [Self::Core, Self::Group, Self::Fortran, Self::Mpi];
 
     fn names(self) -> (&'static str, &'static str) {
         match self {
             Self::Core => ("libpvm3.so", "libpvm3.so.3"),
             Self::Group => ("libgpvm3.so", "libgpvm3.so.3"),
             Self::Fortran => ("libfpvm3.so", "libfpvm3.so.3"),
+            Self::Mpi => ("libmpi_abi.so", "libmpi_abi.so.1"),
         }
     }
 
@@ -44,6 +46,7 @@ impl Library {
             Self::Core => "pvm3",
             Self::Group => "gpvm3",
             Self::Fortran => "fpvm3",
+            Self::Mpi => "mpi_abi",
         }
     }
 }
@@ -141,15 +144,14 @@ mod tests {
     #[test]
     fn a_program_linked_with_stubs_asks_for_the_right_names() {
         let scratch = Scratch::new("stub").unwrap();
-        let exports =
-            "# table\npvm3 pvm_send\npvm3 pvm_errno 4\ngpvm3 pvm_barrier\nfpvm3 pvmfsend_";
-        assert_eq!(make(exports, scratch.path()).unwrap().len(), 3);
+        let exports = "# table\npvm3 pvm_send\npvm3 pvm_errno 4\ngpvm3 pvm_barrier\nfpvm3 pvmfsend_\nmpi_abi MPI_Send";
+        assert_eq!(make(exports, scratch.path()).unwrap().len(), 4);
 
         let source = scratch.path().join("program.c");
         fs::write(
             &source,
-            "void pvm_send(void), pvm_barrier(void); extern int pvm_errno;\n\
-            int main(void) { pvm_send(); pvm_barrier(); return pvm_errno; }",
+            "void pvm_send(void), pvm_barrier(void), MPI_Send(void); extern int pvm_errno;\n\
+            int main(void) { pvm_send(); pvm_barrier(); MPI_Send(); return pvm_errno; }",
         )
         .unwrap();
         let program = scratch.path().join("program");
@@ -159,12 +161,11 @@ mod tests {
             .arg(&source)
             .arg("-L")
             .arg(scratch.path());
-        shell::output(gcc.args(["-lgpvm3", "-lpvm3"])).unwrap();
+        shell::output(gcc.args(["-lgpvm3", "-lpvm3", "-lmpi_abi"])).unwrap();
         let wants = shell::output(shell::command("readelf").arg("-d").arg(&program)).unwrap();
-        assert!(
-            wants.contains("[libpvm3.so.3]") && wants.contains("[libgpvm3.so.3]"),
-            "{wants}"
-        );
+        for soname in ["libpvm3.so.3", "libgpvm3.so.3", "libmpi_abi.so.1"] {
+            assert!(wants.contains(&format!("[{soname}]")), "{wants}");
+        }
         assert!(!wants.contains("[libcore.so.0]"), "{wants}");
     }
 }

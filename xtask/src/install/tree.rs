@@ -34,9 +34,18 @@ impl Tree {
 
     /// A file with this text.
     pub fn text(&self, text: &str, to: &str) -> Result<()> {
+        self.write(text, to, 0o644)
+    }
+
+    /// A script with this text.
+    pub fn script(&self, text: &str, to: &str) -> Result<()> {
+        self.write(text, to, 0o755)
+    }
+
+    fn write(&self, text: &str, to: &str, mode: u32) -> Result<()> {
         let place = self.place(to)?;
         let written = fs::write(&place, text)
-            .and_then(|()| fs::set_permissions(&place, Permissions::from_mode(0o644)));
+            .and_then(|()| fs::set_permissions(&place, Permissions::from_mode(mode)));
         written.with_context(|| format!("cannot write {}", place.display()))
     }
 
