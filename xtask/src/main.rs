@@ -6,6 +6,7 @@
 //! - `tidy`: the house rules that a compiler does not check
 //! - `generate`, `mpi`: what follows from the tables of MPI's functions, and how much of it is done
 //! - `install`: the files of a package
+//! - `conformance`: the tests of software that others wrote, on our MPI
 //! - `bench`: measurements
 //! - `cluster`: hosts made of network namespaces, to try things with
 //! - `shell`, `needs`, `vm`: how a job runs commands, what it needs, a private virtual machine
@@ -13,6 +14,7 @@
 mod bench;
 mod ci;
 mod cluster;
+mod conformance;
 mod demo;
 mod generate;
 mod install;
@@ -55,6 +57,8 @@ enum Job {
     Mpi(generate::MpiOptions),
     /// Build the release and lay it out as a package does; obeys DESTDIR
     Install(install::Options),
+    /// Run the tests of software that others wrote on the MPI of this project; downloads it
+    Conformance(conformance::Options),
     /// Measure
     Bench(bench::Options),
     /// Hosts made of network namespaces, with delays, cuts and firewalls; needs root
@@ -70,6 +74,7 @@ fn main() -> ExitCode {
         Job::Gen(options) => generate::run(&options),
         Job::Mpi(options) => generate::mpi(&options),
         Job::Install(options) => install::run(&options),
+        Job::Conformance(options) => conformance::run(&options),
         Job::Bench(options) => bench::run(&options),
         Job::Cluster(options) => cluster::run(&options),
     };

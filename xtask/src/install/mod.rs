@@ -54,6 +54,13 @@ pub fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
+/// Builds everything, as the tests do, and installs it below a directory, for other jobs.
+pub fn into(profile: Profile, prefix: &Path) -> Result<()> {
+    let all = ["build", "--workspace", "--bins", "--lib", "--profile"];
+    shell::run(shell::cargo().args(all).arg(profile.name()))?;
+    lay_out(profile, prefix, prefix)
+}
+
 fn build(profile: Profile) -> Result<()> {
     shell::run(
         shell::cargo()

@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 
-use super::filled;
 use super::tree::Tree;
+use super::{filled, link};
 
 /// What it is called; those with `_abi` are what implementations with an ABI of their own call it for
 /// the standard one.
