@@ -97,4 +97,24 @@ collective fn reduce_scatter ireduce_scatter reduce_scatter_init(
 collective fn reduce_scatter_block ireduce_scatter_block reduce_scatter_block_init(
     sendbuf: Buf, recvbuf: OutBuf, recvcount: i64, datatype: Elements<'_>, op: &Op, comm: &Comm
 );
+collective fn neighbor_allgather ineighbor_allgather neighbor_allgather_init(
+    sendbuf: Buf, sendcount: i64, sendtype: DatatypeOrNull,
+    recvbuf: OutBuf, recvcount: i64, recvtype: DatatypeOrNull, comm: &Comm
+);
+collective fn neighbor_allgatherv ineighbor_allgatherv neighbor_allgatherv_init(
+    sendbuf: Buf, sendcount: i64, sendtype: DatatypeOrNull,
+    recvbuf: OutBuf, recvcounts: Numbers, displs: Numbers, recvtype: DatatypeOrNull, comm: &Comm
+);
+collective fn neighbor_alltoall ineighbor_alltoall neighbor_alltoall_init(
+    sendbuf: Buf, sendcount: i64, sendtype: DatatypeOrNull,
+    recvbuf: OutBuf, recvcount: i64, recvtype: DatatypeOrNull, comm: &Comm
+);
+collective fn neighbor_alltoallv ineighbor_alltoallv neighbor_alltoallv_init(
+    sendbuf: Buf, sendcounts: Numbers, sdispls: Numbers, sendtype: DatatypeOrNull,
+    recvbuf: OutBuf, recvcounts: Numbers, rdispls: Numbers, recvtype: DatatypeOrNull, comm: &Comm
+);
+collective fn neighbor_alltoallw ineighbor_alltoallw neighbor_alltoallw_init(
+    sendbuf: Buf, sendcounts: Numbers, sdispls: Numbers, sendtypes: Types,
+    recvbuf: OutBuf, recvcounts: Numbers, rdispls: Numbers, recvtypes: Types, comm: &Comm
+);
 }

@@ -5,9 +5,11 @@
 //! until the operation, or the persistent request, has ended; the program promises them for as long.
 
 mod moves;
+mod neighbours;
 mod reductions;
 
 pub(crate) use moves::*;
+pub(crate) use neighbours::*;
 pub(crate) use reductions::*;
 
 use pvm::datatype::{Sink, Source, Word};

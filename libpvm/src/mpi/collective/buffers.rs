@@ -76,6 +76,11 @@ impl Blocked {
         self.lens[rank]
     }
 
+    /// Where a rank's block is in the packed buffer, and its bytes.
+    pub fn part(&self, rank: usize) -> (usize, usize) {
+        (self.starts[rank], self.lens[rank])
+    }
+
     /// Whether no block has bytes.
     pub fn is_empty(&self) -> bool {
         self.lens.iter().all(|len| *len == 0)

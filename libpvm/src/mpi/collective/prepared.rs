@@ -5,6 +5,7 @@ use super::super::error::{Class, Error, Result};
 use super::super::op::Op;
 use super::super::request::{Request, Work};
 use super::super::status::{Ended, Status};
+use super::super::topology::{Neighbours, Topology};
 use super::agreement::{self, Name};
 use crate::collective::between::{self, Between, Root};
 use crate::collective::{
@@ -104,7 +105,7 @@ impl Prepared {
                     root: job.root,
                     input: ends.input.as_ref().map_or(0, Source::len),
                 };
-                between::plan(&mut scratch.schedule, &job.call, &between)?;
+                between::plan(&mut scratch.schedule, &job.call, &between).map_err(refused)?;
                 setup_between(comm, local, tag)
             }
             None => {
@@ -113,7 +114,7 @@ impl Prepared {
                     topology: &comm.circle.topology,
                     in_place: job.in_place,
                 };
-                plan(&mut scratch.schedule, &job.call, &place)?;
+                plan(&mut scratch.schedule, &job.call, &place).map_err(refused)?;
                 setup(comm, tag)
             }
         };
@@ -130,20 +131,40 @@ impl Prepared {
         })
     }
 
-    /// A call among neighbours: the bytes of the packed input that go to each destination, and those of
-    /// the output that come from each source, as start and length.
+    /// A call among neighbours: by their places, which bytes of the packed input go to each
+    /// destination, and where in the packed output those of each source come, as start and length.
     pub fn among_neighbours(
         comm: &Comm,
-        name: Name,
-        word: fn() -> Word,
-        outgoing: impl Iterator<Item = (Rank, (usize, usize))>,
-        incoming: impl Iterator<Item = (Rank, (usize, usize))>,
+        (name, word): (Name, fn() -> Word),
+        neighbours: &Neighbours,
+        outgoing: impl Fn(usize) -> (usize, usize),
+        incoming: impl Fn(usize) -> (usize, usize),
         ends: Ends,
     ) -> Self {
         let (mut scratch, tag) = begin(comm);
-        let of = |buffer| move |(rank, (start, len))| (rank, Span { buffer, start, len });
-        let outgoing: Vec<_> = outgoing.map(of(Buffer::Input)).collect();
-        let incoming: Vec<_> = incoming.map(of(Buffer::Output)).collect();
+        let Neighbours {
+            sources,
+            destinations,
+        } = neighbours;
+        // In a grid what is sent down comes from above, also when both are the same process: the
+        // places of what comes are gone through in the order in which it was sent.
+        let across = usize::from(matches!(comm.topology(), Some(Topology::Cart(_))));
+        let span = |buffer, (start, len)| Span { buffer, start, len };
+        let givers = (0..sources.len()).map(|place| place ^ across);
+        let incoming: Vec<_> = givers
+            .filter_map(|place| {
+                let rank = Rank::try_from(sources[place]).ok()?;
+                Some((rank, span(Buffer::Output, incoming(place))))
+            })
+            .collect();
+        let outgoing: Vec<_> = destinations
+            .iter()
+            .enumerate()
+            .filter_map(|(place, rank)| {
+                let rank = Rank::try_from(*rank).ok()?;
+                Some((rank, span(Buffer::Input, outgoing(place))))
+            })
+            .collect();
         let place = (comm.rank, comm.size());
         neighbours::exchange(&mut scratch.schedule, place, &outgoing, &incoming);
         Self {
@@ -268,15 +289,14 @@ fn setup_between(comm: &Comm, local: &Comm, tag: Tag) -> Setup {
     }
 }
 
-impl From<CallError> for Error {
-    #[cold]
-    fn from(error: CallError) -> Self {
-        let class = match error {
-            CallError::TwoGroups => Class::Comm,
-            _ => Class::Arg,
-        };
-        Error::new(class, error.to_string())
-    }
+/// Why there is no schedule.
+#[cold]
+fn refused(error: CallError) -> Error {
+    let class = match error {
+        CallError::TwoGroups => Class::Comm,
+        _ => Class::Arg,
+    };
+    Error::new(class, error.to_string())
 }
 
 /// A buffer is shorter than what the other arguments say.
