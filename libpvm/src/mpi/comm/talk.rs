@@ -1,7 +1,9 @@
 //! Numbers that processes tell each other while they make objects together.
 
 use super::Comm;
-use crate::collective::{Blocks, Call, Circle, Member, Place, Run, Schedule, Scratch, Setup, plan};
+use crate::collective::{
+    Blocks, Call, CallError, Circle, Member, Place, Run, Schedule, Scratch, Setup, plan,
+};
 use crate::datatype::{Sink, Source, Word};
 use crate::engine::{Mode, Selector};
 use crate::ids::{Context, Rank, Tag};
@@ -159,6 +161,12 @@ fn length(numbers: u64) -> Result<usize> {
         let detail = format!("a process says {numbers} numbers");
         Error::new(Class::Other, detail)
     })
+}
+
+impl From<CallError> for Error {
+    fn from(error: CallError) -> Self {
+        Self::new(Class::Intern, error.to_string())
+    }
 }
 
 /// Says numbers to one other process that says numbers to this one. `context` is where this one
