@@ -122,7 +122,7 @@ static void constructors(void)
     MPI_Type_free(&type);
 
     CHECK_OK(MPI_Type_create_hvector(2, 1, 12, MPI_DOUBLE, &type));
-    extents(type, 0, 24, 0, 20);
+    extents(type, 0, 20, 0, 20);
     MPI_Type_free(&type);
 
     CHECK_OK(MPI_Type_create_indexed_block(3, 2, places, MPI_SHORT, &type));

@@ -1,8 +1,10 @@
 //! The type map of a datatype: which bytes, in which order, of which elements, and its bounds.
 //!
 //! # Bounds
-//! The lower bound is the lowest byte and the upper bound the highest, rounded up so that the extent is
-//! a multiple of the strictest alignment, unless there are *markers*. Markers are put by resizing, and
+//! The lower bound is the lowest byte and the upper bound the highest; that of a structure is rounded up
+//! so that its extent is a multiple of the strictest alignment, as C lays out structures. What is made of
+//! something reaches as far as that does, its padding included: so do it MPICH and Open MPI, where the
+//! letter of the standard pads every datatype anew. All this unless there are *markers*. Markers are put by resizing, and
 //! by subarrays and distributed arrays; what is made of something with a marker has the outermost of
 //! its markers, and nothing else counts then (MPI 5.0, 5.1.6 and 5.1.7).
 
@@ -18,6 +20,8 @@ pub(super) struct TypeMap {
     pub signature: Signature,
     lower: Option<i64>,
     upper: Option<i64>,
+    /// Where it ends if no marker says so.
+    end: i64,
     alignment: i64,
 }
 
@@ -29,6 +33,7 @@ impl TypeMap {
             signature: Signature::basic(basic),
             lower: None,
             upper: None,
+            end: basic.size as i64,
             alignment: basic.alignment() as i64,
         }
     }
@@ -49,12 +54,16 @@ impl TypeMap {
             signature: self.signature.repeat(count)?,
             lower: moved(self.lower, last.min(0))?,
             upper: moved(self.upper, last.max(0))?,
+            end: match self.signature.elements() {
+                0 => 0,
+                _ => self.end.checked_add(last.max(0)).ok_or_else(too_large)?,
+            },
             alignment: self.alignment,
         }
         .bounded()
     }
 
-    /// Maps one after the other, each at its displacement.
+    /// A structure: maps one after the other, each at its displacement, and padding.
     pub fn sequence(members: &[(i64, TypeMap)]) -> Result<Self> {
         let mut builder = MapBuilder::default();
         for (displacement, map) in members {
@@ -64,7 +73,7 @@ impl TypeMap {
             .iter()
             .map(|(_, map)| map.signature.clone())
             .collect();
-        builder.build(Signature::sequence(signatures)?)
+        builder.build(Signature::sequence(signatures)?)?.padded()
     }
 
     /// Blocks of contiguous elements of this map, each at its displacement in bytes.
@@ -105,17 +114,18 @@ impl TypeMap {
 
     /// Gives the layout the extent of the bounds.
     fn bounded(mut self) -> Result<Self> {
-        let (lower, highest) = (self.lower(), self.layout.span().1 as i64);
-        let extent = self.upper.unwrap_or(highest).checked_sub(lower);
-        let rest = extent.ok_or_else(too_large)?.rem_euclid(self.alignment);
-        let padding = match (self.upper, rest) {
-            (Some(_), _) | (None, 0) => 0,
-            _ => self.alignment - rest,
-        };
-        let extent = extent.and_then(|extent| extent.checked_add(padding));
+        let extent = self.upper.unwrap_or(self.end).checked_sub(self.lower());
         let extent = word(extent.ok_or_else(too_large)?)?;
         self.layout = self.layout.with_extent(extent);
         Ok(self)
+    }
+
+    /// The same with the padding of a structure.
+    fn padded(mut self) -> Result<Self> {
+        let extent = self.end.checked_sub(self.lower()).ok_or_else(too_large)?;
+        let padding = (self.alignment - extent.rem_euclid(self.alignment)) % self.alignment;
+        self.end = self.end.checked_add(padding).ok_or_else(too_large)?;
+        self.bounded()
     }
 }
 
@@ -125,6 +135,7 @@ struct MapBuilder {
     layout: LayoutBuilder,
     lower: Option<i64>,
     upper: Option<i64>,
+    end: Option<i64>,
     alignment: i64,
 }
 
@@ -141,6 +152,8 @@ impl MapBuilder {
         }
         if map.signature.elements() > 0 {
             self.alignment = self.alignment.max(map.alignment);
+            let at = moved(map.end)?;
+            self.end = Some(self.end.map_or(at, |highest| highest.max(at)));
         }
         Ok(self.layout.push(word(displacement)?, &map.layout)?)
     }
@@ -151,6 +164,7 @@ impl MapBuilder {
             signature,
             lower: self.lower,
             upper: self.upper,
+            end: self.end.unwrap_or(0),
             alignment: self.alignment.max(1),
         }
         .bounded()

@@ -11,6 +11,8 @@ enum Entry {
     Element(&'static Basic),
     Lower,
     Upper,
+    /// Where a structure ends that has no marker.
+    Padding,
 }
 
 /// Entries with their displacements, in order.
@@ -165,7 +167,7 @@ impl Made {
             }
             Made::Struct(members) => {
                 let each = |(length, at, old): &(i64, i64, Made)| copies(&old.map(), *at, *length);
-                members.iter().flat_map(each).collect()
+                padded(members.iter().flat_map(each).collect())
             }
             Made::Resized(lower, extent, old) => marked(old.map(), *lower, lower + extent),
             Made::Subarray(axes, is_c, old) => {
@@ -232,10 +234,10 @@ fn named_map(number: i32) -> Map {
     let basic = |number| BASICS.iter().find(|basic| basic.number == number);
     match (number, basic(number)) {
         (_, Some(element)) => vec![(Entry::Element(element), 0)],
-        (DOUBLE_INT, _) => vec![
+        (DOUBLE_INT, _) => padded(vec![
             (Entry::Element(basic(DOUBLE).unwrap()), 0),
             (Entry::Element(basic(INT).unwrap()), 8),
-        ],
+        ]),
         _ => panic!("not a datatype of this test"),
     }
 }
@@ -280,9 +282,25 @@ fn extent(map: &Map) -> i64 {
     if let Some(upper) = marker.map(|(_, at)| *at).max() {
         return upper - lower(map);
     }
-    let alignments = basics(map).map(|basic| basic.alignment() as i64);
-    let (extent, most) = (span(map).1 - lower(map), alignments.max().unwrap_or(1));
-    extent + (-extent).rem_euclid(most)
+    let padding = map
+        .iter()
+        .filter(|(entry, _)| matches!(entry, Entry::Padding));
+    let end = padding.map(|(_, at)| *at).max();
+    end.map_or(span(map).1, |end| end.max(span(map).1)) - lower(map)
+}
+
+/// A structure: its end is rounded up, unless a marker says where it is.
+fn padded(mut map: Map) -> Map {
+    let is_marked = map.iter().any(|(entry, _)| matches!(entry, Entry::Upper));
+    let alignments = basics(&map).map(|basic| basic.alignment() as i64);
+    let (extent, most) = (extent(&map), alignments.max().unwrap_or(1));
+    if !is_marked && basics(&map).next().is_some() {
+        map.push((
+            Entry::Padding,
+            lower(&map) + extent + (-extent).rem_euclid(most),
+        ));
+    }
+    map
 }
 
 fn basics(map: &Map) -> impl Iterator<Item = &'static Basic> {
