@@ -32,6 +32,9 @@ pub const CALL_DEADLINE_MS: u64 = 60_000;
 /// Longest a client waits for a daemon that it starts.
 pub const DAEMON_START_DEADLINE_MS: u64 = 10_000;
 
+/// How long a daemon that a client starts stays with nothing to do, in seconds, when nothing else is set.
+pub const DAEMON_IDLE_S: u64 = 60;
+
 /// Most hosts of one host file or list.
 pub const HOSTS_MAX: usize = 65_534;
 

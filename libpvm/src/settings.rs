@@ -56,6 +56,10 @@ variables! {
     OMPI_NODE_RANK = "OMPI_COMM_WORLD_NODE_RANK": "set for started tasks: as the local rank";
     PMI_RANK = "PMI_RANK": "set for started tasks, for scripts that read it: as PVM_RANK";
     PMI_SIZE = "PMI_SIZE": "set for started tasks, for scripts that read it: as PVM_SIZE";
+    PMI_FD = "PMI_FD": "set by another MPI's launcher: where its processes reach it";
+    PMI_PORT = "PMI_PORT": "set by another MPI's launcher: as PMI_FD";
+    PMIX_RANK = "PMIX_RANK": "set by another MPI's launcher: rank of the process";
+    PMIX_NAMESPACE = "PMIX_NAMESPACE": "set by another MPI's launcher: name of the launch";
     MPI_LOCALRANKID = "MPI_LOCALRANKID": "set for started tasks: rank among those of this host";
     MPI_LOCALNRANKS = "MPI_LOCALNRANKS": "set for started tasks: number of them on this host";
     INITIAL_ERRHANDLER = "PVM_INITIAL_ERRHANDLER":

@@ -2,7 +2,7 @@
 
 use std::ffi::c_int;
 
-use pvm::mpi::{Class, Comm, Errhandler, Error};
+use pvm::mpi::{Class, Comm, Errhandler, Error, Session};
 
 use super::handle;
 use super::raw;
@@ -11,27 +11,41 @@ use super::state;
 /// Result of a function of a chapter.
 pub(crate) type Outcome<T = ()> = Result<T, Failure>;
 
-/// An error, and whose handler is told if not that of the call's parameter.
+/// An error, and which handler is told for which object if not that of the call's parameter.
 pub(crate) struct Failure {
     error: Error,
-    on: Option<Comm>,
+    on: Option<(Errhandler, usize)>,
 }
 
 impl Failure {
     /// An error of an operation of this communicator, in a call that has no such parameter.
     #[cold]
     pub(crate) fn on(comm: &Comm, error: impl Into<Error>) -> Self {
+        Self::told(comm.errhandler(), comm.handle() as usize, error.into())
+    }
+
+    /// An error that this handler is told, for the object with this handle.
+    #[cold]
+    pub(crate) fn told(errhandler: Errhandler, object: usize, error: Error) -> Self {
         Self {
-            error: error.into(),
-            on: Some(comm.clone()),
+            error,
+            on: Some((errhandler, object)),
         }
+    }
+
+    /// What went wrong.
+    pub(crate) fn into_error(self) -> Error {
+        self.error
     }
 }
 
 impl From<(Error, Option<Comm>)> for Failure {
     #[cold]
     fn from((error, on): (Error, Option<Comm>)) -> Self {
-        Self { error, on }
+        match on {
+            Some(comm) => Self::on(&comm, error),
+            None => error.into(),
+        }
     }
 }
 
@@ -73,6 +87,14 @@ impl Subject for raw::Comm {
     }
 }
 
+impl Subject for raw::Session {
+    fn errhandler(&self) -> Option<(Errhandler, usize)> {
+        // SAFETY: the program promises not to free what it uses in a call.
+        let session = unsafe { handle::find::<Session>(self.0) }.ok()?;
+        Some((session.errhandler(), self.0))
+    }
+}
+
 macro_rules! without_handler {
     ($($name:ident)*) => {$(
         impl Subject for raw::$name {
@@ -82,14 +104,13 @@ macro_rules! without_handler {
         }
     )*};
 }
-without_handler!(Win File Session);
+without_handler!(Win File);
 
 /// Tells the program of an error of a call; gives the code that the call returns.
 #[cold]
 pub(crate) fn raise(call: &str, subject: &dyn Subject, failure: Failure) -> c_int {
     let Failure { error, on } = failure;
-    let of_comm = on.map(|comm| (comm.errhandler(), comm.handle() as usize));
-    let known = of_comm.or_else(|| subject.errhandler());
+    let known = on.or_else(|| subject.errhandler());
     let (errhandler, handle) = known.unwrap_or_else(state::default_errhandler);
     match errhandler {
         Errhandler::Return => {}

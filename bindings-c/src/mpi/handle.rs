@@ -6,7 +6,7 @@
 
 use pvm::group::Group;
 use pvm::mpi::point::Message;
-use pvm::mpi::{Class, Comm, Datatype, Errhandler, Error, Info, Op, Request, Result};
+use pvm::mpi::{Class, Comm, Datatype, Errhandler, Error, Info, Op, Request, Result, Session};
 use pvm::sync::slots::{INDEX_BITS, Key, Slots};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -165,6 +165,7 @@ objects! {
     Request = 6, Request, "request", abi::REQUEST_NULL, |_| None;
     Arrived = 7, Request, "message", abi::MESSAGE_NULL, |_| None;
     Op = 8, Op, "operation", abi::OP_NULL, predefined_op;
+    Session = 9, Session, "session", abi::SESSION_NULL, |_| None;
 }
 
 fn predefined_op(number: isize) -> Option<&'static Op> {

@@ -25,11 +25,13 @@
 
 #![allow(clippy::too_many_arguments, reason = "the calls of MPI have many")]
 
+mod attached;
 mod chapters;
 mod collective;
 mod entry;
 #[allow(dead_code, reason = "for chapters that are not written yet")]
 mod failure;
+mod foreign;
 mod generated;
 #[allow(dead_code, reason = "for chapters that are not written yet")]
 mod handle;

@@ -673,6 +673,7 @@ handles! {
     Errhandler = pvm::mpi::Errhandler;
     Datatype = pvm::mpi::Datatype;
     Op = pvm::mpi::Op;
+    Session = pvm::mpi::Session;
 }
 
 /// The datatype of elements that are reduced: operations of the program are told its handle.
@@ -705,7 +706,7 @@ macro_rules! bare_handles {
         same!($name);
     )*};
 }
-bare_handles!(DatatypeOrNull Info Request Message Session Win File AnyComm AnyGroup);
+bare_handles!(DatatypeOrNull Info Request Message Win File AnyComm AnyGroup);
 
 /// Functions of the program, perhaps one of the ABI's small numbers.
 macro_rules! functions {

@@ -1,13 +1,13 @@
 //! The MPI program in this process: its world, from `MPI_Init` to `MPI_Finalize`.
 
 use std::io::Write;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::thread::ThreadId;
 
 use pvm::mpi::{Class, Comm, Errhandler, Error, Info, Process, Result};
-use pvm::sync::Level;
 use pvm::sync::atomic::{AtomicU32, Ordering};
 
+use super::attached::{self, User};
 use super::generated::constants as abi;
 
 /// What exists once `MPI_Init` was called.
@@ -33,8 +33,6 @@ const FINALIZED: u32 = 2;
 
 static PHASE: AtomicU32 = AtomicU32::new(BEFORE);
 static WORLD: OnceLock<World> = OnceLock::new();
-/// The process is attached once, by whoever comes first: the world or a session.
-static PROCESS: Mutex<Option<Arc<Process>>> = Mutex::new(None);
 
 /// Whether `MPI_Init` has returned.
 pub(crate) fn is_initialized() -> bool {
@@ -69,18 +67,6 @@ pub(crate) fn world() -> Result<&'static World> {
     })
 }
 
-/// The attached process; attaches it when nobody has.
-///
-/// # Errors
-/// As [`Process::attach`].
-pub(crate) fn process(level: Level) -> Result<Arc<Process>> {
-    let mut process = lock(&PROCESS);
-    if let Some(process) = &*process {
-        return Ok(Arc::clone(process));
-    }
-    Ok(Arc::clone(process.insert(Process::attach(level)?)))
-}
-
 /// The attached process, of the world or of a session.
 ///
 /// # Errors
@@ -90,19 +76,19 @@ pub(crate) fn any_process() -> Result<Arc<Process>> {
     if let Some(world) = active() {
         return Ok(Arc::clone(&world.process));
     }
-    let process = lock(&PROCESS).clone();
-    process.ok_or_else(|| Error::new(Class::Other, "called before MPI was initialized"))
+    attached::process().ok_or_else(|| Error::new(Class::Other, "called before MPI was initialized"))
 }
 
-/// Makes the world.
+/// Makes the world; gives the thread level, which may be lower than asked for.
 ///
 /// # Errors
 /// When it was made before, or there is no virtual machine.
-pub(crate) fn start(provided: i32) -> Result<()> {
+pub(crate) fn start(provided: i32) -> Result<i32> {
     if is_initialized() {
         return Err(Error::new(Class::Other, "MPI_Init was called before"));
     }
-    let process = process(level(provided))?;
+    let (process, provided) = attached::enter(provided, User::World)?;
+    super::foreign::tell();
     let world = World {
         world: Comm::world(&process)?,
         itself: Comm::alone(&process)?,
@@ -116,11 +102,11 @@ pub(crate) fn start(provided: i32) -> Result<()> {
         .set(world)
         .map_err(|_| Error::new(Class::Other, "MPI_Init was called before"))?;
     PHASE.store(ACTIVE, Ordering::Release);
-    Ok(())
+    Ok(provided)
 }
 
 /// Ends the world: what the program attached to `MPI_COMM_SELF` goes first, then everything under way
-/// goes out, and this task leaves.
+/// goes out, and this task leaves, unless sessions stay.
 ///
 /// # Errors
 /// When there is no world; those of the program's functions.
@@ -129,16 +115,8 @@ pub(crate) fn finish() -> Result<()> {
     let itself = &world.itself;
     itself.attributes.delete_all(itself.handle())?;
     PHASE.store(FINALIZED, Ordering::Release);
-    world.process.task.leave();
+    attached::leave();
     Ok(())
-}
-
-fn level(provided: i32) -> Level {
-    match provided {
-        abi::THREAD_MULTIPLE => Level::Multiple,
-        abi::THREAD_SERIALIZED => Level::Serialized,
-        _ => Level::Single,
-    }
 }
 
 /// `MPI_COMM_WORLD` and `MPI_COMM_SELF`.
@@ -210,8 +188,4 @@ pub(crate) fn who() -> String {
         Some(world) => format!("rank {} of {}", world.world.rank, world.world.size()),
         None => format!("process {}", std::process::id()),
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

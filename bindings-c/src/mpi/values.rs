@@ -46,7 +46,7 @@ values! {
     MPI_Message_toint PMPI_Message_toint (message: raw::Message) -> c_int = handle::to_int(message.0);
     MPI_Message_fromint PMPI_Message_fromint (message: c_int) -> raw::Message = raw::Message(from_int::<handle::Arrived>(message));
     MPI_Session_toint PMPI_Session_toint (session: raw::Session) -> c_int = handle::to_int(session.0);
-    MPI_Session_fromint PMPI_Session_fromint (session: c_int) -> raw::Session = raw::Session(no_kind(session, abi::SESSION_NULL));
+    MPI_Session_fromint PMPI_Session_fromint (session: c_int) -> raw::Session = raw::Session(from_int::<pvm::mpi::Session>(session));
     MPI_Win_toint PMPI_Win_toint (win: raw::Win) -> c_int = handle::to_int(win.0);
     MPI_Win_fromint PMPI_Win_fromint (win: c_int) -> raw::Win = raw::Win(no_kind(win, abi::WIN_NULL));
     MPI_File_toint PMPI_File_toint (file: raw::File) -> c_int = handle::to_int(file.0);

@@ -3,7 +3,7 @@
 use super::exit::Exit;
 use super::failure;
 use super::run::waiting::{Waiting, Word};
-use pvm::limits::HELLO_DEADLINE_MS;
+use pvm::limits::{DAEMON_IDLE_S, HELLO_DEADLINE_MS};
 use pvm::session::{self, DaemonOptions, Link, LinkError, hello_tool};
 use pvm::settings;
 use pvm::wire::control::{Failure, FailureCode, Welcome};
@@ -226,12 +226,9 @@ pub fn wait_for_word(link: &Link, until: Instant) {
     let _ = poll(&mut fds, timeout.as_ref());
 }
 
-/// Idle time of a daemon that we start, in seconds, when nothing else is set.
-const IDLE_S: u64 = 60;
-
 fn idle() -> Result<Duration, Trouble> {
     let Some(text) = std::env::var_os(settings::IDLE) else {
-        return Ok(Duration::from_secs(IDLE_S));
+        return Ok(Duration::from_secs(DAEMON_IDLE_S));
     };
     let seconds = text.to_str().and_then(|text| text.parse().ok());
     let bad = || {

@@ -140,10 +140,15 @@ impl Task {
             .with(|engine| engine.transport().link().tell(body))??)
     }
 
+    /// Waits until sends and confirmations that are under way have gone out; false: some have not.
+    pub fn settle(&self) -> bool {
+        let patience = Duration::from_millis(LEAVE_CONFIRM_MS);
+        self.core.settle(LEAVE_DEADLINE, patience)
+    }
+
     /// Leaves the virtual machine: sends and confirmations that are under way go out first.
     pub fn leave(&self) {
-        let patience = Duration::from_millis(LEAVE_CONFIRM_MS);
-        if self.core.settle(LEAVE_DEADLINE, patience) {
+        if self.settle() {
             let _ = self.ask(to_daemon::Body::Detach(Detach {}));
         }
     }

@@ -2,13 +2,18 @@
 
 use super::error::{Class, Error, Result};
 use crate::engine::{AskError, EngineError, Task, TaskEngine, WaitError};
-use crate::session::LinkError;
+use crate::limits::DAEMON_IDLE_S;
+use crate::session::{
+    DaemonOptions, LinkError, StartError, daemon_name, runtime_dir, start_daemon,
+};
+use crate::settings;
 use crate::sync::{GateError, Level};
 use crate::transport::Call;
 use crate::transport::route::{Route, Routes};
-use crate::transport::shm::{AttachError, AttachOptions};
+use crate::transport::shm::{AttachError, AttachOptions, Identity};
 use crate::wire::control::{ListHosts, from_daemon, to_daemon};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The attached process; what communicators are made in.
 pub struct Process {
@@ -17,14 +22,30 @@ pub struct Process {
 }
 
 impl Process {
-    /// Attaches this process, for programs of this thread level.
+    /// Attaches this process, for programs of this thread level. Where no daemon runs, as for a program
+    /// that was started by hand, one is started, which leaves again when it has nothing to do.
+    /// `again`: this process was attached before; it becomes another task.
     ///
     /// # Errors
     /// `MPI_ERR_OTHER` when there is no daemon or it refuses; the text says what to type.
-    pub fn attach(level: Level) -> Result<Arc<Self>> {
-        let (transport, welcome) =
-            Routes::attach(AttachOptions::default(), Route::from_environment())
-                .map_err(not_attached)?;
+    pub fn attach(level: Level, again: bool) -> Result<Arc<Self>> {
+        let options = match again {
+            true => Identity::new_task().map(|identity| AttachOptions {
+                identity,
+                ..AttachOptions::default()
+            }),
+            false => Ok(AttachOptions::default()),
+        };
+        let options = options.map_err(not_attached)?;
+        let attach = || Routes::attach(options.clone(), Route::from_environment());
+        let (transport, welcome) = match attach() {
+            Err(AttachError::Link(LinkError::NoDaemon { .. })) if !was_started() => {
+                start_daemon(&daemon_here()?).map_err(not_started)?;
+                attach()
+            }
+            other => other,
+        }
+        .map_err(not_attached)?;
         let task = Task::new(transport, &welcome, level)
             .map_err(|error| Error::new(Class::Intern, error.to_string()))?;
         Ok(Arc::new(Self { task }))
@@ -80,6 +101,33 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.task.leave();
     }
+}
+
+/// Whether a daemon has started this process.
+fn was_started() -> bool {
+    std::env::var_os(settings::TASK).is_some_and(|task| !task.is_empty())
+}
+
+/// The daemon that the user's environment names.
+fn daemon_here() -> Result<DaemonOptions> {
+    let dir = runtime_dir().map_err(|error| Error::new(Class::Other, error.to_string()))?;
+    let idle = std::env::var(settings::IDLE);
+    let idle = idle.ok().and_then(|seconds| seconds.parse().ok());
+    Ok(DaemonOptions {
+        dir,
+        name: daemon_name(),
+        idle: Some(Duration::from_secs(idle.unwrap_or(DAEMON_IDLE_S))),
+        pvmd: None,
+        secret: None,
+        join: Vec::new(),
+    })
+}
+
+#[cold]
+fn not_started(error: StartError) -> Error {
+    let program = AttachOptions::default().program;
+    let detail = format!("{error}; or type: mpiexec -n 1 {program}");
+    Error::new(Class::Other, detail)
 }
 
 #[cold]

@@ -139,15 +139,21 @@ impl Bench {
 
     /// A `pvm` command that talks to this virtual machine.
     pub fn pvm(&self, what: &str) -> Command {
-        let mut command = Command::new(program("pvm"));
+        let mut command = self.alone(&program("pvm"));
+        command.arg(what);
+        command
+    }
+
+    /// A program that is started by hand, and would find this virtual machine.
+    pub fn alone(&self, program_path: &Path) -> Command {
+        let mut command = Command::new(program_path);
         command
             .env_remove(settings::TASK)
             .env_remove(settings::SOCKET)
             .env_remove(settings::DAEMON)
             .env(settings::RUNTIME_DIR, self.path("run"))
             .env(settings::PVMD, program("pvmd"))
-            .env(settings::IDLE, "20")
-            .arg(what);
+            .env(settings::IDLE, "20");
         if let Some(vm) = &self.vm {
             command.envs(vm.environment());
         }

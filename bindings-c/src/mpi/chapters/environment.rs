@@ -15,7 +15,8 @@ use super::super::state;
 
 pub fn init(argc: Argc, argv: Argv) -> Outcome {
     let _ = (argc, argv);
-    Ok(state::start(abi::THREAD_SINGLE)?)
+    state::start(abi::THREAD_SINGLE)?;
+    Ok(())
 }
 
 pub fn init_thread(argc: Argc, argv: Argv, required: i32, provided: OutInt) -> Outcome {
@@ -27,8 +28,7 @@ pub fn init_thread(argc: Argc, argv: Argv, required: i32, provided: OutInt) -> O
     ];
     let level = levels.into_iter().find(|level| required <= *level);
     let level = level.unwrap_or(abi::THREAD_MULTIPLE);
-    state::start(level)?;
-    provided.set(level);
+    provided.set(state::start(level)?);
     Ok(())
 }
 

@@ -15,5 +15,6 @@ pub(super) mod operations;
 pub(super) mod packing;
 pub(super) mod point;
 pub(super) mod requests;
+pub(super) mod sessions;
 pub(super) mod statuses;
 pub(super) mod topologies;

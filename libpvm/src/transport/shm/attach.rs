@@ -79,6 +79,15 @@ pub enum AttachError {
 }
 
 impl Identity {
+    /// A new task of the daemon that this process knows, for one whose own identity was used.
+    ///
+    /// # Errors
+    /// When the environment names none.
+    pub fn new_task() -> Result<Self, AttachError> {
+        let (socket, ..) = Identity::Environment.resolve()?;
+        Ok(Identity::New { socket })
+    }
+
     /// Socket, task and capability; 0 and nothing for a new task.
     fn resolve(self) -> Result<(PathBuf, u64, Vec<u8>), AttachError> {
         match self {
