@@ -7,7 +7,7 @@
 use pvm::group::Group;
 use pvm::mpi::point::Message;
 use pvm::mpi::{Class, Comm, Datatype, Errhandler, Error, Info, Op, Request, Result, Session};
-use pvm::sync::slots::{INDEX_BITS, Key, Slots};
+use pvm::sync::slots::{INDEX_BITS, Key, Reserved, Slots};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::generated::constants as abi;
@@ -221,6 +221,22 @@ pub(crate) fn of_datatype(datatype: Datatype) -> Result<usize> {
     let raw = keep(datatype.clone())?;
     given.push((datatype, raw));
     Ok(raw)
+}
+
+/// The handle of a communicator that comes later, and its place. Until then it is as one that was freed.
+///
+/// # Errors
+/// `MPI_ERR_NO_MEM` when there are too many.
+pub(crate) fn for_later_comm() -> Result<(usize, Reserved<Comm>)> {
+    let reserved = Comm::slots().reserve();
+    let reserved = reserved.ok_or_else(|| Error::new(Class::NoMem, "too many communicators"))?;
+    Ok((raw::<Comm>(reserved.key()), reserved))
+}
+
+/// Gives a communicator the handle that was kept for it.
+pub(crate) fn fill_comm(reserved: Reserved<Comm>, comm: Comm) {
+    comm.set_handle(raw::<Comm>(reserved.key()) as u64);
+    Comm::slots().fill(reserved, comm);
 }
 
 /// The handle of a communicator, which from now on knows it.

@@ -1,5 +1,5 @@
 /* ranks: 1 2 3 4 5 8 */
-/* Reductions: all predefined operations on all their types, operations of the program, in place. */
+/* The reductions: all predefined operations on all their types, operations of the program, in place. */
 
 #include "check.h"
 

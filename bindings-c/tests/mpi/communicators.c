@@ -55,6 +55,32 @@ static void copies(void)
     CHECK_IS(compare(MPI_COMM_WORLD, MPI_COMM_SELF), size > 1 ? MPI_UNEQUAL : MPI_CONGRUENT);
 }
 
+static void copies_later(void)
+{
+    MPI_Comm copy, second;
+    MPI_Request requests[2];
+    MPI_Info info;
+    char value[8];
+    int flag, length = sizeof value;
+
+    CHECK_OK(MPI_Info_create(&info));
+    CHECK_OK(MPI_Info_set(info, "mpi_assert_no_any_source", "true"));
+    CHECK_OK(MPI_Comm_idup(MPI_COMM_WORLD, &copy, &requests[0]));
+    CHECK_OK(MPI_Comm_idup_with_info(MPI_COMM_WORLD, info, &second, &requests[1]));
+    CHECK_OK(MPI_Info_free(&info));
+    CHECK_OK(MPI_Waitall(2, requests, MPI_STATUSES_IGNORE));
+    CHECK_IS(compare(copy, second), MPI_CONGRUENT);
+    goes_around(copy);
+    goes_around(second);
+    CHECK_OK(MPI_Comm_get_info(second, &info));
+    CHECK_OK(MPI_Info_get_string(info, "mpi_assert_no_any_source", &length, value, &flag));
+    CHECK(flag);
+    CHECK_TEXT(value, "true");
+    CHECK_OK(MPI_Info_free(&info));
+    CHECK_OK(MPI_Comm_free(&copy));
+    CHECK_OK(MPI_Comm_free(&second));
+}
+
 static void splits(void)
 {
     MPI_Comm part, back;
@@ -231,6 +257,7 @@ int main(int argc, char **argv)
     size = check_size();
     rank = check_rank();
     copies();
+    copies_later();
     splits();
     split_types();
     from_groups();

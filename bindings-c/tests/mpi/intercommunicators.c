@@ -59,6 +59,7 @@ static void check_inter(MPI_Comm inter, int own, int local, int remote)
 
 static void copies(MPI_Comm inter, MPI_Comm half)
 {
+    MPI_Request request;
     MPI_Comm copy;
     int result;
 
@@ -68,6 +69,10 @@ static void copies(MPI_Comm inter, MPI_Comm half)
     CHECK_IS(result, MPI_CONGRUENT);
     CHECK_OK(MPI_Comm_compare(inter, half, &result));
     CHECK_IS(result, MPI_UNEQUAL);
+    CHECK_OK(MPI_Comm_free(&copy));
+    CHECK_OK(MPI_Comm_idup(inter, &copy, &request));
+    CHECK_OK(MPI_Wait(&request, MPI_STATUS_IGNORE));
+    check_inter(copy, rank / 2, local_size(), remote_size());
     CHECK_OK(MPI_Comm_free(&copy));
 }
 

@@ -2,8 +2,8 @@
 //!
 //! # Why this is sound
 //! Slots live in chunks that are made once and freed with the whole. A slot's value is written and
-//! taken only inside the mutex, and only by [`Slots::insert`] (when no key names it) and
-//! [`Slots::remove`]. Reading needs no lock: a key's generation is odd and was published, with
+//! taken only inside the mutex, and only by [`Slots::fill`] (when no key that is not stale names it)
+//! and [`Slots::remove`]. Reading needs no lock: a key's generation is odd and was published, with
 //! `Release`, after the value; a reader that sees it, with `Acquire`, sees the value. That nobody
 //! removes an object while somebody reads it is the caller's promise: it is what programs promise
 //! of their handles (MPI 5.0, 11.6.2: freeing an object that another thread uses is erroneous).
@@ -28,6 +28,16 @@ pub struct Key {
     pub index: u32,
     /// Odd; another one for each object that has the place.
     pub generation: u32,
+}
+
+/// A place that waits for its object.
+pub struct Reserved<T>(Key, PhantomData<fn(T)>);
+
+impl<T> Reserved<T> {
+    /// The key that the object will have.
+    pub fn key(&self) -> Key {
+        self.0
+    }
 }
 
 struct Slot<T> {
@@ -75,6 +85,14 @@ impl<T> Slots<T> {
 
     /// Keeps an object; `None`: there are too many.
     pub fn insert(&self, value: T) -> Option<Key> {
+        let reserved = self.reserve()?;
+        let key = reserved.key();
+        self.fill(reserved, value);
+        Some(key)
+    }
+
+    /// A place for an object that comes later; until then its key is stale. `None`: there are too many.
+    pub fn reserve(&self) -> Option<Reserved<T>> {
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         let index = match places.free.pop() {
             Some(index) => index,
@@ -86,13 +104,29 @@ impl<T> Slots<T> {
         };
         let (chunk, at) = place(index);
         let chunk = self.chunks[chunk].get_or_init(|| new_chunk(FIRST_CHUNK << chunk));
-        let slot = &chunk[at];
-        // SAFETY: the place was free, so no key names it and nobody reads it; others who write are
-        // kept out by the mutex.
+        let generation = chunk[at].generation.load(Ordering::Relaxed).wrapping_add(1);
+        let key = Key { index, generation };
+        Some(Reserved(key, PhantomData))
+    }
+
+    /// Keeps an object in the place that was reserved here for it.
+    pub fn fill(&self, reserved: Reserved<T>, value: T) {
+        let _places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let Key { index, generation } = reserved.key();
+        let (chunk, at) = place(index);
+        let slot = self
+            .chunks
+            .get(chunk)
+            .and_then(|chunk| chunk.get()?.get(at));
+        let is_free =
+            |slot: &&Slot<T>| slot.generation.load(Ordering::Relaxed) == generation.wrapping_sub(1);
+        let Some(slot) = slot.filter(is_free) else {
+            return;
+        };
+        // SAFETY: the place was free, so no key that is not stale names it and nobody reads it; others
+        // who write are kept out by the mutex.
         unsafe { *slot.value.get() = Some(value) };
-        let generation = slot.generation.load(Ordering::Relaxed).wrapping_add(1);
         slot.generation.store(generation, Ordering::Release);
-        Some(Key { index, generation })
     }
 
     /// The object of a key; `None`: it was removed, or never was.
@@ -211,5 +245,19 @@ mod tests {
                 assert_eq!(get(&slots, Key { index, generation }), None);
             }
         }
+    }
+
+    #[test]
+    fn a_reserved_key_is_stale_until_it_is_filled() {
+        let slots = Slots::new();
+        let reserved = slots.reserve().unwrap();
+        let key = reserved.key();
+        let other = slots.insert(7).unwrap();
+        // SAFETY: nothing is removed here.
+        assert_eq!(unsafe { slots.get(key) }, None);
+        slots.fill(reserved, 5);
+        // SAFETY: nothing is removed here.
+        let found = unsafe { (slots.get(key), slots.get(other)) };
+        assert_eq!(found, (Some(&5), Some(&7)));
     }
 }

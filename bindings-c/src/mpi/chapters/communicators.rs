@@ -10,7 +10,7 @@ use super::super::failure::Outcome;
 use super::super::generated::constants as abi;
 use super::super::handle;
 use super::super::raw::{self, Out, OutInt, OutStr, text};
-use super::{groups, info};
+use super::{groups, info, point};
 
 /// Gives the program a new communicator; the null handle where there is none.
 pub(crate) fn give(place: Out<raw::Comm>, comm: Option<mpi::Comm>) -> Outcome {
@@ -82,6 +82,43 @@ pub fn comm_dup(comm: &mpi::Comm, newcomm: Out<raw::Comm>) -> Outcome {
 pub fn comm_dup_with_info(comm: &mpi::Comm, info: raw::Info, newcomm: Out<raw::Comm>) -> Outcome {
     newcomm.set(raw::Comm::NULL);
     dup(comm, info::given(info)?, newcomm)
+}
+
+/// Starts a copy. Its handle is known at once, and names it once the request has ended.
+fn idup(
+    comm: &mpi::Comm,
+    info: Option<Info>,
+    newcomm: Out<raw::Comm>,
+    request: Out<raw::Request>,
+) -> Outcome {
+    let copied = comm.attributes.copy(comm.handle());
+    let (raw, reserved) = handle::for_later_comm()?;
+    let work = comm.idup(move |made| {
+        let made = made?;
+        made.attributes.adopt(copied?);
+        if let Some(info) = info {
+            made.set_info(&info)?;
+        }
+        handle::fill_comm(reserved, made);
+        Ok(())
+    })?;
+    newcomm.set(raw::Comm(raw));
+    point::give(request, mpi::Request::new(work))
+}
+
+pub fn comm_idup(comm: &mpi::Comm, newcomm: Out<raw::Comm>, request: Out<raw::Request>) -> Outcome {
+    idup(comm, None, newcomm, request)
+}
+
+pub fn comm_idup_with_info(
+    comm: &mpi::Comm,
+    info: raw::Info,
+    newcomm: Out<raw::Comm>,
+    request: Out<raw::Request>,
+) -> Outcome {
+    // The program may free or change its object before the request ends.
+    let info = info::given(info)?.map(Info::dup);
+    idup(comm, info, newcomm, request)
 }
 
 pub fn comm_create(comm: &mpi::Comm, group: &Group, newcomm: Out<raw::Comm>) -> Outcome {

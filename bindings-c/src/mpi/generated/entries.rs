@@ -334,8 +334,8 @@ entries! {
     MPI_Comm_free PMPI_Comm_free = communicators::comm_free on nobody (comm: Out<Comm>);
     MPI_Comm_get_info PMPI_Comm_get_info = communicators::comm_get_info on comm (comm: Comm, info_used: Out<Info>);
     MPI_Comm_group PMPI_Comm_group = communicators::comm_group on comm (comm: Comm, group: Out<Group>);
-    MPI_Comm_idup PMPI_Comm_idup = nowhere on comm (comm: Comm, newcomm: Out<Comm>, request: Out<Request>);
-    MPI_Comm_idup_with_info PMPI_Comm_idup_with_info = nowhere on comm (comm: Comm, info: Info, newcomm: Out<Comm>, request: Out<Request>);
+    MPI_Comm_idup PMPI_Comm_idup = communicators::comm_idup on comm (comm: Comm, newcomm: Out<Comm>, request: Out<Request>);
+    MPI_Comm_idup_with_info PMPI_Comm_idup_with_info = communicators::comm_idup_with_info on comm (comm: Comm, info: Info, newcomm: Out<Comm>, request: Out<Request>);
     MPI_Comm_rank PMPI_Comm_rank = communicators::comm_rank on comm (comm: Comm, rank: OutInt);
     MPI_Comm_remote_group PMPI_Comm_remote_group = intercommunicators::comm_remote_group on comm (comm: Comm, group: Out<Group>);
     MPI_Comm_remote_size PMPI_Comm_remote_size = intercommunicators::comm_remote_size on comm (comm: Comm, size: OutInt);

@@ -6,11 +6,14 @@
 use super::talk::{Both, Talk};
 use super::{Comm, Parts, send_tag};
 use crate::collective::Circle;
+use crate::engine::EngineError;
 use crate::group::{Choice, Comparison, Group, part, split};
 use crate::ids::{Context, Rank, Tag};
 use crate::mpi::errhandler::Errhandler;
 use crate::mpi::error::{Class, Error, Result};
 use crate::mpi::process::Process;
+use crate::mpi::request::Work;
+use crate::mpi::status::{Ended, Status};
 use std::sync::Arc;
 
 /// How two communicators relate.
@@ -46,16 +49,39 @@ impl Comm {
     /// # Errors
     /// `MPI_ERR_PROC_ABORTED`.
     pub fn dup(&self) -> Result<Self> {
-        let all = Choice {
-            color: Some(0),
-            key: 0,
+        self.as_copy(self.split(EVERYBODY)?)
+    }
+
+    /// Starts [`Comm::dup`]; when the request ends, `then` gets the copy, or why there is none.
+    ///
+    /// # Errors
+    /// When this thread may not enter the engine.
+    pub fn idup(
+        &self,
+        then: impl FnOnce(Result<Self>) -> Result<()> + Send + 'static,
+    ) -> Result<Work> {
+        let opened = self.open()?;
+        let (request, heard) = self.start_both(&opened.said(EVERYBODY))?;
+        let comm = self.clone();
+        let conclusion = move |ended: std::result::Result<(), EngineError>| {
+            let made = ended.map_err(Error::from).and_then(|()| {
+                let both = heard.take(comm.size() * SAID)?;
+                comm.as_copy(comm.form(EVERYBODY, opened, &both)?)
+            });
+            match then(made) {
+                Ok(()) => Ended::well(Status::EMPTY),
+                Err(error) => Ended::badly(&comm, Status::EMPTY, error),
+            }
         };
-        let same = self.split(all)?;
-        let same = same.ok_or_else(|| Error::new(Class::Intern, "a copy without this process"))?;
+        Ok(Work::Running(request, Box::new(conclusion)))
+    }
+
+    fn as_copy(&self, made: Option<Self>) -> Result<Self> {
+        let copy = made.ok_or_else(|| Error::new(Class::Intern, "a copy without this process"))?;
         if let Some(topology) = self.topology() {
-            same.set_topology(topology.clone());
+            copy.set_topology(topology.clone());
         }
-        Ok(same)
+        Ok(copy)
     }
 
     /// The processes that choose the same color; in an intercommunicator those of both groups.
@@ -64,38 +90,46 @@ impl Comm {
     /// # Errors
     /// `MPI_ERR_PROC_ABORTED`.
     pub fn split(&self, choice: Choice) -> Result<Option<Self>> {
-        match self.is_inter() {
-            false => self.split_intra(choice),
-            true => self.split_inter(choice),
-        }
+        let opened = self.open()?;
+        let said = opened.said(choice);
+        let both = match self.is_inter() {
+            true => self.both(&said)?,
+            false => Both {
+                ours: self.talk().all(&said)?,
+                theirs: Vec::new(),
+            },
+        };
+        self.form(choice, opened, &both)
     }
 
-    fn split_intra(&self, choice: Choice) -> Result<Option<Self>> {
-        let own = Opened::new(&self.process)?;
-        let all = self.talk().all(&said(choice, [own.context, own.context]))?;
-        let Some(ranks) = split(&choices(&all), self.rank) else {
-            return Ok(None);
-        };
-        let (group, contexts) = self.part_of(&self.circle.group, &ranks, &all, 0)?;
-        own.into_comm(group, contexts, None, self.errhandler())
-            .map(Some)
+    fn open(&self) -> Result<Pair> {
+        let inside = self.is_inter().then(|| Opened::new(&self.process));
+        Ok(Pair {
+            own: Opened::new(&self.process)?,
+            inside: inside.transpose()?,
+        })
     }
 
-    fn split_inter(&self, choice: Choice) -> Result<Option<Self>> {
-        let (own, inside) = (Opened::new(&self.process)?, Opened::new(&self.process)?);
-        let Both { ours, theirs } = self.both(&said(choice, [own.context, inside.context]))?;
-        let Some(ranks) = split(&choices(&ours), self.rank) else {
+    /// The communicator of those who said the same color.
+    fn form(&self, choice: Choice, opened: Pair, both: &Both) -> Result<Option<Self>> {
+        let Some(ranks) = split(&choices(&both.ours), self.rank) else {
             return Ok(None);
         };
-        let remote = part(&choices(&theirs), choice.color);
+        let Pair { own, inside } = opened;
+        let Some(inside) = inside else {
+            let (group, contexts) = self.part_of(&self.circle.group, &ranks, &both.ours, 0)?;
+            let made = own.into_comm(group, contexts, None, self.errhandler());
+            return made.map(Some);
+        };
+        let remote = part(&choices(&both.theirs), choice.color);
         if remote.is_empty() {
             return Ok(None);
         }
-        let (group, contexts) = self.part_of(self.group(), &ranks, &ours, 1)?;
+        let (group, contexts) = self.part_of(self.group(), &ranks, &both.ours, 1)?;
         let local = inside.into_comm(group, contexts, None, self.errhandler())?;
-        let (group, contexts) = self.part_of(&self.circle.group, &remote, &theirs, 0)?;
-        own.into_comm(group, contexts, Some(local), self.errhandler())
-            .map(Some)
+        let (group, contexts) = self.part_of(&self.circle.group, &remote, &both.theirs, 0)?;
+        let made = own.into_comm(group, contexts, Some(local), self.errhandler());
+        made.map(Some)
     }
 
     /// Some processes of a group, and where they receive, as all have said.
@@ -226,14 +260,30 @@ impl Meeting {
 /// How many numbers a process says in a split.
 const SAID: usize = 5;
 
-fn said(choice: Choice, contexts: [Context; 2]) -> [u64; SAID] {
-    [
-        choice.color.is_some().into(),
-        choice.color.unwrap_or(0) as u64,
-        choice.key as u64,
-        contexts[0].0.into(),
-        contexts[1].0.into(),
-    ]
+/// What all say when all come together.
+const EVERYBODY: Choice = Choice {
+    color: Some(0),
+    key: 0,
+};
+
+/// Where this process will receive: what comes to the new communicator, and, of an
+/// intercommunicator, what comes from its own group.
+struct Pair {
+    own: Opened,
+    inside: Option<Opened>,
+}
+
+impl Pair {
+    fn said(&self, choice: Choice) -> [u64; SAID] {
+        let inside = self.inside.as_ref().map_or(0, |inside| inside.context.0);
+        [
+            choice.color.is_some().into(),
+            choice.color.unwrap_or(0) as u64,
+            choice.key as u64,
+            self.own.context.0.into(),
+            inside.into(),
+        ]
+    }
 }
 
 fn choices(all: &[u64]) -> Vec<Choice> {

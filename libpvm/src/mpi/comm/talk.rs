@@ -1,11 +1,13 @@
 //! Numbers that processes tell each other while they make objects together.
 
 use super::Comm;
+use crate::collective::algorithm::allgather;
 use crate::collective::{
-    Blocks, Call, CallError, Circle, Member, Place, Run, Schedule, Scratch, Setup, plan,
+    Beyond, Blocks, Buffer, Call, CallError, Circle, Delivery, Member, Place, Run, Schedule, Scratch, Setup,
+    Span, Team, plan,
 };
 use crate::datatype::{Sink, Source, Word};
-use crate::engine::{Mode, Selector};
+use crate::engine::{Mode, RequestId, Selector};
 use crate::ids::{Context, Rank, Tag};
 use crate::mpi::error::{Class, Error, Result};
 use crate::mpi::process::Process;
@@ -204,7 +206,52 @@ pub(super) struct Both {
     pub theirs: Vec<u64>,
 }
 
+/// What both groups will have said.
+pub(super) struct Heard(Delivery);
+
+impl Heard {
+    /// What they have said, of which so many numbers are of the own group.
+    pub fn take(&self, ours: usize) -> Result<Both> {
+        let finished = self.0.take();
+        let finished = finished.ok_or_else(|| Error::new(Class::Intern, "nothing was heard"))?;
+        let mut ours_and_theirs = decode(finished.output);
+        let theirs = ours_and_theirs.split_off(ours.min(ours_and_theirs.len()));
+        Ok(Both {
+            ours: ours_and_theirs,
+            theirs,
+        })
+    }
+}
+
 impl Comm {
+    /// Starts telling numbers to all processes, of both groups; all say equally many.
+    pub(super) fn start_both(&self, said: &[u64]) -> Result<(RequestId, Heard)> {
+        let len = size_of_val(said);
+        let own = self.talk();
+        let (mut setup, mut scratch) = own.prepare(Call::Allgather { len }, false)?;
+        let mut processes = own.circle.group.size();
+        if self.is_inter() {
+            setup.beyond = Some(Beyond {
+                first: processes,
+                context: self.circle.collective_context(),
+                tag: self.next_tag(),
+            });
+            let members = [
+                &own.circle.collective_members[..],
+                &self.circle.collective_members,
+            ];
+            setup.members = members.concat().into();
+            processes = setup.members.len();
+            scratch.schedule = all_to_all(own.rank, processes, len);
+        }
+        let (input, output) = (encode(said), vec![0; len * processes]);
+        let (input, output) = (Source::from_vec(input), Sink::from_vec(output));
+        let delivery = Delivery::default();
+        let run = Run::new(setup, scratch, Some(input), Some(output))?.deliver_to(&delivery);
+        let request = self.process.with(|engine| engine.start(Box::new(run)))?;
+        Ok((request, Heard(delivery)))
+    }
+
     /// All its processes talk: those of the own group, of an intercommunicator.
     pub(in crate::mpi) fn talk(&self) -> Talk<'_> {
         let own = self.local.as_ref().unwrap_or(self);
@@ -239,6 +286,18 @@ impl Comm {
             )),
         }
     }
+}
+
+/// Everybody sends its block to everybody: what two groups can do without speaking for each other.
+fn all_to_all(rank: Rank, processes: usize, len: usize) -> Schedule {
+    let mut schedule = Schedule::default();
+    let (input, output) = (
+        Span::of(Buffer::Input, len),
+        Span::of(Buffer::Output, len * processes),
+    );
+    let (team, blocks) = (Team::all(rank, processes), Blocks::Equal { len });
+    allgather::direct(&mut schedule, &team, input, &blocks, output);
+    schedule
 }
 
 fn encode(numbers: &[u64]) -> Vec<u8> {
