@@ -26,13 +26,16 @@ use std::task::Poll;
 const POISON: u32 = 1 << 31;
 /// In place of a rank: no rank has ended, something else is wrong.
 const NOBODY: u32 = POISON - 1;
+/// In place of a rank: ranks have made different calls.
+const DISAGREE: u32 = NOBODY - 1;
 
 const FAILED_ELSEWHERE: EngineError = EngineError::Operation("it failed in another task");
 const NO_OPERATION: EngineError = EngineError::Operation("it reduces without an operation");
 const SMALL_BUFFERS: EngineError = EngineError::Operation("its buffers are too small");
 /// A message is longer or shorter than the schedule says.
 pub const WRONG_LENGTH: EngineError = EngineError::Operation("the ranks disagree on lengths");
-const WRONG_TYPE: EngineError =
+/// Ranks have made different calls.
+pub const WRONG_TYPE: EngineError =
     EngineError::Operation("the ranks disagree on the call or the element type");
 const UNLIKE: EngineError = EngineError::Operation(
     "a rank's host has another data format, and the elements are of no type that can be converted: \
@@ -481,13 +484,14 @@ impl Run {
             let ended = envelope.check & !POISON;
             let error = match self.setup.members.get(ended as usize) {
                 Some(member) => EngineError::PeerGone(engine.task(member.peer)),
+                None if ended == DISAGREE => WRONG_TYPE,
                 None => FAILED_ELSEWHERE,
             };
             return Some((error, ended));
         }
         if envelope.check != self.setup.check & !POISON {
             self.disagreement.get_or_insert((rank, envelope.check));
-            return Some((WRONG_TYPE, NOBODY));
+            return Some((WRONG_TYPE, DISAGREE));
         }
         (envelope.len != len as u64).then_some((WRONG_LENGTH, NOBODY))
     }

@@ -10,7 +10,7 @@ use super::agreement::{self, Name};
 use crate::collective::between::{self, Between, Root};
 use crate::collective::{
     self, Beyond, Buffer, Call, CallError, Delivery, Finished, Place, Run, Schedule, Scratch,
-    Setup, Span, WRONG_LENGTH, neighbours, plan,
+    Setup, Span, WRONG_LENGTH, WRONG_TYPE, neighbours, plan,
 };
 use crate::datatype::{Sink, Source, Word};
 use crate::engine::EngineError;
@@ -323,6 +323,7 @@ fn failure(error: EngineError, check: u32, disagreement: Option<(Rank, u32)>) ->
             let detail = format!("rank {rank} is in {theirs}, this one in {ours}");
             Error::new(Class::NotSame, detail)
         }
+        (WRONG_TYPE, None) => Error::new(Class::NotSame, "ranks have made different calls"),
         (WRONG_LENGTH, None) => Error::new(Class::Truncate, error.to_string()),
         (error, None) => error.into(),
     }
