@@ -56,13 +56,14 @@ fn folder() -> PathBuf {
 }
 
 /// An installation of what was just built.
-struct Installed {
+pub struct Installed {
     prefix: PathBuf,
     vm: PrivateVm,
 }
 
 impl Installed {
-    fn new(profile: Profile) -> Result<Self> {
+    /// Builds and installs it.
+    pub fn new(profile: Profile) -> Result<Self> {
         let prefix = folder().join(profile.name());
         install::into(profile, &prefix)?;
         let vm = PrivateVm::new(&prefix.join("bin"))?;
@@ -70,14 +71,24 @@ impl Installed {
     }
 
     /// One of its programs.
-    fn program(&self, name: &str) -> PathBuf {
+    pub fn program(&self, name: &str) -> PathBuf {
         self.prefix.join("bin").join(name)
+    }
+
+    /// Any program, in the environment of its virtual machine.
+    pub fn command(&self, program: &Path) -> Command {
+        self.vm.command(program)
+    }
+
+    /// Ends its virtual machine.
+    pub fn end(self) -> Result<()> {
+        self.vm.halt()
     }
 
     /// Its launcher. A run that takes too long is ended by it; should it hang itself, its process
     /// group is ended a little later.
     fn mpiexec(&self, ranks: usize, seconds: u64) -> Command {
-        let mut command = self.vm.command(Path::new("timeout"));
+        let mut command = self.command(Path::new("timeout"));
         command.args(["--kill-after=10", &(seconds + 20).to_string()]);
         command.arg(self.program("mpiexec"));
         command.args(["-n", &ranks.to_string(), "--timeout", &seconds.to_string()]);
@@ -86,7 +97,7 @@ impl Installed {
 }
 
 /// An error that says what is missing and how to get it.
-fn require(program: &str, package: &str) -> Result<()> {
+pub fn require(program: &str, package: &str) -> Result<()> {
     if !shell::is_installed(program) {
         bail!("{program} is not installed: type: apt-get install {package}");
     }

@@ -1,5 +1,8 @@
 //! Measurements.
 
+mod figures;
+mod mpi;
+
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 
@@ -20,6 +23,8 @@ enum What {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// This MPI beside MPICH and Open MPI, which are downloaded
+    Mpi(mpi::Options),
     /// Latency and bandwidth between two hosts made of network namespaces, beside raw TCP; needs root
     Net {
         /// Which of plain, tls and relayed; default: all
@@ -31,6 +36,7 @@ enum What {
 pub fn run(options: &Options) -> Result<()> {
     match &options.what {
         What::Micro { arguments } => bench("micro", arguments),
+        What::Mpi(options) => mpi::run(options),
         What::Net { ways } if shell::is_root() => bench("net", ways),
         What::Net { .. } => bail!("network namespaces need root: run it with sudo"),
     }
