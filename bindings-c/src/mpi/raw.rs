@@ -529,6 +529,17 @@ impl From<mpi::Status> for Status {
     }
 }
 
+impl From<Status> for mpi::Status {
+    fn from(status: Status) -> Self {
+        Self {
+            source: status.source,
+            tag: status.tag,
+            bytes: status.bytes(),
+            cancelled: status.is_cancelled(),
+        }
+    }
+}
+
 impl Status {
     /// Length of the message.
     pub(crate) fn bytes(&self) -> u64 {

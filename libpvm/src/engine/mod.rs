@@ -345,6 +345,11 @@ impl<T: Transport> Engine<T> {
         self.requests.completions.wrapping_add(self.other_news)
     }
 
+    /// Counts as news: somebody else has completed what a thread may wait for.
+    pub fn announce(&mut self) {
+        self.other_news += 1;
+    }
+
     /// How many messages of peers have come so far that no receive was posted for.
     pub fn kept(&self) -> u64 {
         self.kept

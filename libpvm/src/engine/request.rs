@@ -43,6 +43,17 @@ pub struct Envelope {
     pub form: Form,
 }
 
+impl Envelope {
+    /// Of an operation that is no message.
+    pub const NONE: Self = Self {
+        source: Peer::SELF,
+        tag: 0,
+        len: 0,
+        check: 0,
+        form: Form::HERE,
+    };
+}
+
 /// Why a request failed. The engine goes on after every one of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

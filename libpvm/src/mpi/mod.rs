@@ -4,6 +4,7 @@
 //! standard ABI (MPI 5.0, chapter 20).
 
 pub mod attribute;
+pub mod buffered;
 pub mod code;
 pub mod collective;
 pub mod comm;

@@ -76,11 +76,10 @@ pub fn exchange(
     comm.process.with(|engine| {
         let receive = engine.receive(from, sink);
         let send = engine.send(to.peer, to.context, tag, UNTYPED, source, Mode::Standard);
-        Work::Exchange {
-            send: (send, None),
-            receive: (receive, None),
-            comm: comm.clone(),
-        }
+        Work::Exchange(Box::new([
+            Work::Send(send, comm.clone()),
+            Work::Receive(receive, comm.clone()),
+        ]))
     })
 }
 

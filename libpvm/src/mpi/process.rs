@@ -1,5 +1,6 @@
 //! This process as a task of the virtual machine that runs an MPI program.
 
+use super::buffered::Buffer;
 use super::error::{Class, Error, Result};
 use crate::engine::{AskError, EngineError, Task, TaskEngine, WaitError};
 use crate::limits::DAEMON_IDLE_S;
@@ -19,6 +20,8 @@ use std::time::Duration;
 pub struct Process {
     /// The task.
     pub task: Task,
+    /// Where buffered sends go whose communicator has no buffer.
+    pub buffer: Buffer,
 }
 
 impl Process {
@@ -48,7 +51,10 @@ impl Process {
         .map_err(not_attached)?;
         let task = Task::new(transport, &welcome, level)
             .map_err(|error| Error::new(Class::Intern, error.to_string()))?;
-        Ok(Arc::new(Self { task }))
+        Ok(Arc::new(Self {
+            task,
+            buffer: Buffer::default(),
+        }))
     }
 
     /// The processors of all hosts of the virtual machine.

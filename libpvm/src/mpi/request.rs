@@ -19,17 +19,43 @@ pub type Conclusion = Box<dyn FnOnce(std::result::Result<(), EngineError>) -> En
 /// How a persistent request is started.
 pub type Starter = Box<dyn Fn() -> Result<Work> + Send + Sync>;
 
-/// An operation that the program itself carries out.
+/// What the program does for an operation that it carries out itself (MPI 5.0, 13.2).
 pub trait Generalized: Send + Sync {
-    /// Whether the program has said that it is complete.
-    fn is_complete(&self) -> bool;
-    /// Asks the program for the status, and lets it free what it needs no more.
-    fn conclude(&self) -> Ended;
-    /// Asks the program to cancel it.
+    /// Gives the status.
     ///
     /// # Errors
-    /// Those of the program.
+    /// Those of the program, here and below.
+    fn query(&self) -> (Status, Result<()>);
+    /// Frees what it needs no more.
+    ///
+    /// # Errors
+    /// See above.
+    fn free(&self) -> Result<()>;
+    /// Cancels it, unless it is complete.
+    ///
+    /// # Errors
+    /// See above.
     fn cancel(&self, complete: bool) -> Result<()>;
+}
+
+/// An operation that the program itself carries out.
+pub struct OfProgram {
+    operation: Arc<dyn Generalized>,
+    /// The program has said that it is complete.
+    complete: bool,
+    /// The program has freed the request before that.
+    freed: bool,
+}
+
+impl OfProgram {
+    fn conclude(self) -> Ended {
+        let (status, queried) = self.operation.query();
+        let freed = self.operation.free();
+        Ended {
+            status,
+            failure: queried.and(freed).err().map(|error| (error, None)),
+        }
+    }
 }
 
 /// What goes on.
@@ -41,14 +67,7 @@ pub enum Work {
     /// A receive.
     Receive(RequestId, Comm),
     /// A send and a receive; the status is that of the receive.
-    Exchange {
-        /// The send, until it has ended, and how it has.
-        send: (RequestId, Option<std::result::Result<(), EngineError>>),
-        /// The receive, until it has ended, and how it has.
-        receive: (RequestId, Option<Ended>),
-        /// Where both are.
-        comm: Comm,
-    },
+    Exchange(Box<[Work; 2]>),
     /// An operation in the engine: a collective.
     Running(RequestId, Conclusion),
     /// An operation that has ended, of which the rest is still to be done.
@@ -56,7 +75,7 @@ pub enum Work {
     /// Operations that end one by one; the status is empty.
     Several(Vec<Work>),
     /// One that the program carries out.
-    Generalized(Arc<dyn Generalized>),
+    Generalized(OfProgram),
 }
 
 struct State {
@@ -73,8 +92,11 @@ impl Work {
     fn settle(&mut self, engine: &mut TaskEngine) -> bool {
         let over = match self {
             Work::Over(_) | Work::Ready(..) => return true,
-            Work::Generalized(operation) => return operation.is_complete(),
+            Work::Generalized(operation) => return operation.complete,
             Work::Several(parts) => {
+                return parts.iter_mut().all(|part| part.settle(engine));
+            }
+            Work::Exchange(parts) => {
                 return parts.iter_mut().all(|part| part.settle(engine));
             }
             Work::Send(id, comm) => engine
@@ -83,24 +105,6 @@ impl Work {
             Work::Receive(id, comm) => engine
                 .finish_envelope(*id)
                 .map(|result| Ended::received(comm, result)),
-            Work::Exchange {
-                send: (send, sent),
-                receive: (receive, received),
-                comm,
-            } => {
-                if sent.is_none() {
-                    *sent = engine.finish_envelope(*send).map(|result| result.map(drop));
-                }
-                if received.is_none() {
-                    let result = engine.finish_envelope(*receive);
-                    *received = result.map(|result| Ended::received(comm, result));
-                }
-                match (*sent, received.is_some()) {
-                    (Some(Err(error)), true) => Some(Ended::badly(comm, Status::EMPTY, error)),
-                    (Some(Ok(())), true) => received.take(),
-                    _ => None,
-                }
-            }
             Work::Running(id, _) => {
                 let Some(result) = engine.finish_envelope(*id) else {
                     return false;
@@ -137,20 +141,25 @@ impl Work {
                 let failed = ended.filter(|ended| ended.failure.is_some()).last();
                 failed.unwrap_or(Ended::well(Status::EMPTY))
             }
-            // Only what has ended is concluded.
-            Work::Send(..) | Work::Receive(..) | Work::Exchange { .. } | Work::Running(..) => {
-                Ended {
-                    status: Status::EMPTY,
-                    failure: Some((Error::new(Class::Intern, "it has not ended"), None)),
+            Work::Exchange(parts) => {
+                let [sent, received] = parts.map(Work::conclude);
+                match sent.failure {
+                    Some(_) => sent,
+                    None => received,
                 }
             }
+            // Only what has ended is concluded.
+            Work::Send(..) | Work::Receive(..) | Work::Running(..) => Ended {
+                status: Status::EMPTY,
+                failure: Some((Error::new(Class::Intern, "it has not ended"), None)),
+            },
         }
     }
 
     fn cancel(&self, engine: &mut TaskEngine) {
         match self {
             Work::Receive(id, _) => engine.cancel(*id),
-            Work::Exchange { receive, .. } => engine.cancel(receive.0),
+            Work::Exchange(parts) => parts[1].cancel(engine),
             Work::Several(parts) => parts.iter().for_each(|part| part.cancel(engine)),
             // A send that has begun goes through.
             _ => {}
@@ -161,10 +170,7 @@ impl Work {
     fn forget(self, engine: &mut TaskEngine) {
         match self {
             Work::Send(id, _) | Work::Receive(id, _) | Work::Running(id, _) => engine.forget(id),
-            Work::Exchange { send, receive, .. } => {
-                engine.forget(send.0);
-                engine.forget(receive.0);
-            }
+            Work::Exchange(parts) => parts.into_iter().for_each(|part| part.forget(engine)),
             Work::Several(parts) => parts.into_iter().for_each(|part| part.forget(engine)),
             Work::Over(_) | Work::Ready(..) | Work::Generalized(_) => {}
         }
@@ -177,6 +183,15 @@ impl Request {
         Self(Mutex::new(State {
             work: Some(work),
             starter: None,
+        }))
+    }
+
+    /// A request for an operation that the program itself carries out.
+    pub fn generalized(operation: Arc<dyn Generalized>) -> Self {
+        Self::new(Work::Generalized(OfProgram {
+            operation,
+            complete: false,
+            freed: false,
         }))
     }
 
@@ -230,6 +245,13 @@ impl Request {
         }
     }
 
+    /// Inside the engine: whether something went on that has ended.
+    #[inline]
+    pub fn has_ended(&self, engine: &mut TaskEngine) -> bool {
+        let work = &mut self.state().work;
+        work.as_mut().is_some_and(|work| work.settle(engine))
+    }
+
     /// Outside the engine: how it has ended, once [`Request::settle`] was true. A persistent request is
     /// not active any more.
     pub fn conclude(&self) -> Ended {
@@ -237,22 +259,62 @@ impl Request {
         work.map_or(Ended::well(Status::EMPTY), Work::conclude)
     }
 
-    /// Looks at the status of what has ended, which stays as it is; `None` for a generalized request
-    /// and for a collective that has more to do: they are concluded to have one.
-    pub fn peek(&self) -> Option<Status> {
-        match &self.state().work {
-            None => Some(Status::EMPTY),
-            Some(Work::Over(ended)) => Some(ended.status),
-            Some(_) => None,
-        }
-    }
-
-    /// Concludes what has ended and keeps the result for later.
-    pub fn conclude_and_keep(&self) -> Status {
-        let ended = self.conclude();
+    /// Outside the engine: the status of what has ended, once [`Request::settle`] was true; it stays to
+    /// be concluded.
+    ///
+    /// # Errors
+    /// Those of a generalized request's own function.
+    pub fn status(&self) -> Result<Status> {
+        let mut state = self.state();
+        let work = match &state.work {
+            None => return Ok(Status::EMPTY),
+            Some(Work::Over(ended)) => return Ok(ended.status),
+            Some(Work::Generalized(OfProgram { operation, .. })) => {
+                let operation = Arc::clone(operation);
+                drop(state);
+                let (status, queried) = operation.query();
+                return queried.map(|()| status);
+            }
+            Some(_) => state.work.take(),
+        };
+        drop(state);
+        let ended = work.map_or(Ended::well(Status::EMPTY), Work::conclude);
         let status = ended.status;
         self.state().work = Some(Work::Over(ended));
-        status
+        Ok(status)
+    }
+
+    /// Notes that the program has completed a generalized request, and wakes who waits for it. True: it
+    /// was freed before, and is now to be taken out and forgotten.
+    ///
+    /// # Errors
+    /// `MPI_ERR_REQUEST` when it is another kind of request or complete; when this thread may not enter
+    /// the engine.
+    pub fn complete(&self, process: &Process) -> Result<bool> {
+        process.with(|engine| match &mut self.state().work {
+            Some(Work::Generalized(operation)) if !operation.complete => {
+                operation.complete = true;
+                engine.announce();
+                Ok(operation.freed)
+            }
+            Some(Work::Generalized(_)) => Err(Error::new(
+                Class::Request,
+                "the request is complete already",
+            )),
+            _ => Err(Error::new(Class::Request, "not a generalized request")),
+        })?
+    }
+
+    /// Whether the program can free it now. A generalized request that is not complete stays until it
+    /// is: the program needs its handle to say so.
+    pub fn can_be_freed(&self) -> bool {
+        match &mut self.state().work {
+            Some(Work::Generalized(operation)) if !operation.complete => {
+                operation.freed = true;
+                false
+            }
+            _ => true,
+        }
     }
 
     /// Cancels it if that is possible any more.
@@ -261,11 +323,15 @@ impl Request {
     /// Those of a generalized request's own function; when this thread may not enter the engine.
     pub fn cancel(&self, process: &Process) -> Result<()> {
         let generalized = match &self.state().work {
-            Some(Work::Generalized(operation)) => Some(Arc::clone(operation)),
+            Some(Work::Generalized(OfProgram {
+                operation,
+                complete,
+                ..
+            })) => Some((Arc::clone(operation), *complete)),
             _ => None,
         };
-        if let Some(operation) = generalized {
-            return operation.cancel(operation.is_complete());
+        if let Some((operation, complete)) = generalized {
+            return operation.cancel(complete);
         }
         process.with(|engine| {
             if let Some(work) = &self.state().work {
@@ -277,14 +343,14 @@ impl Request {
     /// Lets what goes on end by itself; nobody is told.
     ///
     /// # Errors
-    /// When this thread may not enter the engine.
-    pub fn forget(&self, process: &Process) -> Result<()> {
-        let work = self.state().work.take();
-        process.with(|engine| {
-            if let Some(work) = work {
-                work.forget(engine);
-            }
-        })
+    /// Those of a generalized request's own function; when this thread may not enter the engine.
+    pub fn forget(self, process: &Process) -> Result<()> {
+        let state = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        match state.work {
+            None => Ok(()),
+            Some(Work::Generalized(operation)) => operation.operation.free(),
+            Some(work) => process.with(|engine| work.forget(engine)),
+        }
     }
 }
 
@@ -296,29 +362,12 @@ fn waiting(_: &TaskEngine) -> Call {
     }
 }
 
-/// Waits until all of them have ended.
+/// Waits until `ready` finds what it looks for among requests.
 ///
 /// # Errors
 /// When this thread may not enter the engine.
-pub fn wait_all(process: &Process, requests: &[&Request]) -> Result<()> {
-    let mut ended = 0;
-    process.wait_in(waiting, |engine| {
-        // Those that have ended are not looked at again.
-        while ended < requests.len() && requests[ended].settle(engine) {
-            ended += 1;
-        }
-        (ended == requests.len()).then_some(())
-    })
-}
-
-/// Waits until one of them has ended; gives its place.
-///
-/// # Errors
-/// When this thread may not enter the engine.
-pub fn wait_any(process: &Process, requests: &[&Request]) -> Result<usize> {
-    process.wait_in(waiting, |engine| {
-        requests.iter().position(|request| request.settle(engine))
-    })
+pub fn wait<R>(process: &Process, ready: impl FnMut(&mut TaskEngine) -> Option<R>) -> Result<R> {
+    process.wait_in(waiting, ready)
 }
 
 /// Waits until this one has ended.
@@ -327,7 +376,7 @@ pub fn wait_any(process: &Process, requests: &[&Request]) -> Result<usize> {
 /// When this thread may not enter the engine.
 #[inline]
 pub fn wait_one(process: &Process, request: &Request) -> Result<()> {
-    process.wait_in(waiting, |engine| request.settle(engine).then_some(()))
+    wait(process, |engine| request.settle(engine).then_some(()))
 }
 
 /// Looks what has come, and which of them have ended.

@@ -1,6 +1,7 @@
 //! The functions of each chapter of the standard.
 
 pub(super) mod abi;
+pub(super) mod buffers;
 pub(super) mod caching;
 pub(super) mod collectives;
 pub(super) mod communicators;
@@ -8,6 +9,7 @@ pub(super) mod contents;
 pub(super) mod datatypes;
 pub(super) mod environment;
 pub(super) mod errors;
+pub(super) mod external;
 pub(super) mod groups;
 pub(super) mod info;
 pub(super) mod intercommunicators;

@@ -2,8 +2,10 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use pvm::collective::Member;
 use pvm::datatype::Source;
 use pvm::engine::Mode;
+use pvm::mpi::buffered;
 use pvm::mpi::comm::send_tag;
 use pvm::mpi::point::{self, Message};
 use pvm::mpi::request::{Starter, Work};
@@ -14,6 +16,14 @@ use super::super::generated::constants as abi;
 use super::super::handle::{self, Arrived};
 use super::super::memory::{sink, source};
 use super::super::raw::{self, Buf, Out, OutBuf, OutInt, OutStatus};
+
+/// How a message is sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum How {
+    Standard,
+    Synchronous,
+    Buffered,
+}
 
 /// A message that is sent: what the calls have in common.
 #[derive(Clone, Copy)]
@@ -27,43 +37,60 @@ struct Sending<'a> {
 }
 
 impl Sending<'_> {
+    /// Checks it; gives whom it is for (`None`: nobody) and what is sent.
+    ///
+    /// # Safety
+    /// The program promises the buffer until the source is dropped.
+    #[inline]
+    unsafe fn check(&self) -> mpi::Result<(Option<Member>, Source)> {
+        send_tag(self.tag)?;
+        let to = self.comm.target(self.dest)?;
+        // SAFETY: as promised by the caller.
+        let source = unsafe { source(self.buf, self.count, self.datatype) }?;
+        Ok((to, source))
+    }
+
     /// Sends it.
     #[inline]
-    fn send(self, mode: Mode) -> Outcome {
-        let tag = send_tag(self.tag)?;
-        let to = self.comm.target(self.dest)?;
+    fn send(self, how: How) -> Outcome {
         // SAFETY: the program promises the buffer for the time of the call.
-        let source = unsafe { source(self.buf, self.count, self.datatype) }?;
-        match to {
-            Some(to) => Ok(point::send(self.comm, to, tag, source, mode)?),
-            None => Ok(()),
-        }
+        let (to, source) = unsafe { self.check() }?;
+        let Some(to) = to else {
+            return Ok(());
+        };
+        Ok(match how {
+            How::Standard => point::send(self.comm, to, self.tag, source, Mode::Standard),
+            How::Synchronous => point::send(self.comm, to, self.tag, source, Mode::Synchronous),
+            How::Buffered => buffered::send(self.comm, to, self.tag, &source),
+        }?)
     }
 
     /// Starts to send it.
     #[inline]
-    fn start(self, mode: Mode) -> mpi::Result<Work> {
-        let tag = send_tag(self.tag)?;
-        let to = self.comm.target(self.dest)?;
+    fn start(self, how: How) -> mpi::Result<Work> {
         // SAFETY: the program promises the buffer until the request has ended.
-        let source = unsafe { source(self.buf, self.count, self.datatype) }?;
-        match to {
-            Some(to) => point::isend(self.comm, to, tag, source, mode),
-            None => Ok(Work::Over(Ended::well(Status::PROC_NULL))),
+        let (to, source) = unsafe { self.check() }?;
+        let Some(to) = to else {
+            return Ok(Work::Over(Ended::well(Status::PROC_NULL)));
+        };
+        match how {
+            How::Standard => point::isend(self.comm, to, self.tag, source, Mode::Standard),
+            How::Synchronous => point::isend(self.comm, to, self.tag, source, Mode::Synchronous),
+            How::Buffered => {
+                buffered::send(self.comm, to, self.tag, &source).map(|()| Work::nothing())
+            }
         }
     }
 
     #[inline]
-    fn request(self, mode: Mode, request: Out<raw::Request>) -> Outcome {
-        give(request, Request::new(self.start(mode)?))
+    fn request(self, how: How, request: Out<raw::Request>) -> Outcome {
+        give(request, Request::new(self.start(how)?))
     }
 
     /// Checks it, and makes a request of it that is started later.
-    fn persistent(self, mode: Mode, request: Out<raw::Request>) -> Outcome {
-        send_tag(self.tag)?;
-        self.comm.target(self.dest)?;
+    fn persistent(self, how: How, request: Out<raw::Request>) -> Outcome {
         // SAFETY: it is dropped at once.
-        drop(unsafe { source(self.buf, self.count, self.datatype) }?);
+        drop(unsafe { self.check() }?);
         let (address, comm) = (self.buf.0 as usize, self.comm.clone());
         let datatype = self.datatype.clone();
         let Self {
@@ -78,7 +105,7 @@ impl Sending<'_> {
                 tag,
                 comm: &comm,
             };
-            sending.start(mode)
+            sending.start(how)
         });
         give(request, Request::persistent(starter))
     }
@@ -176,7 +203,7 @@ pub fn send(
         tag,
         comm,
     }
-    .send(Mode::Standard)
+    .send(How::Standard)
 }
 
 pub fn isend(
@@ -196,7 +223,7 @@ pub fn isend(
         tag,
         comm,
     }
-    .request(Mode::Standard, request)
+    .request(How::Standard, request)
 }
 
 pub fn send_init(
@@ -216,7 +243,7 @@ pub fn send_init(
         tag,
         comm,
     }
-    .persistent(Mode::Standard, request)
+    .persistent(How::Standard, request)
 }
 
 pub fn ssend(
@@ -235,7 +262,7 @@ pub fn ssend(
         tag,
         comm,
     }
-    .send(Mode::Synchronous)
+    .send(How::Synchronous)
 }
 
 pub fn issend(
@@ -255,7 +282,7 @@ pub fn issend(
         tag,
         comm,
     }
-    .request(Mode::Synchronous, request)
+    .request(How::Synchronous, request)
 }
 
 pub fn ssend_init(
@@ -275,7 +302,66 @@ pub fn ssend_init(
         tag,
         comm,
     }
-    .persistent(Mode::Synchronous, request)
+    .persistent(How::Synchronous, request)
+}
+
+pub fn bsend(
+    buf: Buf,
+    count: i64,
+    datatype: &Datatype,
+    dest: i32,
+    tag: i32,
+    comm: &mpi::Comm,
+) -> Outcome {
+    Sending {
+        buf,
+        count,
+        datatype,
+        dest,
+        tag,
+        comm,
+    }
+    .send(How::Buffered)
+}
+
+pub fn ibsend(
+    buf: Buf,
+    count: i64,
+    datatype: &Datatype,
+    dest: i32,
+    tag: i32,
+    comm: &mpi::Comm,
+    request: Out<raw::Request>,
+) -> Outcome {
+    Sending {
+        buf,
+        count,
+        datatype,
+        dest,
+        tag,
+        comm,
+    }
+    .request(How::Buffered, request)
+}
+
+pub fn bsend_init(
+    buf: Buf,
+    count: i64,
+    datatype: &Datatype,
+    dest: i32,
+    tag: i32,
+    comm: &mpi::Comm,
+    request: Out<raw::Request>,
+) -> Outcome {
+    Sending {
+        buf,
+        count,
+        datatype,
+        dest,
+        tag,
+        comm,
+    }
+    .persistent(How::Buffered, request)
 }
 
 // That a receive is posted helps nothing here: a ready send is a standard one.
@@ -295,7 +381,7 @@ pub fn rsend(
         tag,
         comm,
     }
-    .send(Mode::Standard)
+    .send(How::Standard)
 }
 
 pub fn irsend(
@@ -315,7 +401,7 @@ pub fn irsend(
         tag,
         comm,
     }
-    .request(Mode::Standard, request)
+    .request(How::Standard, request)
 }
 
 pub fn rsend_init(
@@ -335,7 +421,7 @@ pub fn rsend_init(
         tag,
         comm,
     }
-    .persistent(Mode::Standard, request)
+    .persistent(How::Standard, request)
 }
 
 pub fn recv(
@@ -428,7 +514,10 @@ fn exchange(sending: Sending<'_>, receiving: Receiving<'_>) -> mpi::Result<Work>
 /// The status is that of a receive from nobody.
 fn sent_alone(sending: Sending<'_>) -> mpi::Result<Work> {
     let nothing = Work::Over(Ended::well(Status::PROC_NULL));
-    Ok(Work::Several(vec![sending.start(Mode::Standard)?, nothing]))
+    Ok(Work::Exchange(Box::new([
+        sending.start(How::Standard)?,
+        nothing,
+    ])))
 }
 
 pub fn isendrecv(
@@ -541,10 +630,8 @@ fn replace(
         }
         None => {
             let sent = point::isend(comm, to, tag, source, Mode::Standard)?;
-            Ok(Work::Several(vec![
-                sent,
-                Work::Over(Ended::well(Status::PROC_NULL)),
-            ]))
+            let nothing = Work::Over(Ended::well(Status::PROC_NULL));
+            Ok(Work::Exchange(Box::new([sent, nothing])))
         }
     }
 }

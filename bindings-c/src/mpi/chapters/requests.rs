@@ -1,7 +1,10 @@
 //! Requests: waiting, testing, starting, freeing (MPI 5.0, 3.7 and 3.9).
+//!
+//! Arrays of requests stay where the program has them and are walked as often as needed: none of these
+//! calls needs memory of its own.
 
 use pvm::engine::TaskEngine;
-use pvm::mpi::request::{test as look, wait_all, wait_any, wait_one};
+use pvm::mpi::request::{self, test as look, wait_one};
 use pvm::mpi::{self, Class, Ended, Error, Request, Status};
 
 use super::super::failure::{Failure, Outcome};
@@ -24,91 +27,135 @@ fn find<'a>(request: raw::Request) -> mpi::Result<Option<&'a Request>> {
     }
 }
 
-/// The requests of an array.
-struct Requests<'a> {
-    handles: ArrayMut<raw::Request>,
-    /// By place; `None`: null.
-    objects: Vec<Option<&'a Request>>,
+/// The object of a handle that is not null.
+///
+/// # Errors
+/// `MPI_ERR_REQUEST`.
+pub(super) fn real<'a>(request: raw::Request) -> mpi::Result<&'a Request> {
+    find(request)?.ok_or_else(|| Error::new(Class::Request, "the null request"))
 }
 
-impl<'a> Requests<'a> {
-    fn read(count: i32, handles: ArrayMut<raw::Request>) -> Outcome<Self> {
-        let len = length(count)?;
-        handles.check(len)?;
-        let objects = (0..len).map(|index| find(handles.at(index)));
-        Ok(Self {
-            handles,
-            objects: objects.collect::<mpi::Result<_>>()?,
+/// The requests of an array, all of them null or real.
+#[derive(Clone, Copy)]
+struct Requests {
+    handles: Array<raw::Request>,
+    len: usize,
+}
+
+impl Requests {
+    fn read(count: i32, handles: Array<raw::Request>) -> Outcome<Self> {
+        let len = usize::try_from(count)
+            .map_err(|_| Error::new(Class::Count, format!("{count} requests")))?;
+        if len > 0 && handles.is_null() {
+            return Err(Error::new(Class::Arg, "the array of requests is NULL").into());
+        }
+        for at in 0..len {
+            find(handles.at(at)).map_err(|error| named(at, &error))?;
+        }
+        Ok(Self { handles, len })
+    }
+
+    /// The one at a place; `None`: null.
+    fn at(&self, place: usize) -> Option<&Request> {
+        find(self.handles.at(place)).ok().flatten()
+    }
+
+    /// Whether something goes on in any of them.
+    fn is_any_active(&self) -> bool {
+        (0..self.len).any(|at| self.at(at).is_some_and(Request::is_active))
+    }
+
+    /// The first at or behind a place that was active and has ended.
+    fn next_ended(&self, from: usize, engine: &mut TaskEngine) -> Option<usize> {
+        (from..self.len).find(|at| {
+            self.at(*at)
+                .is_some_and(|request| request.has_ended(engine))
         })
     }
 
-    /// Those that something goes on in, with their places.
-    fn active(&self) -> (Vec<usize>, Vec<&'a Request>) {
-        let objects = self.objects.iter().enumerate();
-        let active = objects.filter_map(|(place, object)| {
-            let object = object.filter(|object| object.is_active())?;
-            Some((place, object))
-        });
-        active.unzip()
+    /// The first at or behind a place in which something goes on.
+    fn next_going_on(&self, from: usize, engine: &mut TaskEngine) -> Option<usize> {
+        (from..self.len).find(|at| self.at(*at).is_some_and(|request| !request.settle(engine)))
     }
 
-    /// Takes the result of one that has ended.
-    fn conclude(&self, place: usize) -> Ended {
-        let Some(object) = self.objects[place] else {
-            return Ended::well(Status::EMPTY);
-        };
-        let ended = object.conclude();
-        if !object.is_persistent() {
-            // SAFETY: the program promises to use the request nowhere else; the reference is not used
-            // any more.
-            drop(unsafe { handle::release::<Request>(self.handles.at(place).0) });
-            self.handles.put(place, NULL);
+    /// Notes the places of all that have ended; `None`: none has.
+    fn all_ended(&self, engine: &mut TaskEngine, indices: OutInts) -> Option<usize> {
+        let mut found = 0;
+        let mut from = 0;
+        while let Some(place) = self.next_ended(from, engine) {
+            indices.put(found, i32::try_from(place).unwrap_or(UNDEFINED));
+            found += 1;
+            from = place + 1;
         }
-        ended
+        (found > 0).then_some(found)
     }
 
-    /// Takes the results of all, or of those at `places`, into statuses one behind the other.
-    fn conclude_all(&self, places: impl Iterator<Item = usize>, statuses: OutStatuses) -> Outcome {
-        let mut failed = None;
-        let mut ended_badly = Vec::new();
-        for (at, place) in places.enumerate() {
-            let Ended { status, failure } = self.conclude(place);
-            let code = failure.as_ref().map_or(0, |(error, _)| error.code());
-            statuses.at(at).set(status);
-            if let Some(failure) = failure {
-                ended_badly.push((at, code));
-                failed.get_or_insert(failure);
-            }
-        }
-        let Some((error, on)) = failed else {
-            return Ok(());
-        };
-        // Only now are the error fields of all statuses written (MPI 5.0, 3.7.5).
-        let count = self.objects.len();
-        for at in 0..count {
-            statuses.at(at).set_error(0);
-        }
-        for (at, code) in ended_badly {
-            statuses.at(at).set_error(code);
-        }
-        let detail = format!("the first of them: {error}");
-        Err(Failure::from((Error::new(Class::InStatus, detail), on)))
+    /// The status of one that has ended, which stays as it is.
+    fn status(&self, place: usize) -> mpi::Result<Status> {
+        self.at(place).map_or(Ok(Status::EMPTY), Request::status)
     }
 }
 
-fn length(count: i32) -> mpi::Result<usize> {
-    usize::try_from(count).map_err(|_| Error::new(Class::Count, format!("{count} requests")))
+#[cold]
+fn named(place: usize, error: &Error) -> Error {
+    let class = error.class().unwrap_or(Class::Request);
+    Error::new(class, format!("request {place}: {}", error.detail()))
 }
 
-/// Frees a request that has ended, unless it is persistent, and tells how it has.
-fn over(request: Out<raw::Request>, object: &Request, status: OutStatus) -> Outcome {
+/// Takes the result of a request that has ended, and frees it unless it is persistent.
+fn conclude(object: &Request, handle: raw::Request) -> (Ended, raw::Request) {
     let ended = object.conclude();
-    if !object.is_persistent() {
-        // SAFETY: the program promises to use the request nowhere else; the reference is not used
-        // any more.
-        drop(unsafe { handle::release::<Request>(request.get().0) });
-        request.set(NULL);
+    if object.is_persistent() {
+        return (ended, handle);
     }
+    // SAFETY: the program promises to use the request nowhere else; the reference is not used any more.
+    drop(unsafe { handle::release::<Request>(handle.0) });
+    (ended, NULL)
+}
+
+/// As [`conclude`], of one in an array.
+fn conclude_at(requests: Requests, handles: ArrayMut<raw::Request>, place: usize) -> Ended {
+    let Some(object) = requests.at(place) else {
+        return Ended::well(Status::EMPTY);
+    };
+    let (ended, left) = conclude(object, handles.at(place));
+    handles.put(place, left);
+    ended
+}
+
+/// Takes the results of `count` requests, whose places `place` gives, into statuses one behind the other.
+fn conclude_all(
+    requests: Requests,
+    handles: ArrayMut<raw::Request>,
+    (count, place): (usize, impl Fn(usize) -> usize),
+    statuses: OutStatuses,
+) -> Outcome {
+    let mut failed: Option<(Error, Option<mpi::Comm>)> = None;
+    for at in 0..count {
+        let Ended { status, failure } = conclude_at(requests, handles, place(at));
+        statuses.at(at).set(status);
+        if failure.is_none() && failed.is_none() {
+            continue;
+        }
+        if failed.is_none() {
+            // Only now are the error fields of statuses written (MPI 5.0, 3.7.5).
+            (0..at).for_each(|before| statuses.at(before).set_error(0));
+        }
+        let code = failure.as_ref().map_or(0, |(error, _)| error.code());
+        statuses.at(at).set_error(code);
+        failed = failed.or(failure);
+    }
+    let Some((error, on)) = failed else {
+        return Ok(());
+    };
+    let detail = format!("the first of them: {error}");
+    Err(Failure::from((Error::new(Class::InStatus, detail), on)))
+}
+
+/// Takes the result of a single request.
+fn over(request: Out<raw::Request>, object: &Request, status: OutStatus) -> Outcome {
+    let (ended, left) = conclude(object, request.get());
+    request.set(left);
     tell(ended, status)
 }
 
@@ -142,12 +189,17 @@ pub fn waitall(
     array_of_requests: ArrayMut<raw::Request>,
     array_of_statuses: OutStatuses,
 ) -> Outcome {
-    let requests = Requests::read(count, array_of_requests)?;
-    let (_, active) = requests.active();
-    if !active.is_empty() {
-        wait_all(&*any_process()?, &active)?;
+    let requests = Requests::read(count, array_of_requests.as_const())?;
+    let mut from = 0;
+    if requests.is_any_active() {
+        request::wait(&*any_process()?, |engine| {
+            // Those that have ended are not looked at again.
+            from = requests.next_going_on(from, engine).unwrap_or(requests.len);
+            (from == requests.len).then_some(())
+        })?;
     }
-    requests.conclude_all(0..requests.objects.len(), array_of_statuses)
+    let all = (requests.len, |at| at);
+    conclude_all(requests, array_of_requests, all, array_of_statuses)
 }
 
 pub fn testall(
@@ -156,18 +208,27 @@ pub fn testall(
     flag: OutInt,
     array_of_statuses: OutStatuses,
 ) -> Outcome {
-    let requests = Requests::read(count, array_of_requests)?;
-    let (_, active) = requests.active();
-    let all = |engine: &mut TaskEngine| {
-        let over = active.iter().all(|request| request.settle(engine));
-        over.then_some(())
-    };
-    let is_over = active.is_empty() || look(&*any_process()?, all)?.is_some();
+    let requests = Requests::read(count, array_of_requests.as_const())?;
+    let is_over = are_over(requests)?;
     flag.set_flag(is_over);
+    let all = (requests.len, |at| at);
     match is_over {
-        true => requests.conclude_all(0..requests.objects.len(), array_of_statuses),
+        true => conclude_all(requests, array_of_requests, all, array_of_statuses),
         false => Ok(()),
     }
+}
+
+/// Whether all have ended or are not active.
+fn are_over(requests: Requests) -> Outcome<bool> {
+    if !requests.is_any_active() {
+        return Ok(true);
+    }
+    let mut from = 0;
+    let over = look(&*any_process()?, |engine| {
+        from = requests.next_going_on(from, engine).unwrap_or(requests.len);
+        (from == requests.len).then_some(())
+    })?;
+    Ok(over.is_some())
 }
 
 pub fn waitany(
@@ -176,16 +237,15 @@ pub fn waitany(
     indx: OutInt,
     status: OutStatus,
 ) -> Outcome {
-    let requests = Requests::read(count, array_of_requests)?;
-    let (places, active) = requests.active();
-    if active.is_empty() {
+    let requests = Requests::read(count, array_of_requests.as_const())?;
+    if !requests.is_any_active() {
         indx.set(UNDEFINED);
         status.set(Status::EMPTY);
         return Ok(());
     }
-    let place = places[wait_any(&*any_process()?, &active)?];
+    let place = request::wait(&*any_process()?, |engine| requests.next_ended(0, engine))?;
     indx.set_number(place);
-    tell(requests.conclude(place), status)
+    tell(conclude_at(requests, array_of_requests, place), status)
 }
 
 pub fn testany(
@@ -195,65 +255,51 @@ pub fn testany(
     flag: OutInt,
     status: OutStatus,
 ) -> Outcome {
-    let requests = Requests::read(count, array_of_requests)?;
-    let (places, active) = requests.active();
-    if active.is_empty() {
-        indx.set(UNDEFINED);
+    let requests = Requests::read(count, array_of_requests.as_const())?;
+    indx.set(UNDEFINED);
+    if !requests.is_any_active() {
         flag.set_flag(true);
         status.set(Status::EMPTY);
         return Ok(());
     }
-    let found = look(&*any_process()?, |engine| {
-        active.iter().position(|request| request.settle(engine))
-    })?;
+    let found = look(&*any_process()?, |engine| requests.next_ended(0, engine))?;
     flag.set_flag(found.is_some());
-    match found {
-        Some(found) => {
-            indx.set_number(places[found]);
-            tell(requests.conclude(places[found]), status)
-        }
-        None => {
-            indx.set(UNDEFINED);
-            Ok(())
-        }
-    }
-}
-
-/// The places of those that have ended.
-fn ended(engine: &mut TaskEngine, places: &[usize], active: &[&Request]) -> Option<Vec<usize>> {
-    let each = places.iter().zip(active);
-    let ended: Vec<usize> = each
-        .filter_map(|(place, request)| request.settle(engine).then_some(*place))
-        .collect();
-    (!ended.is_empty()).then_some(ended)
-}
-
-/// Waits for some, or looks for some.
-fn some(
-    count: i32,
-    array_of_requests: ArrayMut<raw::Request>,
-    outcount: OutInt,
-    array_of_indices: OutInts,
-    array_of_statuses: OutStatuses,
-    waits: bool,
-) -> Outcome {
-    let requests = Requests::read(count, array_of_requests)?;
-    array_of_indices.check(requests.objects.len())?;
-    let (places, active) = requests.active();
-    if active.is_empty() {
-        outcount.set(UNDEFINED);
+    let Some(place) = found else {
         return Ok(());
+    };
+    indx.set_number(place);
+    tell(conclude_at(requests, array_of_requests, place), status)
+}
+
+/// The places of those that have ended, after a wait for one of them or a look; `None`: none is active.
+fn some(requests: Requests, indices: OutInts, waits: bool) -> Outcome<Option<usize>> {
+    indices.check(requests.len)?;
+    if !requests.is_any_active() {
+        return Ok(None);
     }
     let process = any_process()?;
-    let found = match waits {
-        true => process.wait(|engine| ended(engine, &places, &active))?,
-        false => look(&process, |engine| ended(engine, &places, &active))?.unwrap_or_default(),
+    let ended = |engine: &mut TaskEngine| requests.all_ended(engine, indices);
+    Ok(Some(match waits {
+        true => request::wait(&process, ended)?,
+        false => look(&process, ended)?.unwrap_or(0),
+    }))
+}
+
+/// Takes the results of those that [`some`] found.
+fn conclude_some(
+    requests: Requests,
+    handles: ArrayMut<raw::Request>,
+    found: Option<usize>,
+    (outcount, indices): (OutInt, OutInts),
+    statuses: OutStatuses,
+) -> Outcome {
+    let Some(found) = found else {
+        outcount.set(UNDEFINED);
+        return Ok(());
     };
-    outcount.set_number(found.len());
-    for (at, place) in found.iter().enumerate() {
-        array_of_indices.put(at, i32::try_from(*place).unwrap_or(UNDEFINED));
-    }
-    requests.conclude_all(found.into_iter(), array_of_statuses)
+    outcount.set_number(found);
+    let place = |at| indices.at(at) as usize;
+    conclude_all(requests, handles, (found, place), statuses)
 }
 
 pub fn waitsome(
@@ -263,13 +309,14 @@ pub fn waitsome(
     array_of_indices: OutInts,
     array_of_statuses: OutStatuses,
 ) -> Outcome {
-    some(
-        incount,
+    let requests = Requests::read(incount, array_of_requests.as_const())?;
+    let found = some(requests, array_of_indices, true)?;
+    conclude_some(
+        requests,
         array_of_requests,
-        outcount,
-        array_of_indices,
+        found,
+        (outcount, array_of_indices),
         array_of_statuses,
-        true,
     )
 }
 
@@ -280,32 +327,35 @@ pub fn testsome(
     array_of_indices: OutInts,
     array_of_statuses: OutStatuses,
 ) -> Outcome {
-    some(
-        incount,
+    let requests = Requests::read(incount, array_of_requests.as_const())?;
+    let found = some(requests, array_of_indices, false)?;
+    conclude_some(
+        requests,
         array_of_requests,
-        outcount,
-        array_of_indices,
+        found,
+        (outcount, array_of_indices),
         array_of_statuses,
-        false,
     )
 }
 
 pub fn request_free(request: Out<raw::Request>) -> Outcome {
-    let object = find(request.get())?.ok_or_else(null)?;
-    object.forget(&*any_process()?)?;
-    // SAFETY: the program promises to use the request nowhere else; the reference is not used any more.
-    unsafe { handle::release::<Request>(request.get().0) }?;
+    let handle = request.get();
+    if real(handle)?.can_be_freed() {
+        release(handle)?;
+    }
     request.set(NULL);
     Ok(())
 }
 
-#[cold]
-fn null() -> Error {
-    Error::new(Class::Request, "the null request")
+/// Takes a request out, and lets what goes on end by itself.
+pub(super) fn release(request: raw::Request) -> Outcome {
+    // SAFETY: the program promises to use the request nowhere else; there is no other reference.
+    let object = unsafe { handle::release::<Request>(request.0) }?;
+    Ok(object.forget(&*any_process()?)?)
 }
 
 pub fn cancel(request: Out<raw::Request>) -> Outcome {
-    let object = find(request.get())?.ok_or_else(null)?;
+    let object = real(request.get())?;
     if !object.is_active() {
         return Err(Error::new(Class::Request, "the request is not active").into());
     }
@@ -313,26 +363,20 @@ pub fn cancel(request: Out<raw::Request>) -> Outcome {
 }
 
 pub fn start(request: Out<raw::Request>) -> Outcome {
-    let object = find(request.get())?.ok_or_else(null)?;
-    Ok(object.start()?)
+    Ok(real(request.get())?.start()?)
 }
 
 pub fn startall(count: i32, array_of_requests: ArrayMut<raw::Request>) -> Outcome {
-    let requests = Requests::read(count, array_of_requests)?;
-    for object in &requests.objects {
-        object.ok_or_else(null)?.start()?;
+    let requests = Requests::read(count, array_of_requests.as_const())?;
+    for at in 0..requests.len {
+        let started = real(array_of_requests.at(at)).and_then(Request::start);
+        started.map_err(|error| named(at, &error))?;
     }
     Ok(())
 }
 
-/// The status of one that has ended, which stays as it is.
-fn status_of(object: &Request) -> Status {
-    object.peek().unwrap_or_else(|| object.conclude_and_keep())
-}
-
 pub fn request_get_status(request: raw::Request, flag: OutInt, status: OutStatus) -> Outcome {
-    let object = find(request)?;
-    let Some(object) = object.filter(|object| object.is_active()) else {
+    let Some(object) = find(request)?.filter(|object| object.is_active()) else {
         flag.set_flag(true);
         status.set(Status::EMPTY);
         return Ok(());
@@ -342,19 +386,9 @@ pub fn request_get_status(request: raw::Request, flag: OutInt, status: OutStatus
     })?;
     flag.set_flag(is_over.is_some());
     if is_over.is_some() {
-        status.set(status_of(object));
+        status.set(object.status()?);
     }
     Ok(())
-}
-
-/// The requests of an array that is only read.
-fn objects<'a>(count: i32, handles: Array<raw::Request>) -> Outcome<Vec<Option<&'a Request>>> {
-    let handles = handles.read(length(count)?)?;
-    let objects = handles.into_iter().map(|handle| {
-        let object = find(handle)?;
-        Ok(object.filter(|object| object.is_active()))
-    });
-    Ok(objects.collect::<mpi::Result<_>>()?)
 }
 
 pub fn request_get_status_all(
@@ -363,16 +397,12 @@ pub fn request_get_status_all(
     flag: OutInt,
     array_of_statuses: OutStatuses,
 ) -> Outcome {
-    let objects = objects(count, array_of_requests)?;
-    let is_over = look(&*any_process()?, |engine| {
-        let mut active = objects.iter().flatten();
-        active.all(|object| object.settle(engine)).then_some(())
-    })?;
-    flag.set_flag(is_over.is_some());
-    if is_over.is_some() {
-        for (at, object) in objects.iter().enumerate() {
-            let status = object.map_or(Status::EMPTY, status_of);
-            array_of_statuses.at(at).set(status);
+    let requests = Requests::read(count, array_of_requests)?;
+    let is_over = are_over(requests)?;
+    flag.set_flag(is_over);
+    if is_over {
+        for at in 0..requests.len {
+            array_of_statuses.at(at).set(requests.status(at)?);
         }
     }
     Ok(())
@@ -385,22 +415,18 @@ pub fn request_get_status_any(
     flag: OutInt,
     status: OutStatus,
 ) -> Outcome {
-    let objects = objects(count, array_of_requests)?;
-    if objects.iter().all(Option::is_none) {
-        indx.set(UNDEFINED);
+    let requests = Requests::read(count, array_of_requests)?;
+    indx.set(UNDEFINED);
+    if !requests.is_any_active() {
         flag.set_flag(true);
         status.set(Status::EMPTY);
         return Ok(());
     }
-    let found = look(&*any_process()?, |engine| {
-        let mut objects = objects.iter();
-        objects.position(|object| object.is_some_and(|object| object.settle(engine)))
-    })?;
+    let found = look(&*any_process()?, |engine| requests.next_ended(0, engine))?;
     flag.set_flag(found.is_some());
-    indx.set(UNDEFINED);
-    if let Some(found) = found {
-        indx.set_number(found);
-        status.set(objects[found].map_or(Status::EMPTY, status_of));
+    if let Some(place) = found {
+        indx.set_number(place);
+        status.set(requests.status(place)?);
     }
     Ok(())
 }
@@ -412,26 +438,15 @@ pub fn request_get_status_some(
     array_of_indices: OutInts,
     array_of_statuses: OutStatuses,
 ) -> Outcome {
-    let objects = objects(incount, array_of_requests)?;
-    array_of_indices.check(objects.len())?;
-    if objects.iter().all(Option::is_none) {
+    let requests = Requests::read(incount, array_of_requests)?;
+    let Some(found) = some(requests, array_of_indices, false)? else {
         outcount.set(UNDEFINED);
         return Ok(());
-    }
-    let found = look(&*any_process()?, |engine| {
-        let each = objects.iter().enumerate();
-        let over: Vec<usize> = each
-            .filter(|(_, object)| object.is_some_and(|object| object.settle(engine)))
-            .map(|(place, _)| place)
-            .collect();
-        (!over.is_empty()).then_some(over)
-    })?;
-    let found = found.unwrap_or_default();
-    outcount.set_number(found.len());
-    for (at, place) in found.into_iter().enumerate() {
-        array_of_indices.put(at, i32::try_from(place).unwrap_or(UNDEFINED));
-        let status = objects[place].map_or(Status::EMPTY, status_of);
-        array_of_statuses.at(at).set(status);
+    };
+    outcount.set_number(found);
+    for at in 0..found {
+        let place = array_of_indices.at(at) as usize;
+        array_of_statuses.at(at).set(requests.status(place)?);
     }
     Ok(())
 }

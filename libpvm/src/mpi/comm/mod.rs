@@ -11,6 +11,7 @@ pub(super) use make::Meeting;
 pub use make::Relation;
 
 use super::attribute::{Attributes, Holder};
+use super::buffered::Buffer;
 use super::errhandler::Errhandler;
 use super::error::{Class, Error, Result};
 use super::process::Process;
@@ -53,6 +54,8 @@ pub struct Inner {
     pub rank: Rank,
     /// The communicator of the own group, of an intercommunicator.
     pub local: Option<Comm>,
+    /// Where its buffered sends go, when a buffer is attached.
+    pub buffer: Buffer,
     /// What collectives leave for the next one.
     pub collectives: Mutex<Collectives>,
     /// What the program attached to it.
@@ -116,6 +119,7 @@ impl Comm {
             circle,
             rank,
             local,
+            buffer: Buffer::default(),
             collectives: Mutex::default(),
             attributes: Attributes::new(Holder::Comm),
             name: Mutex::default(),
