@@ -345,9 +345,10 @@ impl<T: Transport> Engine<T> {
         self.requests.completions.wrapping_add(self.other_news)
     }
 
-    /// Counts as news: somebody else has completed what a thread may wait for.
+    /// Counts as the end of a request: somebody else has completed what a thread or an operation may
+    /// wait for.
     pub fn announce(&mut self) {
-        self.other_news += 1;
+        self.requests.completions += 1;
     }
 
     /// How many messages of peers have come so far that no receive was posted for.

@@ -7,6 +7,7 @@
 
 use super::comm::Comm;
 use super::error::{Class, Error, Result};
+use super::partitioned::Partitioned;
 use super::process::Process;
 use super::status::{Ended, Status};
 use crate::engine::{EngineError, RequestId, TaskEngine};
@@ -82,6 +83,7 @@ struct State {
     /// `None`: a persistent request that is not active.
     work: Option<Work>,
     starter: Option<Arc<Starter>>,
+    partitioned: Option<Partitioned>,
 }
 
 /// A request.
@@ -183,6 +185,7 @@ impl Request {
         Self(Mutex::new(State {
             work: Some(work),
             starter: None,
+            partitioned: None,
         }))
     }
 
@@ -200,7 +203,26 @@ impl Request {
         Self(Mutex::new(State {
             work: None,
             starter: Some(Arc::new(starter)),
+            partitioned: None,
         }))
+    }
+
+    /// A persistent request of partitioned communication, not active.
+    pub fn partitioned(starter: Starter, partitioned: Partitioned) -> Self {
+        Self(Mutex::new(State {
+            work: None,
+            starter: Some(Arc::new(starter)),
+            partitioned: Some(partitioned),
+        }))
+    }
+
+    /// What is partitioned.
+    ///
+    /// # Errors
+    /// `MPI_ERR_REQUEST` when it is another kind of request.
+    pub fn partitions(&self) -> Result<Partitioned> {
+        let partitioned = self.state().partitioned.clone();
+        partitioned.ok_or_else(|| Error::new(Class::Request, "the request is not partitioned"))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -15,6 +15,7 @@ pub(super) mod info;
 pub(super) mod intercommunicators;
 pub(super) mod operations;
 pub(super) mod packing;
+pub(super) mod partitioned;
 pub(super) mod point;
 pub(super) mod requests;
 pub(super) mod sessions;

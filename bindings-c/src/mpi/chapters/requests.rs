@@ -19,7 +19,7 @@ const UNDEFINED: i32 = abi::UNDEFINED;
 
 /// The object of a handle; `None` for the null handle.
 #[inline]
-fn find<'a>(request: raw::Request) -> mpi::Result<Option<&'a Request>> {
+pub(super) fn find<'a>(request: raw::Request) -> mpi::Result<Option<&'a Request>> {
     match request == NULL {
         true => Ok(None),
         // SAFETY: the program promises not to free what it uses in a call.

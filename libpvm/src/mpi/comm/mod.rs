@@ -214,6 +214,18 @@ impl Inner {
         }
     }
 
+    /// Whom messages of a rank come from.
+    ///
+    /// # Errors
+    /// `MPI_ERR_RANK`.
+    pub fn source(&self, rank: i32) -> Result<Member> {
+        let number = usize::try_from(rank).ok();
+        let member = number.and_then(|number| self.circle.members.get(number));
+        member
+            .copied()
+            .ok_or_else(|| self.no_such_rank("source", rank))
+    }
+
     /// Which messages a receive from a rank with a tag takes, wildcards included; `None`: those of
     /// nobody ([`PROC_NULL`]).
     ///
