@@ -3,8 +3,8 @@
 use super::Comm;
 use crate::collective::algorithm::allgather;
 use crate::collective::{
-    Beyond, Blocks, Buffer, Call, CallError, Circle, Delivery, Member, Place, Run, Schedule, Scratch, Setup,
-    Span, Team, plan,
+    Beyond, Blocks, Buffer, Call, CallError, Circle, Delivery, Member, Place, Run, Schedule,
+    Scratch, Setup, Span, Team, plan,
 };
 use crate::datatype::{Sink, Source, Word};
 use crate::engine::{Mode, RequestId, Selector};
