@@ -717,7 +717,7 @@ macro_rules! bare_handles {
         same!($name);
     )*};
 }
-bare_handles!(DatatypeOrNull Info Request Message Win File AnyComm AnyGroup);
+bare_handles!(DatatypeOrNull Info Request Message Win File AnyComm AnyGroup AnyDatatype);
 
 /// Functions of the program, perhaps one of the ABI's small numbers.
 macro_rules! functions {

@@ -129,6 +129,58 @@ static void same(void)
     CHECK_OK(MPI_Comm_free(&copy_of));
 }
 
+static int type_copies, type_deletions;
+
+static int copy_of_type(MPI_Datatype type, int key, void *extra, void *in, void *out, int *flag)
+{
+    (void)key;
+    CHECK(extra == &type_copies);
+    CHECK(type != MPI_DATATYPE_NULL);
+    *(void **)out = in;
+    *flag = ++type_copies > 0;
+    return MPI_SUCCESS;
+}
+
+static int forget_of_type(MPI_Datatype type, int key, void *value, void *extra)
+{
+    int size;
+
+    (void)key;
+    (void)value;
+    (void)extra;
+    CHECK_OK(MPI_Type_size(type, &size));
+    type_deletions++;
+    return MPI_SUCCESS;
+}
+
+static void types(void)
+{
+    int key, comm_key, flag;
+    void *value;
+    MPI_Datatype pair, copy_of;
+
+    CHECK_OK(MPI_Type_create_keyval(copy_of_type, forget_of_type, &key, &type_copies));
+    CHECK_OK(MPI_Comm_create_keyval(MPI_COMM_DUP_FN, MPI_COMM_NULL_DELETE_FN, &comm_key, NULL));
+    CHECK_OK(MPI_Type_contiguous(2, MPI_INT, &pair));
+    CHECK_OK(MPI_Type_set_attr(pair, key, number(3)));
+    CHECK_CLASS(MPI_Type_set_attr(pair, comm_key, number(3)), MPI_ERR_KEYVAL);
+    CHECK_OK(MPI_Type_dup(pair, &copy_of));
+    CHECK_IS(type_copies, 1);
+    CHECK_OK(MPI_Type_get_attr(copy_of, key, &value, &flag));
+    CHECK(flag && value == number(3));
+    CHECK_OK(MPI_Type_delete_attr(copy_of, key));
+    CHECK_IS(type_deletions, 1);
+    CHECK_OK(MPI_Type_free(&pair));
+    CHECK_IS(type_deletions, 2);
+    CHECK_OK(MPI_Type_free(&copy_of));
+    CHECK_IS(type_deletions, 2);
+    CHECK_CLASS(MPI_Type_get_attr(MPI_DATATYPE_NULL, key, &value, &flag), MPI_ERR_TYPE);
+    CHECK_OK(MPI_Type_set_attr(MPI_INT, key, number(4)));
+    CHECK_OK(MPI_Type_delete_attr(MPI_INT, key));
+    CHECK_OK(MPI_Type_free_keyval(&key));
+    CHECK_OK(MPI_Comm_free_keyval(&comm_key));
+}
+
 static int predefined(int key)
 {
     int *value = NULL, flag = 0;
@@ -176,6 +228,7 @@ int main(int argc, char **argv)
     values();
     refusals();
     same();
+    types();
     known();
     at_the_end();
     return 0;

@@ -3,14 +3,17 @@
 use std::ffi::{c_int, c_void};
 
 use pvm::mpi;
-use pvm::mpi::attribute::{self, Copy, CopyFunction, DeleteFunction, Holder};
+use pvm::mpi::attribute::{self, Attributes, Copy, CopyFunction, DeleteFunction, Holder};
 use pvm::mpi::comm::{ANY_SOURCE, PROC_NULL, TAG_UB};
 use pvm::mpi::{Class, Error, code};
 use pvm::sync::atomic::{AtomicI32, Ordering};
 
 use super::super::failure::Outcome;
 use super::super::generated::constants as abi;
-use super::super::raw::{CommCopyAttrFunction, CommDeleteAttrFunction, CopyFunction as OldCopy};
+use super::super::handle;
+use super::super::raw::{
+    AnyDatatype, CommCopyAttrFunction, CommDeleteAttrFunction, CopyFunction as OldCopy,
+};
 use super::super::raw::{DeleteFunction as OldDelete, OutBuf, OutInt, Pointer};
 use super::super::raw::{TypeCopyAttrFunction, TypeDeleteAttrFunction};
 use super::super::raw::{WinCopyAttrFunction, WinDeleteAttrFunction};
@@ -185,6 +188,30 @@ pub fn type_create_keyval(
 
 pub fn type_free_keyval(type_keyval: OutInt) -> Outcome {
     free(Holder::Type, type_keyval)
+}
+
+fn of_type<'a>(datatype: AnyDatatype) -> Outcome<&'a Attributes> {
+    // SAFETY: the program promises not to free what it uses in a call.
+    let found = unsafe { handle::find::<mpi::Datatype>(datatype.0) }?;
+    Ok(found.attributes())
+}
+
+pub fn type_set_attr(datatype: AnyDatatype, type_keyval: i32, attribute_val: Pointer) -> Outcome {
+    let value = attribute_val.0 as usize;
+    Ok(of_type(datatype)?.set(datatype.0 as u64, type_keyval, value)?)
+}
+
+pub fn type_get_attr(
+    datatype: AnyDatatype,
+    type_keyval: i32,
+    attribute_val: OutBuf,
+    flag: OutInt,
+) -> Outcome {
+    give(of_type(datatype)?.get(type_keyval)?, attribute_val, flag)
+}
+
+pub fn type_delete_attr(datatype: AnyDatatype, type_keyval: i32) -> Outcome {
+    Ok(of_type(datatype)?.delete(datatype.0 as u64, type_keyval)?)
 }
 
 pub fn win_create_keyval(

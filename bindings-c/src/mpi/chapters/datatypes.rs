@@ -213,8 +213,12 @@ pub fn type_create_resized(
     )
 }
 
-pub fn type_dup(oldtype: &Datatype, newtype: Out<raw::Datatype>) -> Outcome {
-    give(newtype, oldtype.duplicate())
+pub fn type_dup(oldtype: raw::AnyDatatype, newtype: Out<raw::Datatype>) -> Outcome {
+    let old = find(raw::Datatype(oldtype.0))?;
+    let copied = old.attributes().copy(oldtype.0 as u64)?;
+    let copy = old.duplicate();
+    copy.attributes().adopt(copied);
+    give(newtype, copy)
 }
 
 pub fn type_create_f90_real(p: i32, r: i32, newtype: Out<raw::Datatype>) -> Outcome {
@@ -255,7 +259,9 @@ pub fn type_commit(datatype: Out<raw::Datatype>) -> Outcome {
 
 pub fn type_free(datatype: Out<raw::Datatype>) -> Outcome {
     let handle = datatype.get();
-    find(handle)?.check_free()?;
+    let found = find(handle)?;
+    found.check_free()?;
+    found.attributes().delete_all(handle.0 as u64)?;
     // SAFETY: the program promises not to free what it uses elsewhere.
     unsafe { handle::release::<Datatype>(handle.0) }?;
     datatype.set(raw::Datatype::NULL);

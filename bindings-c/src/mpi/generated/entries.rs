@@ -152,7 +152,7 @@ entries! {
     MPI_Type_create_struct_c PMPI_Type_create_struct_c = datatypes::type_create_struct on nobody (count: LargeCount, array_of_blocklengths: Counts, array_of_displacements: Counts, array_of_types: Array<Datatype>, newtype: Out<Datatype>);
     MPI_Type_create_subarray PMPI_Type_create_subarray = datatypes::type_create_subarray on nobody (ndims: Int, array_of_sizes: Ints, array_of_subsizes: Ints, array_of_starts: Ints, order: Int, oldtype: Datatype, newtype: Out<Datatype>);
     MPI_Type_create_subarray_c PMPI_Type_create_subarray_c = datatypes::type_create_subarray on nobody (ndims: Int, array_of_sizes: Counts, array_of_subsizes: Counts, array_of_starts: Counts, order: Int, oldtype: Datatype, newtype: Out<Datatype>);
-    MPI_Type_dup PMPI_Type_dup = datatypes::type_dup on nobody (oldtype: Datatype, newtype: Out<Datatype>);
+    MPI_Type_dup PMPI_Type_dup = datatypes::type_dup on nobody (oldtype: AnyDatatype, newtype: Out<Datatype>);
     MPI_Type_free PMPI_Type_free = datatypes::type_free on nobody (datatype: Out<Datatype>);
     MPI_Type_get_contents PMPI_Type_get_contents = contents::type_get_contents on nobody (datatype: Datatype, max_integers: Int, max_addresses: Int, max_datatypes: Int, array_of_integers: OutInts, array_of_addresses: OutAints, array_of_datatypes: ArrayMut<Datatype>);
     MPI_Type_get_contents_c PMPI_Type_get_contents_c = contents::type_get_contents_c on nobody (datatype: Datatype, max_integers: LargeInt, max_addresses: LargeInt, max_large_counts: LargeInt, max_datatypes: LargeInt, array_of_integers: OutInts, array_of_addresses: OutAints, array_of_large_counts: OutCounts, array_of_datatypes: ArrayMut<Datatype>);
@@ -360,11 +360,11 @@ entries! {
     MPI_Keyval_create PMPI_Keyval_create = caching::keyval_create on nobody (copy_fn: CopyFunction, delete_fn: DeleteFunction, keyval: OutInt, extra_state: Pointer);
     MPI_Keyval_free PMPI_Keyval_free = caching::keyval_free on nobody (keyval: OutInt);
     MPI_Type_create_keyval PMPI_Type_create_keyval = caching::type_create_keyval on nobody (type_copy_attr_fn: TypeCopyAttrFunction, type_delete_attr_fn: TypeDeleteAttrFunction, type_keyval: OutInt, extra_state: Pointer);
-    MPI_Type_delete_attr PMPI_Type_delete_attr = nowhere on nobody (datatype: Datatype, type_keyval: Int);
+    MPI_Type_delete_attr PMPI_Type_delete_attr = caching::type_delete_attr on nobody (datatype: AnyDatatype, type_keyval: Int);
     MPI_Type_free_keyval PMPI_Type_free_keyval = caching::type_free_keyval on nobody (type_keyval: OutInt);
-    MPI_Type_get_attr PMPI_Type_get_attr = nowhere on nobody (datatype: Datatype, type_keyval: Int, attribute_val: OutBuf, flag: OutInt);
+    MPI_Type_get_attr PMPI_Type_get_attr = caching::type_get_attr on nobody (datatype: AnyDatatype, type_keyval: Int, attribute_val: OutBuf, flag: OutInt);
     MPI_Type_get_name PMPI_Type_get_name = datatypes::type_get_name on nobody (datatype: DatatypeOrNull, type_name: OutStr, resultlen: OutInt);
-    MPI_Type_set_attr PMPI_Type_set_attr = nowhere on nobody (datatype: Datatype, type_keyval: Int, attribute_val: Pointer);
+    MPI_Type_set_attr PMPI_Type_set_attr = caching::type_set_attr on nobody (datatype: AnyDatatype, type_keyval: Int, attribute_val: Pointer);
     MPI_Type_set_name PMPI_Type_set_name = datatypes::type_set_name on nobody (datatype: Datatype, type_name: Str);
     MPI_Win_create_keyval PMPI_Win_create_keyval = caching::win_create_keyval on nobody (win_copy_attr_fn: WinCopyAttrFunction, win_delete_attr_fn: WinDeleteAttrFunction, win_keyval: OutInt, extra_state: Pointer);
     MPI_Win_delete_attr PMPI_Win_delete_attr = nowhere on win (win: Win, win_keyval: Int);

@@ -34,6 +34,7 @@ pub use contents::{Combiner, Contents, Width};
 pub use predefined::{TypeClass, UNDEFINED};
 pub use signature::Signature;
 
+use super::attribute::{Attributes, Holder};
 use super::{Class, Error, Result};
 use crate::datatype::Layout;
 use crate::sync::atomic::{AtomicBool, Ordering};
@@ -56,6 +57,7 @@ struct Inner {
     contents: Contents,
     committed: AtomicBool,
     name: Mutex<String>,
+    attributes: Attributes,
 }
 
 /// Where a datatype comes from.
@@ -103,6 +105,7 @@ impl Datatype {
             contents,
             committed: AtomicBool::new(!matches!(origin, Origin::Derived)),
             name: Mutex::default(),
+            attributes: Attributes::new(Holder::Type),
         }))
     }
 
@@ -142,6 +145,11 @@ impl Datatype {
     pub fn name(&self) -> String {
         let name = self.0.name.lock();
         name.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What the program attached to it.
+    pub fn attributes(&self) -> &Attributes {
+        &self.0.attributes
     }
 
     /// Data bytes of one.
