@@ -10,6 +10,9 @@
 
 #define MOST 16
 
+/* What ISO C does not have. */
+__extension__ typedef __int128 wide;
+
 static int rank, size;
 
 /* Sums and products, least and greatest of 1 + rank, for a C type. */
@@ -139,7 +142,7 @@ static void integers(void)
     OTHER_INTEGER(int16_t, MPI_INTEGER2);
     OTHER_INTEGER(int32_t, MPI_INTEGER4);
     OTHER_INTEGER(int64_t, MPI_INTEGER8);
-    OTHER_INTEGER(__int128, MPI_INTEGER16);
+    OTHER_INTEGER(wide, MPI_INTEGER16);
     BITS(uint8_t, MPI_BYTE);
     TRUTH(bool, MPI_C_BOOL);
     TRUTH(bool, MPI_CXX_BOOL);
@@ -148,7 +151,7 @@ static void integers(void)
     TRUTH(int16_t, MPI_LOGICAL2);
     TRUTH(int32_t, MPI_LOGICAL4);
     TRUTH(int64_t, MPI_LOGICAL8);
-    TRUTH(__int128, MPI_LOGICAL16);
+    TRUTH(wide, MPI_LOGICAL16);
 }
 
 static void reals(void)
