@@ -3,11 +3,13 @@
 //! - [`atomic`]: atomics of one process, of std or, under `cfg(loom)`, of loom;
 //! - [`shared`]: atomics in memory that processes share (always std's), and [`shared::Word`], the
 //!   trait that lets one algorithm run on either kind;
+//! - [`clock`]: the time that all processes of a host have in common;
 //! - [`futex`]: waiting for a word of shared memory;
 //! - [`gate`]: one thread at a time, without a lock when there is only one;
 //! - [`ladder`]: how a waiting thread passes the time;
 //! - [`slots`]: objects under numbers that detect staleness.
 
+pub mod clock;
 pub mod futex;
 pub mod gate;
 pub mod ladder;

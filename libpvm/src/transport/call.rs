@@ -1,6 +1,6 @@
 //! What a task waits for, as it shows it to those who look.
 
-use rustix::time::{ClockId, clock_gettime};
+use crate::sync::clock::now_ns;
 use std::time::Duration;
 
 /// Names of what a task can be in, by number.
@@ -82,10 +82,7 @@ pub struct Call {
 impl Call {
     /// When a call begins that begins now.
     pub fn now_ns() -> u64 {
-        let now = clock_gettime(ClockId::Monotonic);
-        (now.tv_sec as u64)
-            .wrapping_mul(1_000_000_000)
-            .wrapping_add(now.tv_nsec as u64)
+        now_ns()
     }
 
     /// How long it has lasted, as far as the task that shows it can be trusted.
