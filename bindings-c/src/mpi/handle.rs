@@ -8,7 +8,8 @@ use pvm::group::Group;
 use pvm::mpi::point::Message;
 use pvm::mpi::{Class, Comm, Datatype, Errhandler, Error, Info, Op, Request, Result, Session};
 use pvm::sync::slots::{INDEX_BITS, Key, Reserved, Slots};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::generated::constants as abi;
 use super::state;
@@ -223,6 +224,23 @@ pub(crate) fn of_datatype(datatype: Datatype) -> Result<usize> {
     Ok(raw)
 }
 
+/// Handles of communicators that come later, with the error handlers that the program gave them already.
+fn later() -> MutexGuard<'static, BTreeMap<usize, Option<Errhandler>>> {
+    static LATER: Mutex<BTreeMap<usize, Option<Errhandler>>> = Mutex::new(BTreeMap::new());
+    LATER.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Gives a communicator that comes later its error handler; false: it is there, or never will be.
+pub(crate) fn set_later_errhandler(raw: usize, errhandler: &Errhandler) -> bool {
+    match later().get_mut(&raw) {
+        Some(place) => {
+            *place = Some(errhandler.clone());
+            true
+        }
+        None => false,
+    }
+}
+
 /// The handle of a communicator that comes later, and its place. Until then it is as one that was freed.
 ///
 /// # Errors
@@ -230,12 +248,18 @@ pub(crate) fn of_datatype(datatype: Datatype) -> Result<usize> {
 pub(crate) fn for_later_comm() -> Result<(usize, Reserved<Comm>)> {
     let reserved = Comm::slots().reserve();
     let reserved = reserved.ok_or_else(|| Error::new(Class::NoMem, "too many communicators"))?;
-    Ok((raw::<Comm>(reserved.key()), reserved))
+    let raw = raw::<Comm>(reserved.key());
+    later().insert(raw, None);
+    Ok((raw, reserved))
 }
 
 /// Gives a communicator the handle that was kept for it.
 pub(crate) fn fill_comm(reserved: Reserved<Comm>, comm: Comm) {
-    comm.set_handle(raw::<Comm>(reserved.key()) as u64);
+    let raw = raw::<Comm>(reserved.key());
+    comm.set_handle(raw as u64);
+    if let Some(errhandler) = later().remove(&raw).flatten() {
+        comm.set_errhandler(errhandler);
+    }
     Comm::slots().fill(reserved, comm);
 }
 

@@ -602,6 +602,12 @@ impl OutStatus {
         }
     }
 
+    /// Writes the empty status, of which `MPI_ERROR` is a part (MPI 5.0, 3.7.3).
+    pub(crate) fn set_empty(&self) {
+        self.set(mpi::Status::EMPTY);
+        self.set_error(0);
+    }
+
     /// Writes `MPI_ERROR` alone, if the status is wanted.
     pub(crate) fn set_error(&self, error: c_int) {
         if !self.0.is_null() {

@@ -97,14 +97,26 @@ pub struct Beyond {
 #[derive(Debug, Default)]
 pub struct Tags {
     next: Tag,
+    next_in_background: Tag,
 }
+
+/// Tags below are those of blocking calls.
+const IN_BACKGROUND: Tag = 1 << 30;
 
 impl Tags {
     /// The tag of the next call.
     pub fn next_tag(&mut self) -> Tag {
         let tag = self.next;
-        self.next = (tag + 1) & ((1 << 30) - 1);
+        self.next = (tag + 1) & (IN_BACKGROUND - 1);
         tag
+    }
+
+    /// The tag of the next call that does not block, of those that are counted apart: blocking calls and
+    /// others never match (MPI 5.0, 6.14).
+    pub fn next_tag_in_background(&mut self) -> Tag {
+        let tag = self.next_in_background;
+        self.next_in_background = (tag + 1) & (IN_BACKGROUND - 1);
+        tag | IN_BACKGROUND
     }
 }
 

@@ -9,7 +9,7 @@ use pvm::mpi::{self, Class, Error};
 
 use super::super::failure::Outcome;
 use super::super::generated::constants as abi;
-use super::super::handle;
+use super::super::handle::{self, Object};
 use super::super::raw::{self, CommErrhandlerFunction, Out, OutInt, OutStr, text};
 use super::super::raw::{FileErrhandlerFunction, SessionErrhandlerFunction, WinErrhandlerFunction};
 
@@ -76,8 +76,13 @@ pub(crate) fn suiting(errhandler: &mpi::Errhandler, subject: Subject) -> Outcome
     }
 }
 
-pub fn comm_set_errhandler(comm: &mpi::Comm, errhandler: &mpi::Errhandler) -> Outcome {
-    comm.set_errhandler(suiting(errhandler, Subject::Comm)?);
+pub unsafe fn comm_set_errhandler(comm: raw::AnyComm, errhandler: &mpi::Errhandler) -> Outcome {
+    let errhandler = suiting(errhandler, Subject::Comm)?;
+    // A communicator that is still being copied keeps it for later.
+    if !handle::set_later_errhandler(comm.0, &errhandler) {
+        // SAFETY: the program promises not to free what it uses in a call.
+        unsafe { handle::find::<mpi::Comm>(comm.0) }?.set_errhandler(errhandler);
+    }
     Ok(())
 }
 
@@ -108,8 +113,14 @@ pub(crate) fn call(errhandler: mpi::Errhandler, object: usize, code: i32) -> Out
 }
 
 pub fn errhandler_free(errhandler: Out<raw::Errhandler>) -> Outcome {
-    // SAFETY: the program promises not to free what it uses elsewhere.
-    unsafe { handle::release::<mpi::Errhandler>(errhandler.get().0) }?;
+    let raw = errhandler.get().0;
+    // Predefined ones are handed out by the calls that get an object's handler, too: freeing them is no
+    // error, and frees nothing.
+    let is_predefined = mpi::Errhandler::predefined(raw).is_some();
+    if !is_predefined {
+        // SAFETY: the program promises not to free what it uses elsewhere.
+        unsafe { handle::release::<mpi::Errhandler>(raw) }?;
+    }
     errhandler.set(raw::Errhandler::NULL);
     Ok(())
 }

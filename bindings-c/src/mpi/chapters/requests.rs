@@ -161,7 +161,7 @@ fn over(request: Out<raw::Request>, object: &Request, status: OutStatus) -> Outc
 
 pub fn wait(request: Out<raw::Request>, status: OutStatus) -> Outcome {
     let Some(object) = find(request.get())? else {
-        status.set(Status::EMPTY);
+        status.set_empty();
         return Ok(());
     };
     wait_one(&*any_process()?, object)?;
@@ -171,7 +171,7 @@ pub fn wait(request: Out<raw::Request>, status: OutStatus) -> Outcome {
 pub fn test(request: Out<raw::Request>, flag: OutInt, status: OutStatus) -> Outcome {
     let Some(object) = find(request.get())? else {
         flag.set_flag(true);
-        status.set(Status::EMPTY);
+        status.set_empty();
         return Ok(());
     };
     let is_over = look(&*any_process()?, |engine| {
@@ -240,7 +240,7 @@ pub fn waitany(
     let requests = Requests::read(count, array_of_requests.as_const())?;
     if !requests.is_any_active() {
         indx.set(UNDEFINED);
-        status.set(Status::EMPTY);
+        status.set_empty();
         return Ok(());
     }
     let place = request::wait(&*any_process()?, |engine| requests.next_ended(0, engine))?;
@@ -259,7 +259,7 @@ pub fn testany(
     indx.set(UNDEFINED);
     if !requests.is_any_active() {
         flag.set_flag(true);
-        status.set(Status::EMPTY);
+        status.set_empty();
         return Ok(());
     }
     let found = look(&*any_process()?, |engine| requests.next_ended(0, engine))?;
@@ -378,7 +378,7 @@ pub fn startall(count: i32, array_of_requests: ArrayMut<raw::Request>) -> Outcom
 pub fn request_get_status(request: raw::Request, flag: OutInt, status: OutStatus) -> Outcome {
     let Some(object) = find(request)?.filter(|object| object.is_active()) else {
         flag.set_flag(true);
-        status.set(Status::EMPTY);
+        status.set_empty();
         return Ok(());
     };
     let is_over = look(&*any_process()?, |engine| {
@@ -419,7 +419,7 @@ pub fn request_get_status_any(
     indx.set(UNDEFINED);
     if !requests.is_any_active() {
         flag.set_flag(true);
-        status.set(Status::EMPTY);
+        status.set_empty();
         return Ok(());
     }
     let found = look(&*any_process()?, |engine| requests.next_ended(0, engine))?;

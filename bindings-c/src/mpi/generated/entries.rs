@@ -399,7 +399,7 @@ entries! {
     MPI_Comm_call_errhandler PMPI_Comm_call_errhandler = errors::comm_call_errhandler on comm (comm: Comm, errorcode: Int);
     MPI_Comm_create_errhandler PMPI_Comm_create_errhandler = errors::comm_create_errhandler on nobody (comm_errhandler_fn: CommErrhandlerFunction, errhandler: Out<Errhandler>);
     MPI_Comm_get_errhandler PMPI_Comm_get_errhandler = errors::comm_get_errhandler on comm (comm: Comm, errhandler: Out<Errhandler>);
-    MPI_Comm_set_errhandler PMPI_Comm_set_errhandler = errors::comm_set_errhandler on comm (comm: Comm, errhandler: Errhandler);
+    MPI_Comm_set_errhandler PMPI_Comm_set_errhandler = errors::comm_set_errhandler on nobody (comm: AnyComm, errhandler: Errhandler);
     MPI_Errhandler_free PMPI_Errhandler_free = errors::errhandler_free on nobody (errhandler: Out<Errhandler>);
     MPI_Error_class PMPI_Error_class = errors::error_class on nobody (errorcode: Int, errorclass: OutInt);
     MPI_Error_string PMPI_Error_string = errors::error_string on nobody (errorcode: Int, string: OutStr, resultlen: OutInt);

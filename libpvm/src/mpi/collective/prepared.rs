@@ -10,7 +10,7 @@ use super::agreement::{self, Name};
 use crate::collective::between::{self, Between, Root};
 use crate::collective::{
     self, Beyond, Buffer, Call, CallError, Delivery, Finished, Place, Run, Schedule, Scratch,
-    Setup, Span, WRONG_LENGTH, WRONG_TYPE, neighbours, plan,
+    Setup, Span, Tags, WRONG_LENGTH, WRONG_TYPE, neighbours, plan,
 };
 use crate::datatype::{Sink, Source, Word};
 use crate::engine::EngineError;
@@ -86,7 +86,7 @@ impl Prepared {
     /// `MPI_ERR_COMM` when it has no meaning between two groups; `MPI_ERR_ARG` when its blocks do not
     /// fit.
     pub fn new(comm: &Comm, job: Job<'_>, ends: Ends) -> Result<Self> {
-        let (mut scratch, tag) = begin(comm);
+        let mut scratch = begin(comm);
         let root = match job.root {
             Root::Here => Some(comm.rank),
             Root::There(root) => Some(root),
@@ -106,7 +106,7 @@ impl Prepared {
                     input: ends.input.as_ref().map_or(0, Source::len),
                 };
                 between::plan(&mut scratch.schedule, &job.call, &between).map_err(refused)?;
-                setup_between(comm, local, tag)
+                setup_between(comm, local)
             }
             None => {
                 let place = Place {
@@ -115,7 +115,7 @@ impl Prepared {
                     in_place: job.in_place,
                 };
                 plan(&mut scratch.schedule, &job.call, &place).map_err(refused)?;
-                setup(comm, tag)
+                setup(comm)
             }
         };
         Ok(Self {
@@ -141,7 +141,7 @@ impl Prepared {
         incoming: impl Fn(usize) -> (usize, usize),
         ends: Ends,
     ) -> Self {
-        let (mut scratch, tag) = begin(comm);
+        let mut scratch = begin(comm);
         let Neighbours {
             sources,
             destinations,
@@ -172,7 +172,7 @@ impl Prepared {
             setup: Setup {
                 check: agreement::check(name, None, None),
                 word,
-                ..setup(comm, tag)
+                ..setup(comm)
             },
             scratch,
             ends,
@@ -184,7 +184,8 @@ impl Prepared {
     /// # Errors
     /// Those of the collective: a rank that has ended, or made another call.
     #[inline]
-    pub fn run(self) -> Result<()> {
+    pub fn run(mut self) -> Result<()> {
+        self.number(Tags::next_tag);
         let check = self.setup.check;
         let Ends { input, output } = self.ends;
         let run = Run::new(self.setup, self.scratch, input, output).map_err(unfit)?;
@@ -198,13 +199,15 @@ impl Prepared {
     ///
     /// # Errors
     /// When this thread may not enter the engine.
-    pub fn start(self) -> Result<Work> {
+    pub fn start(mut self) -> Result<Work> {
+        self.number(Tags::next_tag_in_background);
         self.launch(|comm, finished| put_back(comm, finished.scratch))
     }
 
     /// A request that starts it, again and again. The tag is the same each time: messages between two
     /// ranks stay in order.
-    pub fn persistent(self) -> Request {
+    pub fn persistent(mut self) -> Request {
+        self.number(Tags::next_tag_in_background);
         let schedule = self.scratch.schedule;
         let (comm, setup) = (self.comm, self.setup);
         let kept = Arc::new(Mutex::new(Some(self.ends)));
@@ -222,6 +225,18 @@ impl Prepared {
                 *lock(&kept) = Some(Ends { input, output });
             })
         }))
+    }
+
+    /// Gives the call its number, equal in all ranks because all make the same calls in the same order.
+    fn number(&mut self, next: impl Fn(&mut Tags) -> Tag) {
+        let tag = next(&mut lock(&self.comm.collectives).tags);
+        match (&self.comm.local, &mut self.setup.beyond) {
+            (Some(local), Some(beyond)) => {
+                beyond.tag = tag;
+                self.setup.tag = next(&mut lock(&local.collectives).tags);
+            }
+            _ => self.setup.tag = tag,
+        }
     }
 
     /// Starts it; `after` gets what it leaves.
@@ -251,21 +266,21 @@ impl Prepared {
     }
 }
 
-/// Memory of the last call, and the number of this one.
-fn begin(comm: &Comm) -> (Scratch, Tag) {
-    let mut state = lock(&comm.collectives);
-    (std::mem::take(&mut state.scratch), state.tags.next_tag())
+/// Memory of the last call.
+fn begin(comm: &Comm) -> Scratch {
+    std::mem::take(&mut lock(&comm.collectives).scratch)
 }
 
 fn put_back(comm: &Comm, scratch: Scratch) {
     lock(&comm.collectives).scratch = scratch;
 }
 
-fn setup(comm: &Comm, tag: Tag) -> Setup {
+/// The number of the call comes when it is known how it is called.
+fn setup(comm: &Comm) -> Setup {
     Setup {
         members: Arc::clone(&comm.circle.collective_members),
         context: comm.circle.collective_context(),
-        tag,
+        tag: 0,
         check: 0,
         word: || Word::Opaque,
         op: None,
@@ -274,18 +289,17 @@ fn setup(comm: &Comm, tag: Tag) -> Setup {
 }
 
 /// Own ranks in the communicator of the own group, then the others in that of both.
-fn setup_between(comm: &Comm, local: &Comm, tag: Tag) -> Setup {
+fn setup_between(comm: &Comm, local: &Comm) -> Setup {
     let own = &local.circle.collective_members;
     let others = &comm.circle.collective_members;
-    let local_tag = lock(&local.collectives).tags.next_tag();
     Setup {
         members: own.iter().chain(others.iter()).copied().collect(),
         beyond: Some(Beyond {
             first: own.len(),
             context: comm.circle.collective_context(),
-            tag,
+            tag: 0,
         }),
-        ..setup(local, local_tag)
+        ..setup(local)
     }
 }
 
