@@ -69,8 +69,6 @@ static int make(const struct parts *p, MPI_Datatype *made)
         return MPI_Type_create_f90_complex(i[0], i[1], made);
     case MPI_COMBINER_F90_INTEGER:
         return MPI_Type_create_f90_integer(i[0], made);
-    case MPI_COMBINER_VALUE_INDEX:
-        return MPI_Type_get_value_index(p->d[0], p->d[1], made);
     default:
         return MPI_ERR_TYPE;
     }
@@ -224,8 +222,6 @@ static void given(void)
     round_trip(type, MPI_COMBINER_F90_COMPLEX, 2, 0, 0, 0);
     MPI_Type_create_f90_integer(9, &type);
     round_trip(type, MPI_COMBINER_F90_INTEGER, 1, 0, 0, 0);
-    MPI_Type_get_value_index(MPI_DOUBLE, MPI_INT64_T, &type);
-    round_trip(type, MPI_COMBINER_VALUE_INDEX, 0, 0, 0, 2);
 }
 
 int main(int argc, char **argv)

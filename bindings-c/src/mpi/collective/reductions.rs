@@ -78,12 +78,21 @@ pub(crate) fn reduce(
     comm: &mpi::Comm,
 ) -> Result<Prepared> {
     let root = root_of(comm, root)?;
-    let reduction = Reduction::new(datatype, op)?;
     let mut request = Request {
         root,
         word: words(datatype.datatype),
         ..Request::new(comm, Name::Reduce)
     };
+    if root == Root::Beside {
+        // Only the root of its group gets something: no other argument counts here.
+        let vector = Vector {
+            count: 0,
+            element: 1,
+            commutative: true,
+        };
+        return request.reduce(Call::Reduce { root: 0, vector }, None);
+    }
+    let reduction = Reduction::new(datatype, op)?;
     let is_root = root == Root::Here;
     request.in_place = is_root && is_in_place(comm, sendbuf.0);
     let input = match request.gives_to_root() && !request.in_place {
