@@ -1,7 +1,7 @@
 //! Datatypes (MPI 5.0, chapter 5): what is in a message, and where in memory.
 //!
 //! # Layout
-//! - [`basic`]: elements with a value of their own; [`mod@named`]: the predefined datatypes
+//! - [`basic`]: elements with a value of their own; `named`: the predefined datatypes
 //! - `construct`, `array`: derived datatypes; `predefined`: those that a call gives and nobody frees
 //! - `typemap`: bytes, elements and bounds, which constructors put together; [`signature`]: the
 //!   elements without their places

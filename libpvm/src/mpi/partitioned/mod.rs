@@ -1,7 +1,7 @@
 //! Partitioned communication (MPI 5.0, chapter 4).
 //!
 //! # Protocol
-//! Who sends opens a context of its own and says [`Hello`]: where it waits for an answer, and what its
+//! Who sends opens a context of its own and says `Hello`: where it waits for an answer, and what its
 //! partitions are. The tag of that message is the complement of the program's, which no other message
 //! has: so the two sides meet in the order of their calls, apart from all other messages. When who
 //! receives starts for the first time it opens a context, and answers with its number. From then on each
