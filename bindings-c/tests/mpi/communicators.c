@@ -121,17 +121,26 @@ static void split_of_type(int type, const char *key, const char *value, int expe
 static void split_types(void)
 {
     MPI_Comm part;
+    int here;
 
-    split_of_type(MPI_COMM_TYPE_SHARED, NULL, NULL, size);
+    CHECK_OK(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &part));
+    here = size_of(part);
+    goes_around(part);
+    CHECK_OK(MPI_Comm_free(&part));
+    /* The tests say when there are several hosts. */
+    if (getenv("PVM_TEST_HOSTS"))
+        CHECK(here >= 1 && here <= size);
+    else
+        CHECK_IS(here, size);
     split_of_type(MPI_UNDEFINED, NULL, NULL, 0);
-    /* All are on one host: nothing smaller is known. */
-    split_of_type(MPI_COMM_TYPE_HW_UNGUIDED, NULL, NULL, 0);
-    split_of_type(MPI_COMM_TYPE_HW_GUIDED, "mpi_hw_resource_type", "mpi_shared_memory", size);
+    /* Of one host nothing smaller is known. */
+    split_of_type(MPI_COMM_TYPE_HW_UNGUIDED, NULL, NULL, here < size ? here : 0);
+    split_of_type(MPI_COMM_TYPE_HW_GUIDED, "mpi_hw_resource_type", "mpi_shared_memory", here);
     split_of_type(MPI_COMM_TYPE_HW_GUIDED, "mpi_hw_resource_type", "pvm://moon", 0);
     split_of_type(MPI_COMM_TYPE_HW_GUIDED, NULL, NULL, 0);
     split_of_type(MPI_COMM_TYPE_RESOURCE_GUIDED, "mpi_pset_name", "mpi://SELF", 1);
     split_of_type(MPI_COMM_TYPE_RESOURCE_GUIDED, "mpi_pset_name", "mpi://WORLD", size);
-    split_of_type(MPI_COMM_TYPE_RESOURCE_GUIDED, "mpi_hw_resource_type", "pvm://host", size);
+    split_of_type(MPI_COMM_TYPE_RESOURCE_GUIDED, "mpi_hw_resource_type", "pvm://host", here);
     CHECK_CLASS(MPI_Comm_split_type(MPI_COMM_SELF, 12345, 0, MPI_INFO_NULL, &part), MPI_ERR_ARG);
 }
 
