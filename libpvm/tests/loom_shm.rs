@@ -235,6 +235,36 @@ fn a_sleeping_producer_is_told_of_room() {
     });
 }
 
+/// It is, too, when most of the room is told quietly, line by line, and it is asked only at times.
+#[test]
+fn a_sleeping_producer_is_told_of_room_that_is_told_quietly() {
+    model(|| {
+        let (mut producer, mut consumer) = ring::<2>();
+        let inbox = Inbox::new();
+        let mine = Arc::clone(&inbox);
+        let thread = thread::spawn(move || {
+            for number in 1..=4 {
+                if !producer.has_room().unwrap() {
+                    producer.announce();
+                    while !producer.has_room().unwrap() {
+                        mine.nap(AWAKE, || producer.has_room() != Ok(false));
+                    }
+                    producer.withdraw();
+                }
+                producer.publish(&line(number), 1);
+            }
+        });
+        for number in 1..=4 {
+            take(&mut consumer, number, |_| thread::yield_now());
+            if consumer.unasked().0 >= 2 && consumer.free() {
+                ring_at(&*inbox, 0);
+            }
+            consumer.free_quietly();
+        }
+        thread.join().unwrap();
+    });
+}
+
 /// A receiver that goes by bells, and sleeps, hears two senders.
 #[test]
 fn bells_of_two_senders_are_heard() {

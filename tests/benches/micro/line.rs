@@ -150,9 +150,9 @@ impl Side {
             looks.next().context("no line came back")?;
             std::hint::spin_loop();
         };
-        if self.into.unfreed().0 >= FREE {
+        if self.into.unasked().0 >= FREE {
             // Nobody waits for room: whoever sends waits for the answer first.
-            self.into.free_quietly();
+            let _ = self.into.free();
         }
         Ok(line.body[0])
     }

@@ -364,10 +364,11 @@ impl Channel {
         Look::Taken
     }
 
-    /// Tells the peer what is free, if it is worth it.
+    /// Tells the peer what is free, if it is worth it. A peer that waits for room has filled more than
+    /// that, so it is asked before all of it has been taken.
     #[inline]
     fn free_if_much(&mut self) {
-        let (lines, bytes) = self.into.unfreed();
+        let (lines, bytes) = self.into.unasked();
         if (lines >= FREE_LINES || bytes >= FREE_BYTES) && self.into.free() {
             doorbell::ring(&*self.inbox.map, self.peer_bell);
         }
@@ -376,7 +377,7 @@ impl Channel {
     /// The peer sees at once that the arena is empty, and stays in its hot pages.
     #[inline]
     fn free_arena(&mut self) {
-        if self.into.unfreed().1 > 0 {
+        if self.into.has_arena_to_tell() {
             self.into.free_quietly();
         }
     }

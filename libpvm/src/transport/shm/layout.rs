@@ -25,7 +25,7 @@ pub const FREE_LINES: u64 = 32;
 /// Arena bytes that a consumer frees at a time.
 pub const FREE_BYTES: u64 = 32 << 10;
 
-// A consumer that has seen everything has told all but these; a producer must not need them, or it
+// A consumer that has taken everything has asked at all but these; a producer must not need them, or it
 // would wait for a consumer that has nothing to do (see the module page).
 const _: () = assert!((FREE_LINES as usize) < SLOTS);
 const _: () = assert!(FREE_BYTES + 2 * PIECE_MAX as u64 <= ARENA);

@@ -32,8 +32,9 @@
 //!   the producer's doorbell, which is the first case again. Only the producer clears `waiting`, so a
 //!   late consumer cannot wipe out a second wait; and only when a poll has seen the room, so that a
 //!   smaller packet that goes out meanwhile does not end the wait of a larger one.
-//! - *Room that is never told.* A consumer that has seen everything may keep back less than
-//!   `FREE_LINES` lines and `FREE_BYTES` bytes. `layout` asserts that no producer needs those.
+//! - *Room that is never told.* A consumer that has taken everything may keep back, or have told without
+//!   asking whether the producer waits, less than `FREE_LINES` lines and `FREE_BYTES` bytes. `layout`
+//!   asserts that no producer needs those.
 //! - *Change from polling to bells.* mode := "awake by bell", fence, look at every ring once. A sender
 //!   that still read `AWAKE` published before that fence. The change back needs nothing: all rings
 //!   are looked at from then on.

@@ -124,10 +124,11 @@ impl<L: Lines> Producer<L> {
 pub struct Consumer<L> {
     lines: L,
     next: u64,
-    /// What the producer has been told is free.
-    freed: u64,
     arena_next: u64,
-    arena_freed: u64,
+    /// Up to where the producer has been told that the arena is free.
+    arena_told: u64,
+    /// Where both were when the producer was last asked whether it waits.
+    asked: (u64, u64),
 }
 
 impl<L: Lines> Consumer<L> {
@@ -136,9 +137,9 @@ impl<L: Lines> Consumer<L> {
         Self {
             lines,
             next: 0,
-            freed: 0,
             arena_next: 0,
-            arena_freed: 0,
+            arena_told: 0,
+            asked: (0, 0),
         }
     }
 
@@ -190,29 +191,34 @@ impl<L: Lines> Consumer<L> {
         self.arena_next = position;
     }
 
-    /// Lines and arena bytes that are free but not told to be.
+    /// Lines and arena bytes that have become free since the producer was last asked whether it waits.
     #[inline]
-    pub fn unfreed(&self) -> (u64, u64) {
-        let arena = self.arena_next.wrapping_sub(self.arena_freed);
-        (self.next - self.freed, arena)
+    pub fn unasked(&self) -> (u64, u64) {
+        let (line, arena) = self.asked;
+        (self.next - line, self.arena_next.wrapping_sub(arena))
+    }
+
+    /// Whether a part of the arena is free and not told to be.
+    #[inline]
+    pub fn has_arena_to_tell(&self) -> bool {
+        self.arena_next != self.arena_told
     }
 
     /// Tells the producer what is free. Returns whether it waits for room.
     #[must_use = "a waiting producer must be rung"]
     pub fn free(&mut self) -> bool {
         self.free_quietly();
+        self.asked = (self.next, self.arena_next);
         fence(Ordering::SeqCst);
         self.lines.waiting().load(Ordering::Relaxed) != 0
     }
 
-    /// Tells what is free without asking whether the producer waits: for when it cannot.
+    /// Tells what is free without asking whether the producer waits. It may: what is told so counts as
+    /// [`Consumer::unasked`].
     pub fn free_quietly(&mut self) {
-        self.freed = self.next;
-        self.arena_freed = self.arena_next;
+        self.arena_told = self.arena_next;
         let lines = &self.lines;
-        lines
-            .arena_head()
-            .store(self.arena_freed, Ordering::Release);
-        lines.head().store(self.freed, Ordering::Release);
+        lines.arena_head().store(self.arena_told, Ordering::Release);
+        lines.head().store(self.next, Ordering::Release);
     }
 }

@@ -613,6 +613,26 @@ fn a_look_at_one_peer_takes_what_it_wants_and_leaves_the_rest() {
 }
 
 #[test]
+fn a_sender_without_room_is_told_when_its_packets_are_taken_one_by_one() {
+    let hub = Hub::default();
+    let (mut a, to_b, mut b, to_a) = pair(&hub);
+    let (mut taken, mut log) = (Plain::default(), Log::default());
+    wait(&mut a, &mut log, |_| true);
+    for len in [8, 100, 1000, 16 << 10] {
+        let bytes = pattern(len, len);
+        while send(to_b, &mut a, 1, None, &bytes).is_ok() {}
+        assert!(a.prepare_sleep(), "there is no room");
+        while b.look(to_a, &mut taken) == Look::Taken {}
+        assert!(
+            !hub.is_asleep(1),
+            "there is room, and nobody said so: {len}"
+        );
+        a.finish_sleep();
+        assert!(a.poll(&mut log));
+    }
+}
+
+#[test]
 fn a_look_at_one_peer_is_not_enough_when_others_come() {
     let hub = Hub::default();
     let (mut a, to_b, mut b, to_a) = pair(&hub);
