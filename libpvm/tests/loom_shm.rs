@@ -4,23 +4,14 @@
 //! `RUSTFLAGS="--cfg loom" cargo test -p libpvm --release --target-dir target/loom --test loom_shm`
 #![cfg(loom)]
 
-// The very code of the library, over loom's atomics.
-use pvm::sync;
-#[allow(dead_code, reason = "a model uses a part")]
-#[path = "../src/transport/shm/doorbell.rs"]
-mod doorbell;
-#[allow(dead_code, reason = "a model uses a part")]
-#[path = "../src/transport/shm/ring.rs"]
-mod ring;
-
-use doorbell::{
-    ASLEEP, AWAKE, AWAKE_BY_BELL, Board, announce_awake, announce_sleep, answer, is_rung,
-    ring as ring_at, ring_control,
-};
 use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
-use ring::{Consumer, Line, Lines, Producer};
+use pvm::transport::shm::doorbell::{
+    ASLEEP, AWAKE, AWAKE_BY_BELL, Board, NOTIFIED, announce_awake, announce_sleep, answer, is_rung,
+    ring as ring_at, ring_control,
+};
+use pvm::transport::shm::ring::{BODY_WORDS, Consumer, Line, Lines, Producer};
 
 /// An inbox whose futex is a lock and a condition, as in the kernel.
 struct Inbox {
@@ -127,7 +118,7 @@ fn ring<const N: usize>() -> (Producer<Shared<N>>, Consumer<Shared<N>>) {
 
 /// A line that shows whether all of it belongs together.
 fn line(number: u64) -> Line {
-    let mut body = [0; ring::BODY_WORDS];
+    let mut body = [0; BODY_WORDS];
     body[0] = number * 7;
     Line {
         mark: number as u32,
@@ -336,11 +327,10 @@ fn a_killed_waker_is_made_good_by_the_daemon() {
         let theirs = Arc::clone(&inbox);
         let thread = thread::spawn(move || {
             // The waker, killed before it wakes.
-            let notified = doorbell::NOTIFIED;
             let _ =
                 theirs
                     .mode
-                    .compare_exchange(ASLEEP, notified, Ordering::AcqRel, Ordering::Relaxed);
+                    .compare_exchange(ASLEEP, NOTIFIED, Ordering::AcqRel, Ordering::Relaxed);
             ring_control(&*theirs);
         });
         while inbox.control.load(Ordering::Acquire) == 0 {

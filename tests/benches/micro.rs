@@ -7,7 +7,6 @@
 mod line;
 
 use anyhow::{Context as _, bail, ensure};
-use pvm::sync;
 use pvm::sync::atomic::{AtomicU64, Ordering};
 use pvm::testing::LocalVm;
 use pvm::transport::shm::hand_over::{Giver, Taker, hand_over};

@@ -1,16 +1,9 @@
 //! What a message of one line costs when nothing but the line is sent: the library's ring and doorbell
 //! without an engine above them.
 
-// The very code of the library.
-#[allow(dead_code, reason = "only a message to one that is awake is sent here")]
-#[path = "../../../libpvm/src/transport/shm/doorbell.rs"]
-mod doorbell;
-#[allow(dead_code, reason = "only what fits a line is sent here")]
-#[path = "../../../libpvm/src/transport/shm/ring.rs"]
-mod ring;
-
 use anyhow::{Context as _, ensure};
 use pvm::sync::shared::{AtomicU32, AtomicU64};
+use pvm::transport::shm::{doorbell, ring};
 use std::array::from_fn;
 use std::sync::Arc;
 

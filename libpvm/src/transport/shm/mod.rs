@@ -86,13 +86,13 @@ mod calibration;
 mod channel;
 mod cma;
 mod door;
-mod doorbell;
+pub mod doorbell;
 pub mod hand_over;
 mod host;
 mod inbox;
 mod introducer;
 mod layout;
-mod ring;
+pub mod ring;
 mod segment;
 mod transport;
 
