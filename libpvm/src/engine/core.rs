@@ -14,6 +14,9 @@
 //! A message that is kept for a later receive has woken all threads when its sender rang. One of
 //! them may still be on its way to the bell, though, and would lie down if another announced the
 //! next sleep meanwhile: before that, those who slept when the message came are rung.
+//!
+//! There is one place to show a call ([`Call`]): each thread writes its own there when it goes to sleep,
+//! and takes away nothing but that.
 
 use super::{Engine, EngineError, Envelope, Mode, RequestId, Selector};
 use crate::datatype::{Sink, Source};
@@ -48,6 +51,8 @@ struct Inside<T: Sleep> {
     sleeping: usize,
     /// A message was kept while they slept.
     unseen: bool,
+    /// What is shown: what the last of them sleeps for.
+    shown: Call,
 }
 
 impl<T: Sleep> Inside<T> {
@@ -83,18 +88,20 @@ impl<T: Sleep> Inside<T> {
         sleeps
     }
 
-    /// Shows what this thread sleeps for; false: nothing that is shown.
-    #[cold]
-    fn show(&mut self, call: &impl Fn(&Engine<T>) -> Call) -> bool {
-        let call = call(&self.engine);
-        let is_known = call.operation != 0;
-        if is_known {
-            let since_ns = Call::now_ns();
-            self.engine
-                .transport()
-                .show_call(&Call { since_ns, ..call });
+    /// Shows what a thread sleeps for, if that is known.
+    fn show(&mut self, call: Call) {
+        if call.operation != 0 && self.shown != call {
+            self.engine.transport().show_call(&call);
+            self.shown = call;
         }
-        is_known
+    }
+
+    /// The thread is not in this call any more. What another one sleeps for stays.
+    fn hide(&mut self, call: Call) {
+        if call.operation != 0 && self.shown == call {
+            self.shown = Call::default();
+            self.engine.transport().show_call(&self.shown);
+        }
     }
 
     /// A sleeper is back.
@@ -117,6 +124,7 @@ impl<T: Sleep> Core<T> {
                     engine,
                     sleeping: 0,
                     unseen: false,
+                    shown: Call::default(),
                 },
                 level,
             ),
@@ -295,7 +303,7 @@ impl<T: Sleep> Core<T> {
         call: impl Fn(&Engine<T>) -> Call,
         mut ready: impl FnMut(&mut Engine<T>) -> Option<R>,
     ) -> Result<R, WaitError> {
-        let mut shown = false;
+        let mut shown = None;
         let is_over = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
         let mut late = false;
         let mut moves = 0u32;
@@ -305,8 +313,8 @@ impl<T: Sleep> Core<T> {
             let moved = found.is_none() && inside.engine.progress();
             inside.ring_if_news(before, &self.sleeper);
             if found.is_some() || late {
-                if shown {
-                    inside.engine.transport().show_call(&Call::default());
+                if let Some(call) = shown {
+                    inside.hide(call);
                 }
                 return found.ok_or(WaitError::TimedOut);
             }
@@ -337,8 +345,13 @@ impl<T: Sleep> Core<T> {
                 continue;
             }
             let sleeps = step == Step::Sleep && inside.prepare_sleep(&self.sleeper);
-            if sleeps && !shown {
-                shown = inside.show(&call);
+            if sleeps {
+                let begun = || Call {
+                    since_ns: Call::now_ns(),
+                    ..call(&inside.engine)
+                };
+                let call = *shown.get_or_insert_with(begun);
+                inside.show(call);
             }
             drop(inside);
             if sleeps {

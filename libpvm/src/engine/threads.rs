@@ -101,6 +101,34 @@ fn threads_that_receive_at_once_let_each_other_in() {
     });
 }
 
+/// Waits until a task shows that it receives with this tag; `None`: that it shows nothing.
+fn wait_for_call(hub: &Hub, local: u32, tag: Option<Tag>) {
+    let start = Instant::now();
+    let shown = || hub.state().desks[&id(local).bits()].bell.call();
+    while shown().map(|call| call.tag) != tag {
+        assert!(start.elapsed() < LONG, "{:?} in place of {tag:?}", shown());
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_thread_that_still_waits_is_shown_when_another_has_got_its_message() {
+    let hub = Hub::default();
+    let (a, b) = (core(&hub, 1), core(&hub, 2));
+    let (to_b, to_a) = (peer(&a, 2), peer(&b, 1));
+    std::thread::scope(|scope| {
+        for tag in [1, 2] {
+            let b = &b;
+            scope.spawn(move || receive(b, to_a, tag, &mut [0]).expect("a message"));
+            wait_for_call(&hub, 2, Some(tag));
+        }
+        send(&a, to_b, 2, vec![2]);
+        wait_for_call(&hub, 2, Some(1));
+        send(&a, to_b, 1, vec![1]);
+    });
+    wait_for_call(&hub, 2, None);
+}
+
 #[test]
 fn a_receive_ends_with_its_peer() {
     let hub = Hub::default();
