@@ -4,9 +4,11 @@
 //! A [`Source`] or [`Sink`] either owns its memory or borrows it by address. Borrowing ends are
 //! made by the unsafe constructors, whose callers promise that the memory stays valid until the
 //! end is dropped. The engine keeps it, without touching it any more, in a request that has ended,
-//! until the request is finished; then it gives the end back or drops it. The safe [`lend`] and [`lend_mut`] keep that promise for slices: the end they make carries a ticket
-//! and a ticket that outlives the closure aborts the process instead of returning to memory that
-//! somebody may still write.
+//! until the request is finished; then it gives the end back or drops it. A [`Lease`] is a part owner
+//! of what its source has, and a send is not over before its leases are, so it is in no way different
+//! from the source itself. The safe [`lend`] and [`lend_mut`] keep the promise for slices: the end they
+//! make carries a ticket, and a ticket that outlives the closure aborts the process instead of returning
+//! to memory that somebody may still write.
 
 use super::Layout;
 use super::workspace::Loan;
@@ -53,8 +55,9 @@ pub(super) enum Hold {
 // its one owner); whoever made a borrowed end promised that the memory may be used from any thread
 // until the end is dropped.
 unsafe impl Send for Memory {}
-// SAFETY: of a memory that several have, the source and its leases, all only read, as its maker allowed
-// until the last of them is dropped.
+// SAFETY: through a shared reference a memory gives addresses and is read, as its maker allowed from any
+// thread until it is dropped: so do the source and its leases, which have it together. Whoever writes
+// has a `Sink` mutably, or is a workspace, which keeps what is written apart from what is read.
 unsafe impl Sync for Memory {}
 
 /// The sending end of a message.

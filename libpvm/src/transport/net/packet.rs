@@ -61,7 +61,6 @@ pub fn encoded_len(args: Option<&Args>, body: Option<Body<'_>>) -> usize {
 pub fn encode(head: &Head, args: Option<&Args>, body: Option<Body<'_>>, out: &mut Vec<u8>) {
     encode_head(head, args, out);
     if let Some(body) = body {
-        out.reserve(body.len);
         body.source.append_to(out, body.offset, body.len);
     }
 }
