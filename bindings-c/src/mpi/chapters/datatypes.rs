@@ -243,11 +243,8 @@ pub fn type_get_value_index(
     index_type: &Datatype,
     pair_type: Out<raw::Datatype>,
 ) -> Outcome {
-    // Pairs without a name are for the reductions alone: programs written for MPICH take the null handle
-    // for "none", and cannot decode what has a combiner of its own (mpi4py 4.1, for one).
-    let pair = Datatype::value_index(value_type, index_type)?;
-    match pair.filter(|pair| pair.number().is_some()) {
-        Some(pair) => give(pair_type, pair),
+    match Datatype::value_index(value_type, index_type)? {
+        Some(pair) => give(pair_type, pair.clone()),
         None => {
             pair_type.set(raw::Datatype::NULL);
             Ok(())

@@ -7,7 +7,7 @@ use crate::mpi::{Class, Error, Result};
 /// The call that made a datatype. The numbers are those of the standard ABI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(i32)]
-#[allow(missing_docs)] // each is named as its call
+#[allow(missing_docs, reason = "each is named as its call")]
 pub enum Combiner {
     Named = 101,
     Dup,
@@ -25,7 +25,6 @@ pub enum Combiner {
     F90Complex,
     F90Integer,
     Resized,
-    ValueIndex,
 }
 
 /// Which of its two forms a call had. It decides where its counts are told: among the integers and

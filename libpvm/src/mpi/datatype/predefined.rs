@@ -1,8 +1,8 @@
-//! Datatypes of the library that a call gives: those of Fortran kinds and sizes (MPI 5.0, 19.1.9), and
-//! pairs of a value and an index. They are committed, nobody frees them, and the same arguments
-//! give the same datatype.
+//! Datatypes of the library that a call gives: those of Fortran kinds and sizes (MPI 5.0, 19.1.9), which
+//! are committed, which nobody frees, and of which the same arguments give the same one; and pairs of a
+//! value and an index, of which there are those with a constant.
 
-use super::basic::{Basic, Float, Kind, LONG_DOUBLE};
+use super::basic::{Basic, Float, LONG_DOUBLE};
 use super::contents::{Combiner, Contents, Width};
 use super::named::{basic, pair};
 use super::typemap::TypeMap;
@@ -31,7 +31,7 @@ pub enum TypeClass {
 /// The call and its two arguments.
 type Key = (Combiner, i32, i32);
 
-/// Given so far. As many as a program has kinds and pairs: the arguments that are accepted are few.
+/// Given so far. As many as a program has kinds: the arguments that are accepted are few.
 static GIVEN: Mutex<Option<HashMap<Key, Datatype>>> = Mutex::new(None);
 
 /// The floating-point kinds of gfortran: decimal digits, decimal exponents, format.
@@ -129,38 +129,22 @@ impl Datatype {
     }
 
     /// The pair of a value and an index for `MPI_MINLOC` and `MPI_MAXLOC`; `None`: there is none of
-    /// these.
+    /// these. Pairs without a constant are not made: programs take the null handle for "none", and cannot
+    /// decode what has a combiner of its own (mpi4py 4.1, for one).
     ///
     /// # Errors
     /// [`Class::Type`] for a datatype that is not predefined.
-    pub fn value_index(value: &Datatype, index: &Datatype) -> Result<Option<Self>> {
+    pub fn value_index(value: &Datatype, index: &Datatype) -> Result<Option<&'static Self>> {
         let element = |datatype: &Datatype| {
             let detail = "a value or an index is a predefined datatype";
             datatype
                 .element()
                 .ok_or_else(|| Error::new(Class::Type, detail))
         };
-        let (Element::Basic(one), Element::Basic(other)) = (element(value)?, element(index)?)
-        else {
-            return Ok(None);
-        };
-        if let Some(named) = pair(one, other) {
-            return Ok(Some(named.clone()));
-        }
-        let is_integer = |basic: &Basic| matches!(basic.kind, Kind::Signed | Kind::Unsigned);
-        let is_value = is_integer(one) || matches!(one.kind, Kind::Float(_));
-        if !is_value || !is_integer(other) {
-            return Ok(None);
-        }
-        let (Some(first), Some(second)) = (value.number(), index.number()) else {
-            return Ok(None);
-        };
-        let element = Element::pair(one, other);
-        Ok(Some(once(
-            (Combiner::ValueIndex, first, second),
-            element,
-            |contents| contents.datatypes(&[value.clone(), index.clone()]),
-        )))
+        Ok(match (element(value)?, element(index)?) {
+            (Element::Basic(value), Element::Basic(index)) => pair(value, index),
+            _ => None,
+        })
     }
 
     /// The datatype of the Fortran type of a class and a size in bytes.
@@ -230,24 +214,19 @@ fn real_kind(p: i32, r: i32) -> Result<Float> {
     }
 }
 
-/// The datatype of a Fortran kind, which has the elements of a constant's.
+/// The datatype of a Fortran kind, which has the elements of a constant's; made when it is asked for the
+/// first time.
 fn kind(combiner: Combiner, number: i32, arguments: &[i32]) -> Datatype {
     let key = (
         combiner,
         arguments[0],
         arguments.get(1).copied().unwrap_or(0),
     );
-    once(key, Element::Basic(basic(number)), |contents| {
-        contents.integers(arguments)
-    })
-}
-
-/// The datatype of a call, made when it is asked for the first time.
-fn once(key: Key, element: Element, fill: impl FnOnce(Contents) -> Contents) -> Datatype {
     let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
     let given = given.get_or_insert_default();
     let made = given.entry(key).or_insert_with(|| {
-        let contents = fill(Contents::new(key.0, Width::Int));
+        let contents = Contents::new(combiner, Width::Int).integers(arguments);
+        let element = Element::Basic(basic(number));
         Datatype::given(Origin::Unnamed { element }, contents)
     });
     made.clone()

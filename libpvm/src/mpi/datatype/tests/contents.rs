@@ -146,12 +146,6 @@ fn calls_without_counts_have_one_form() {
     );
     let integer = Datatype::f90_integer(4).unwrap();
     assert_eq!(integer.contents().unwrap().integers, [4]);
-    let pair = Datatype::value_index(&named(LONG), &named(LONG))
-        .unwrap()
-        .unwrap();
-    let told = pair.contents().unwrap();
-    assert_eq!(told.combiner, Combiner::ValueIndex);
-    assert_eq!(told.datatypes, [named(LONG), named(LONG)]);
 }
 
 #[test]
