@@ -81,6 +81,52 @@ static void copies_later(void)
     CHECK_OK(MPI_Comm_free(&second));
 }
 
+/* Collectives of all kinds go on at a time, and end in another order in each rank. */
+static void copies_meanwhile(void)
+{
+    enum { COPY, SUM, SECOND, ALL };
+    MPI_Comm copies[2];
+    MPI_Request requests[ALL];
+    int i, ones[2] = { 1, 1 }, sums[2] = { 0, 0 };
+
+    CHECK_OK(MPI_Comm_idup(MPI_COMM_WORLD, &copies[0], &requests[COPY]));
+    CHECK_OK(MPI_Allreduce(&ones[0], &sums[0], 1, MPI_INT, MPI_SUM, MPI_COMM_WORLD));
+    CHECK_OK(MPI_Iallreduce(&ones[1], &sums[1], 1, MPI_INT, MPI_SUM, MPI_COMM_WORLD, &requests[SUM]));
+    CHECK_OK(MPI_Comm_idup(MPI_COMM_WORLD, &copies[1], &requests[SECOND]));
+    for (i = 0; i < ALL; i++) {
+        CHECK_OK(MPI_Wait(&requests[(i + rank) % ALL], MPI_STATUS_IGNORE));
+        CHECK_OK(MPI_Barrier(MPI_COMM_WORLD));
+    }
+    CHECK_IS(sums[0], size);
+    CHECK_IS(sums[1], size);
+    for (i = 0; i < 2; i++) {
+        CHECK_IS(compare(MPI_COMM_WORLD, copies[i]), MPI_CONGRUENT);
+        goes_around(copies[i]);
+        CHECK_OK(MPI_Comm_free(&copies[i]));
+    }
+}
+
+/* Ranks that make different calls are told so. */
+static void disagreement(void)
+{
+    char block[40] = { 0 }, all[80];
+    MPI_Comm copy;
+    MPI_Request request;
+    int code;
+
+    if (size != 2)
+        return;
+    code = rank == 0 ? MPI_Comm_dup(MPI_COMM_WORLD, &copy)
+                     : MPI_Allgather(block, 40, MPI_BYTE, all, 40, MPI_BYTE, MPI_COMM_WORLD);
+    CHECK_CLASS(code, MPI_ERR_NOT_SAME);
+    if (rank == 0)
+        CHECK_OK(MPI_Comm_idup(MPI_COMM_WORLD, &copy, &request));
+    else
+        CHECK_OK(MPI_Iallgather(block, 40, MPI_BYTE, all, 40, MPI_BYTE, MPI_COMM_WORLD, &request));
+    CHECK_CLASS(MPI_Wait(&request, MPI_STATUS_IGNORE), MPI_ERR_NOT_SAME);
+    goes_around(MPI_COMM_WORLD);
+}
+
 static void splits(void)
 {
     MPI_Comm part, back;
@@ -267,6 +313,8 @@ int main(int argc, char **argv)
     rank = check_rank();
     copies();
     copies_later();
+    copies_meanwhile();
+    disagreement();
     splits();
     split_types();
     from_groups();

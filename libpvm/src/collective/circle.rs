@@ -1,7 +1,8 @@
 //! The tasks that talk in a communicator, as one of them sees them.
 
-use super::run::Member;
+use super::run::{Member, Setup};
 use super::topology::Topology;
+use crate::datatype::Word;
 use crate::engine::Engine;
 use crate::group::Group;
 use crate::ids::{Context, Rank};
@@ -64,6 +65,20 @@ impl Circle {
     pub fn rank_of(&self, peer: Peer) -> Option<Rank> {
         let rank = *self.ranks.get(peer.index())?;
         (rank != NOBODY).then_some(rank as Rank)
+    }
+
+    /// A collective of theirs. Its number, and what it agrees and works on, are still to be said.
+    #[inline]
+    pub fn setup(&self) -> Setup {
+        Setup {
+            members: Arc::clone(&self.collective_members),
+            context: self.collective_context(),
+            tag: 0,
+            check: 0,
+            word: || Word::Opaque,
+            op: None,
+            beyond: None,
+        }
     }
 
     /// Where this task receives the messages of collectives.

@@ -7,7 +7,7 @@
 //!   others, and goes through it with the engine's requests;
 //! - an [`Op`] combines elements on the way.
 //!
-//! Blocking and non-blocking calls, and later persistent ones, run the same schedules.
+//! Blocking, non-blocking and persistent calls run the same schedules.
 
 pub mod algorithm;
 pub mod between;

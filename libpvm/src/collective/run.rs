@@ -47,7 +47,7 @@ const UNLIKE: EngineError = EngineError::Operation(
 pub struct Member {
     /// The task.
     pub peer: Peer,
-    /// That task's own number of the context for collectives.
+    /// Where it receives: that task's own number of the context.
     pub context: Context,
 }
 
@@ -111,8 +111,8 @@ impl Tags {
         tag
     }
 
-    /// The tag of the next call that does not block, of those that are counted apart: blocking calls and
-    /// others never match (MPI 5.0, 6.14).
+    /// The tag of the next call that does not block; these are counted apart, as blocking calls and others
+    /// never match (MPI 5.0, 6.14).
     pub fn next_tag_in_background(&mut self) -> Tag {
         let tag = self.next_in_background;
         self.next_in_background = (tag + 1) & (IN_BACKGROUND - 1);

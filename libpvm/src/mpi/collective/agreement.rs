@@ -1,7 +1,10 @@
 //! What all ranks must agree on.
 
-use super::super::op;
-use super::super::op::Op;
+use super::super::error::{Class, Error};
+use super::super::op::{self, Op};
+use crate::collective::{WRONG_LENGTH, WRONG_TYPE};
+use crate::engine::EngineError;
+use crate::ids::Rank;
 
 macro_rules! names {
     ($($name:ident = $number:literal $symbol:literal;)*) => {
@@ -44,6 +47,7 @@ names! {
     Scan = 20 "MPI_Scan";
     Scatter = 21 "MPI_Scatter";
     Scatterv = 22 "MPI_Scatterv";
+    Making = 23 "a call that makes a communicator";
 }
 
 /// The bits of the name, and above it of the operation, and above that of the root.
@@ -60,7 +64,7 @@ pub(super) fn check(name: Name, op: Option<&Op>, root: Option<usize>) -> u32 {
 }
 
 /// A call that was made, for people.
-pub(super) fn describe(check: u32) -> String {
+fn describe(check: u32) -> String {
     let name = symbol(check & ((1 << NAME_BITS) - 1));
     let op = match check >> NAME_BITS & ((1 << OP_BITS) - 1) {
         0 => String::new(),
@@ -73,6 +77,26 @@ pub(super) fn describe(check: u32) -> String {
     format!("{name}{op}{root}")
 }
 
+/// Why a collective has failed here: on what ranks disagree, if they do.
+#[cold]
+pub(in crate::mpi) fn failure(
+    error: EngineError,
+    check: u32,
+    disagreement: Option<(Rank, u32)>,
+) -> Error {
+    match (error, disagreement) {
+        (EngineError::PeerGone(_) | EngineError::Lost, _) => error.into(),
+        (_, Some((rank, theirs))) => {
+            let (theirs, ours) = (describe(theirs), describe(check));
+            let detail = format!("rank {rank} is in {theirs}, this one in {ours}");
+            Error::new(Class::NotSame, detail)
+        }
+        (WRONG_TYPE, None) => Error::new(Class::NotSame, "ranks have made different calls"),
+        (WRONG_LENGTH, None) => Error::new(Class::Truncate, error.to_string()),
+        (error, None) => error.into(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,6 +107,8 @@ mod tests {
         let reduce = check(Name::Reduce, sum, Some(3));
         assert_eq!(describe(reduce), "MPI_Reduce with MPI_SUM with root 3");
         assert_eq!(describe(check(Name::Barrier, None, None)), "MPI_Barrier");
+        let making = describe(Name::Making as u32);
+        assert_eq!(making, "a call that makes a communicator");
         assert_ne!(reduce, check(Name::Reduce, sum, Some(4)));
         assert!(check(Name::Scatterv, Op::named(61), Some(usize::MAX)) < 1 << 31);
     }

@@ -14,6 +14,7 @@ mod prepared;
 
 pub use crate::collective::between::Root;
 pub use agreement::Name;
+pub(super) use agreement::failure;
 pub use buffers::{Blocked, words};
 pub use local::reduce_local;
 pub use prepared::{Ends, Job, Prepared, root_of};

@@ -6,15 +6,15 @@ use super::super::op::Op;
 use super::super::request::{Request, Work};
 use super::super::status::{Ended, Status};
 use super::super::topology::{Neighbours, Topology};
-use super::agreement::{self, Name};
+use super::agreement::{self, Name, failure};
 use crate::collective::between::{self, Between, Root};
 use crate::collective::{
-    self, Beyond, Buffer, Call, CallError, Delivery, Finished, Place, Run, Schedule, Scratch,
-    Setup, Span, Tags, WRONG_LENGTH, WRONG_TYPE, neighbours, plan,
+    self, Buffer, Call, CallError, Delivery, Finished, Place, Run, Schedule, Scratch, Setup, Span,
+    Tags, neighbours, plan,
 };
 use crate::datatype::{Sink, Source, Word};
 use crate::engine::EngineError;
-use crate::ids::{Rank, Tag};
+use crate::ids::Rank;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The buffers of a call.
@@ -96,7 +96,7 @@ impl Prepared {
         let root = root.filter(|_| !comm.is_inter());
         let (op, combine) = job.op.unzip();
         let check = agreement::check(job.name, op, root);
-        let setup = match &comm.local {
+        match &comm.local {
             Some(local) => {
                 let between = Between {
                     rank: comm.rank,
@@ -105,8 +105,7 @@ impl Prepared {
                     root: job.root,
                     input: ends.input.as_ref().map_or(0, Source::len),
                 };
-                between::plan(&mut scratch.schedule, &job.call, &between).map_err(refused)?;
-                setup_between(comm, local)
+                between::plan(&mut scratch.schedule, &job.call, &between)?;
             }
             None => {
                 let place = Place {
@@ -114,17 +113,16 @@ impl Prepared {
                     topology: &comm.circle.topology,
                     in_place: job.in_place,
                 };
-                plan(&mut scratch.schedule, &job.call, &place).map_err(refused)?;
-                setup(comm)
+                plan(&mut scratch.schedule, &job.call, &place)?;
             }
-        };
+        }
         Ok(Self {
             comm: comm.clone(),
             setup: Setup {
                 check,
                 word: job.word,
                 op: combine,
-                ..setup
+                ..comm.setup()
             },
             scratch,
             ends,
@@ -172,7 +170,7 @@ impl Prepared {
             setup: Setup {
                 check: agreement::check(name, None, None),
                 word,
-                ..setup(comm)
+                ..comm.setup()
             },
             scratch,
             ends,
@@ -185,7 +183,7 @@ impl Prepared {
     /// Those of the collective: a rank that has ended, or made another call.
     #[inline]
     pub fn run(mut self) -> Result<()> {
-        self.number(Tags::next_tag);
+        self.comm.number(&mut self.setup, Tags::next_tag);
         let check = self.setup.check;
         let Ends { input, output } = self.ends;
         let run = Run::new(self.setup, self.scratch, input, output).map_err(unfit)?;
@@ -200,14 +198,14 @@ impl Prepared {
     /// # Errors
     /// When this thread may not enter the engine.
     pub fn start(mut self) -> Result<Work> {
-        self.number(Tags::next_tag_in_background);
+        self.number_in_background();
         self.launch(|comm, finished| put_back(comm, finished.scratch))
     }
 
     /// A request that starts it, again and again. The tag is the same each time: messages between two
     /// ranks stay in order.
     pub fn persistent(mut self) -> Request {
-        self.number(Tags::next_tag_in_background);
+        self.number_in_background();
         let schedule = self.scratch.schedule;
         let (comm, setup) = (self.comm, self.setup);
         let kept = Arc::new(Mutex::new(Some(self.ends)));
@@ -227,16 +225,9 @@ impl Prepared {
         }))
     }
 
-    /// Gives the call its number, equal in all ranks because all make the same calls in the same order.
-    fn number(&mut self, next: impl Fn(&mut Tags) -> Tag) {
-        let tag = next(&mut lock(&self.comm.collectives).tags);
-        match (&self.comm.local, &mut self.setup.beyond) {
-            (Some(local), Some(beyond)) => {
-                beyond.tag = tag;
-                self.setup.tag = next(&mut lock(&local.collectives).tags);
-            }
-            _ => self.setup.tag = tag,
-        }
+    fn number_in_background(&mut self) {
+        let next = Tags::next_tag_in_background;
+        self.comm.number(&mut self.setup, next);
     }
 
     /// Starts it; `after` gets what it leaves.
@@ -275,42 +266,16 @@ fn put_back(comm: &Comm, scratch: Scratch) {
     lock(&comm.collectives).scratch = scratch;
 }
 
-/// The number of the call comes when it is known how it is called.
-fn setup(comm: &Comm) -> Setup {
-    Setup {
-        members: Arc::clone(&comm.circle.collective_members),
-        context: comm.circle.collective_context(),
-        tag: 0,
-        check: 0,
-        word: || Word::Opaque,
-        op: None,
-        beyond: None,
+impl From<CallError> for Error {
+    /// Why there is no schedule.
+    #[cold]
+    fn from(error: CallError) -> Self {
+        let class = match error {
+            CallError::TwoGroups => Class::Comm,
+            CallError::NoSuchRank { .. } | CallError::BadBlocks => Class::Arg,
+        };
+        Self::new(class, error.to_string())
     }
-}
-
-/// Own ranks in the communicator of the own group, then the others in that of both.
-fn setup_between(comm: &Comm, local: &Comm) -> Setup {
-    let own = &local.circle.collective_members;
-    let others = &comm.circle.collective_members;
-    Setup {
-        members: own.iter().chain(others.iter()).copied().collect(),
-        beyond: Some(Beyond {
-            first: own.len(),
-            context: comm.circle.collective_context(),
-            tag: 0,
-        }),
-        ..setup(local)
-    }
-}
-
-/// Why there is no schedule.
-#[cold]
-fn refused(error: CallError) -> Error {
-    let class = match error {
-        CallError::TwoGroups => Class::Comm,
-        _ => Class::Arg,
-    };
-    Error::new(class, error.to_string())
 }
 
 /// A buffer is shorter than what the other arguments say.
@@ -325,22 +290,6 @@ fn unfit(_: EngineError) -> Error {
 #[cold]
 fn lost() -> Error {
     Error::new(Class::Request, "the request's last run has not ended")
-}
-
-/// Says on what ranks disagree.
-#[cold]
-fn failure(error: EngineError, check: u32, disagreement: Option<(Rank, u32)>) -> Error {
-    match (error, disagreement) {
-        (EngineError::PeerGone(_) | EngineError::Lost, _) => error.into(),
-        (_, Some((rank, theirs))) => {
-            let (theirs, ours) = (agreement::describe(theirs), agreement::describe(check));
-            let detail = format!("rank {rank} is in {theirs}, this one in {ours}");
-            Error::new(Class::NotSame, detail)
-        }
-        (WRONG_TYPE, None) => Error::new(Class::NotSame, "ranks have made different calls"),
-        (WRONG_LENGTH, None) => Error::new(Class::Truncate, error.to_string()),
-        (error, None) => error.into(),
-    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

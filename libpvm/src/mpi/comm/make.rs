@@ -64,10 +64,8 @@ impl Comm {
         let (request, heard) = self.start_both(&opened.said(EVERYBODY))?;
         let comm = self.clone();
         let conclusion = move |ended: std::result::Result<(), EngineError>| {
-            let made = ended.map_err(Error::from).and_then(|()| {
-                let both = heard.take(comm.size() * SAID)?;
-                comm.as_copy(comm.form(EVERYBODY, opened, &both)?)
-            });
+            let both = heard.take(ended, comm.size() * SAID);
+            let made = both.and_then(|both| comm.as_copy(comm.form(EVERYBODY, opened, &both)?));
             match then(made) {
                 Ok(()) => Ended::well(Status::EMPTY),
                 Err(error) => Ended::badly(&comm, Status::EMPTY, error),

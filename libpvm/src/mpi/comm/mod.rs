@@ -16,7 +16,7 @@ use super::errhandler::Errhandler;
 use super::error::{Class, Error, Result};
 use super::process::Process;
 use super::topology::Topology;
-use crate::collective::{Circle, Member, Scratch, Tags};
+use crate::collective::{Beyond, Circle, Member, Scratch, Setup, Tags};
 use crate::engine::Selector;
 use crate::group::Group;
 use crate::ids::{Context, Rank, Tag};
@@ -54,6 +54,8 @@ pub struct Inner {
     pub rank: Rank,
     /// The communicator of the own group, of an intercommunicator.
     pub local: Option<Comm>,
+    /// Of an intercommunicator, for collectives: the own group, then the other one.
+    both: Option<Arc<[Member]>>,
     /// Where its buffered sends go, when a buffer is attached.
     pub buffer: Buffer,
     /// What collectives leave for the next one.
@@ -114,11 +116,16 @@ impl Comm {
         } = parts;
         let cpus = process.task.cpus;
         let circle = process.with(|engine| Circle::new(engine, group, context, &contexts, cpus))?;
+        let both = local.as_ref().map(|local: &Self| {
+            let own = local.circle.collective_members.iter();
+            own.chain(&*circle.collective_members).copied().collect()
+        });
         Ok(Self(Arc::new(Inner {
             process: Arc::clone(process),
             circle,
             rank,
             local,
+            both,
             buffer: Buffer::default(),
             collectives: Mutex::default(),
             attributes: Attributes::new(Holder::Comm),
@@ -262,6 +269,42 @@ impl Inner {
             .rank_of(peer)
             .and_then(|rank| i32::try_from(rank).ok())
             .unwrap_or(UNDEFINED)
+    }
+
+    /// A collective of all its processes, of both groups, whose number comes by [`Inner::number`].
+    #[inline]
+    pub(super) fn setup(&self) -> Setup {
+        match (&self.local, &self.both) {
+            (Some(local), Some(both)) => Setup {
+                members: Arc::clone(both),
+                beyond: Some(Beyond {
+                    first: local.circle.group.size(),
+                    context: self.circle.collective_context(),
+                    tag: 0,
+                }),
+                ..local.circle.setup()
+            },
+            _ => self.circle.setup(),
+        }
+    }
+
+    /// Gives a collective its number.
+    #[inline]
+    pub(super) fn number(&self, setup: &mut Setup, next: fn(&mut Tags) -> Tag) {
+        let tag = self.next_tag(next);
+        match (&self.local, &mut setup.beyond) {
+            (Some(local), Some(beyond)) => {
+                beyond.tag = tag;
+                setup.tag = local.next_tag(next);
+            }
+            _ => setup.tag = tag,
+        }
+    }
+
+    /// The number of the next collective, equal in all ranks because all make the same calls in the same
+    /// order.
+    fn next_tag(&self, next: fn(&mut Tags) -> Tag) -> Tag {
+        next(&mut lock(&self.collectives).tags)
     }
 
     /// A root of a collective.

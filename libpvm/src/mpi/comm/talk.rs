@@ -3,18 +3,18 @@
 use super::Comm;
 use crate::collective::algorithm::allgather;
 use crate::collective::{
-    Beyond, Blocks, Buffer, Call, CallError, Circle, Delivery, Member, Place, Run, Schedule,
-    Scratch, Setup, Span, Team, plan,
+    Blocks, Buffer, Call, Circle, Delivery, Member, Place, Run, Schedule, Scratch, Setup, Span,
+    Tags, Team, plan,
 };
 use crate::datatype::{Sink, Source, Word};
-use crate::engine::{Mode, RequestId, Selector};
+use crate::engine::{EngineError, Mode, RequestId, Selector};
 use crate::ids::{Context, Rank, Tag};
+use crate::mpi::collective::{Name, failure};
 use crate::mpi::error::{Class, Error, Result};
 use crate::mpi::process::Process;
-use std::sync::Arc;
 
 /// Equal in all calls of this kind, and in no other.
-const CHECK: u32 = 0x6d70_6921;
+const CHECK: u32 = Name::Making as u32;
 /// Most bytes that a process takes from another one here: some numbers of a million processes.
 const TAKEN_MAX: u64 = 64 << 20;
 
@@ -96,34 +96,38 @@ impl Talk<'_> {
     }
 
     fn run(&self, call: Call<'_>, input: Option<Vec<u8>>, output: Vec<u8>) -> Result<Vec<u64>> {
-        let (setup, scratch) = self.prepare(call, input.is_none())?;
-        let output = Some(Sink::from_vec(output));
-        let run = Run::new(setup, scratch, input.map(Source::from_vec), output)?;
+        let setup = Setup {
+            tag: self.tag,
+            ..of_numbers(self.circle.setup())
+        };
+        let schedule = steps(self.circle, self.rank, &call, input.is_none())?;
+        let (input, output) = (input.map(Source::from_vec), Sink::from_vec(output));
+        let run = Run::new(setup, Scratch::from(schedule), input, Some(output))?;
         let (ended, finished) = run.wait(&self.process.task.core)?;
-        ended?;
+        ended.map_err(|error| failure(error, CHECK, finished.disagreement))?;
         Ok(decode(finished.output))
     }
+}
 
-    /// The schedule of a call, and what goes with it.
-    fn prepare(&self, call: Call<'_>, in_place: bool) -> Result<(Setup, Scratch)> {
-        let mut schedule = Schedule::default();
-        let place = Place {
-            rank: self.rank,
-            topology: &self.circle.topology,
-            in_place,
-        };
-        plan(&mut schedule, &call, &place)?;
-        let setup = Setup {
-            members: Arc::clone(&self.circle.collective_members),
-            context: self.circle.collective_context(),
-            tag: self.tag,
-            check: CHECK,
-            // Numbers are said byte by byte, in an order that does not depend on the host.
-            word: || Word::Fixed(1),
-            op: None,
-            beyond: None,
-        };
-        Ok((setup, Scratch::from(schedule)))
+/// The steps of a rank.
+fn steps(circle: &Circle, rank: Rank, call: &Call<'_>, in_place: bool) -> Result<Schedule> {
+    let mut schedule = Schedule::default();
+    let place = Place {
+        rank,
+        topology: &circle.topology,
+        in_place,
+    };
+    plan(&mut schedule, call, &place)?;
+    Ok(schedule)
+}
+
+/// What is equal in all collectives of this kind.
+fn of_numbers(setup: Setup) -> Setup {
+    Setup {
+        check: CHECK,
+        // Numbers are said byte by byte, in an order that does not depend on the host.
+        word: || Word::Fixed(1),
+        ..setup
     }
 }
 
@@ -165,12 +169,6 @@ fn length(numbers: u64) -> Result<usize> {
     })
 }
 
-impl From<CallError> for Error {
-    fn from(error: CallError) -> Self {
-        Self::new(Class::Intern, error.to_string())
-    }
-}
-
 /// Says numbers to one other process that says numbers to this one. `context` is where this one
 /// receives.
 ///
@@ -210,9 +208,11 @@ pub(super) struct Both {
 pub(super) struct Heard(Delivery);
 
 impl Heard {
-    /// What they have said, of which so many numbers are of the own group.
-    pub fn take(&self, ours: usize) -> Result<Both> {
+    /// What they have said, when that has ended, of which so many numbers are of the own group.
+    pub fn take(&self, ended: std::result::Result<(), EngineError>, ours: usize) -> Result<Both> {
         let finished = self.0.take();
+        let disagreement = finished.as_ref().and_then(|left| left.disagreement);
+        ended.map_err(|error| failure(error, CHECK, disagreement))?;
         let finished = finished.ok_or_else(|| Error::new(Class::Intern, "nothing was heard"))?;
         let mut ours_and_theirs = decode(finished.output);
         let theirs = ours_and_theirs.split_off(ours.min(ours_and_theirs.len()));
@@ -227,23 +227,14 @@ impl Comm {
     /// Starts telling numbers to all processes, of both groups; all say equally many.
     pub(super) fn start_both(&self, said: &[u64]) -> Result<(RequestId, Heard)> {
         let len = size_of_val(said);
-        let own = self.talk();
-        let (mut setup, mut scratch) = own.prepare(Call::Allgather { len }, false)?;
-        let mut processes = own.circle.group.size();
-        if self.is_inter() {
-            setup.beyond = Some(Beyond {
-                first: processes,
-                context: self.circle.collective_context(),
-                tag: self.next_tag(),
-            });
-            let members = [
-                &own.circle.collective_members[..],
-                &self.circle.collective_members,
-            ];
-            setup.members = members.concat().into();
-            processes = setup.members.len();
-            scratch.schedule = all_to_all(own.rank, processes, len);
-        }
+        let mut setup = of_numbers(self.setup());
+        self.number(&mut setup, Tags::next_tag_in_background);
+        let processes = setup.members.len();
+        let schedule = match self.is_inter() {
+            true => all_to_all(self.rank, processes, len),
+            false => steps(&self.circle, self.rank, &Call::Allgather { len }, false)?,
+        };
+        let scratch = Scratch::from(schedule);
         let (input, output) = (encode(said), vec![0; len * processes]);
         let (input, output) = (Source::from_vec(input), Sink::from_vec(output));
         let delivery = Delivery::default();
@@ -259,19 +250,14 @@ impl Comm {
             process: &own.process,
             circle: &own.circle,
             rank: own.rank,
-            tag: own.next_tag(),
+            tag: own.next_tag(Tags::next_tag),
         }
-    }
-
-    /// The tag of its next collective.
-    pub(super) fn next_tag(&self) -> Tag {
-        super::lock(&self.collectives).tags.next_tag()
     }
 
     /// The numbers of both groups of an intercommunicator; all say equally many.
     pub(super) fn both(&self, said: &[u64]) -> Result<Both> {
         let ours = self.talk().all(said)?;
-        let tag = self.next_tag();
+        let tag = self.next_tag(Tags::next_tag);
         let theirs = self.talk().lead(0, || {
             let leader = self.circle.collective_members.first();
             let leader = leader.ok_or_else(|| Error::new(Class::Comm, "nobody is remote"))?;
