@@ -3,9 +3,10 @@
 //! Functions of the program are called with nothing locked: they may call anything.
 
 use super::error::{Class, Error, Result};
+use super::object::lock;
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 
 /// What objects a key is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -224,10 +225,6 @@ impl fmt::Debug for Attributes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} attributes", lock(&self.set).len())
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

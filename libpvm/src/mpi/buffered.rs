@@ -6,6 +6,8 @@
 
 use super::comm::Comm;
 use super::error::{Class, Error, Result};
+use super::object::lock;
+use super::point::UNTYPED;
 use super::process::Process;
 use super::request::{Conclusion, Work};
 use super::status::{Ended, Status};
@@ -15,7 +17,7 @@ use crate::engine::{Engine, EngineError, Envelope, Mode, Operation, RequestId, T
 use crate::ids::Tag;
 use crate::transport::route::Routes;
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Poll;
 
 /// What a message occupies besides its bytes (`MPI_BSEND_OVERHEAD`).
@@ -110,7 +112,7 @@ fn does_not_fit(len: u64, size: u64, used: u64) -> Error {
 
 impl Buffer {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// Attaches a buffer.
@@ -202,11 +204,11 @@ pub fn send(comm: &Comm, to: Member, tag: Tag, source: &Source) -> Result<()> {
             None => comm.process.buffer.state(),
         };
         let room = state.reserve(engine, source.len() as u64)?;
-        if let Some(sent) = engine.send_at_once(to.peer, to.context, tag, 0, source) {
+        if let Some(sent) = engine.send_at_once(to.peer, to.context, tag, UNTYPED, source) {
             return Ok(sent?);
         }
         let copy = Source::from_vec(source.to_vec(0, source.len()));
-        let request = engine.send(to.peer, to.context, tag, 0, copy, Mode::Standard);
+        let request = engine.send(to.peer, to.context, tag, UNTYPED, copy, Mode::Standard);
         let number = state.count;
         state.count += 1;
         state.used += room;

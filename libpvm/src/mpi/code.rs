@@ -1,8 +1,9 @@
 //! Error classes and codes that the program adds (MPI 5.0, 9.5).
 
 use super::error::{Class, Error, LAST_CODE, Result};
+use super::object::lock;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 /// Longest text in bytes, with the end mark.
 const MAX_TEXT: usize = 512;
@@ -28,7 +29,7 @@ static CODES: Mutex<Codes> = Mutex::new(Codes {
 });
 
 fn codes() -> MutexGuard<'static, Codes> {
-    CODES.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&CODES)
 }
 
 impl Codes {

@@ -1,7 +1,7 @@
 //! Error classes and errors of MPI (MPI 5.0, 9.4), with the values of the standard ABI.
 //!
 //! Every error that the library itself raises has a class; its code is the class. Codes and classes
-//! that a program adds are numbers above [`LAST_CODE`], kept by the process (`codes`).
+//! that a program adds are numbers above [`LAST_CODE`], kept by the process (`code`).
 
 use std::borrow::Cow;
 use std::fmt;

@@ -1,7 +1,8 @@
 //! Info objects: keys and values in the order in which they were set (MPI 5.0, chapter 10).
 
 use super::error::{Class, Error, Result};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use super::object::lock;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Longest key in bytes, with the end mark.
 pub const MAX_KEY: usize = 256;
@@ -90,7 +91,7 @@ impl Info {
     }
 
     fn pairs(&self) -> MutexGuard<'_, Vec<(String, String)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

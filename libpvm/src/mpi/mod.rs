@@ -13,6 +13,7 @@ pub mod errhandler;
 pub mod error;
 pub mod group;
 pub mod info;
+mod object;
 pub mod op;
 pub mod partitioned;
 pub mod point;

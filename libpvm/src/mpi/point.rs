@@ -12,7 +12,7 @@ use crate::ids::Tag;
 use crate::transport::{Operation, Peer, Transport};
 
 /// Messages carry no hash of a type: MPI compares signatures, not types.
-const UNTYPED: u32 = 0;
+pub(super) const UNTYPED: u32 = 0;
 
 /// Sends and waits until the memory may be used again, or (synchronous) a receive has begun.
 ///

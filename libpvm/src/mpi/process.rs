@@ -190,7 +190,6 @@ impl From<EngineError> for Error {
             EngineError::PeerGone(_) | EngineError::Lost => Class::ProcAborted,
             EngineError::Truncated { .. } => Class::Truncate,
             EngineError::NoSuchContext(_) => Class::Comm,
-            EngineError::Cancelled => Class::Other,
             _ => Class::Other,
         };
         Error::new(class, error.to_string())

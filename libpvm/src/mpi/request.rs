@@ -7,6 +7,7 @@
 
 use super::comm::Comm;
 use super::error::{Class, Error, Result};
+use super::object::lock;
 use super::partitioned::Partitioned;
 use super::process::Process;
 use super::status::{Ended, Status};
@@ -226,7 +227,7 @@ impl Request {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// Whether it can be started again.

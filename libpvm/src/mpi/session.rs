@@ -8,12 +8,13 @@ use super::comm::{Bridge, Comm, MEMORY_KINDS, Meeting};
 use super::errhandler::Errhandler;
 use super::error::{Class, Error, Result};
 use super::info::Info;
+use super::object::lock;
 use super::process::Process;
 use crate::collective::Member;
 use crate::group::Group;
 use crate::ids::{Context, Tag, TaskId};
 use crate::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// The set of all processes of the launch.
 pub const WORLD: &str = "mpi://WORLD";
@@ -88,16 +89,12 @@ impl Session {
 
     /// What happens when a call with it fails.
     pub fn errhandler(&self) -> Errhandler {
-        let errhandler = self.errhandler.lock();
-        errhandler.unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.errhandler).clone()
     }
 
     /// Sets what happens when a call with it fails.
     pub fn set_errhandler(&self, errhandler: Errhandler) {
-        *self
-            .errhandler
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = errhandler;
+        *lock(&self.errhandler) = errhandler;
     }
 
     /// The handle under which the program's interface knows it; 0: it has none yet.
@@ -157,7 +154,7 @@ impl Comm {
         let Some(comm) = Self::from_group(process, group, string, errhandler.clone())? else {
             return Ok(None);
         };
-        let leader = comm.leader(leader)?;
+        let leader = comm.own_rank(leader)?;
         let bridge = || {
             let (remote, rank) = remote()?;
             let known = usize::try_from(rank)

@@ -2,6 +2,7 @@
 
 use super::super::comm::{Comm, PROC_NULL, ROOT};
 use super::super::error::{Class, Error, Result};
+use super::super::object::lock;
 use super::super::op::Op;
 use super::super::request::{Request, Work};
 use super::super::status::{Ended, Status};
@@ -15,7 +16,7 @@ use crate::collective::{
 use crate::datatype::{Sink, Source, Word};
 use crate::engine::EngineError;
 use crate::ids::Rank;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// The buffers of a call.
 #[derive(Default)]
@@ -290,8 +291,4 @@ fn unfit(_: EngineError) -> Error {
 #[cold]
 fn lost() -> Error {
     Error::new(Class::Request, "the request's last run has not ended")
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,6 +3,7 @@
 use super::Comm;
 use crate::mpi::error::Result;
 use crate::mpi::info::Info;
+use crate::mpi::object::lock;
 
 /// The promises that exist. All are `false` until the program makes them.
 const PROMISES: [&str; 4] = [
@@ -39,15 +40,15 @@ impl Comm {
     /// # Errors
     /// None that a program can cause.
     pub fn set_info(&self, info: &Info) -> Result<()> {
-        let mut hints = *super::lock(&self.hints);
+        let mut hints = *lock(&self.hints);
         hints.update(info)?;
-        *super::lock(&self.hints) = hints;
+        *lock(&self.hints) = hints;
         Ok(())
     }
 
     /// All that is known, as it is now.
     pub fn info(&self) -> Info {
-        let Hints(made) = *super::lock(&self.hints);
+        let Hints(made) = *lock(&self.hints);
         let promises = PROMISES.iter().zip(made);
         let pairs = promises.map(|(promise, made)| (*promise, if made { "true" } else { "false" }));
         let pairs = pairs.chain([MEMORY_KINDS]);

@@ -35,7 +35,7 @@ impl Comm {
         tag: i32,
     ) -> Result<Self> {
         self.check_intra()?;
-        let leader = self.leader(local_leader)?;
+        let leader = self.own_rank(local_leader)?;
         let tag = library_tag(send_tag(tag)?);
         let bridge = || {
             let (comm, rank) = peer()?;
@@ -50,16 +50,6 @@ impl Comm {
             })
         };
         self.join(leader, bridge, self.errhandler())
-    }
-
-    /// A leader that the program has named.
-    pub(in crate::mpi) fn leader(&self, rank: i32) -> Result<Rank> {
-        let size = self.size();
-        let leader = usize::try_from(rank).ok().filter(|rank| *rank < size);
-        leader.ok_or_else(|| {
-            let detail = format!("leader {rank} in a group of {size}");
-            Error::new(Class::Rank, detail)
-        })
     }
 
     /// Joins this communicator and another one over a bridge between their leaders.

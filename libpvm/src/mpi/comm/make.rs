@@ -200,7 +200,7 @@ impl Comm {
 }
 
 /// The tag, of those that no receive of the program takes, that stands for one of the program.
-pub(super) fn library_tag(tag: Tag) -> Tag {
+pub(in crate::mpi) fn library_tag(tag: Tag) -> Tag {
     !tag
 }
 

@@ -8,12 +8,15 @@ mod talk;
 pub use hints::MEMORY_KINDS;
 pub(super) use inter::Bridge;
 pub(super) use make::Meeting;
+use make::Opened;
 pub use make::Relation;
+pub(super) use make::library_tag;
 
 use super::attribute::{Attributes, Holder};
 use super::buffered::Buffer;
 use super::errhandler::Errhandler;
 use super::error::{Class, Error, Result};
+use super::object::{ObjectName, lock};
 use super::process::Process;
 use super::topology::Topology;
 use crate::collective::{Beyond, Circle, Member, Scratch, Setup, Tags};
@@ -23,7 +26,7 @@ use crate::ids::{Context, Rank, Tag};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::transport::Peer;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// Any source.
 pub const ANY_SOURCE: i32 = -1;
@@ -35,8 +38,6 @@ pub const PROC_NULL: i32 = -3;
 pub const ROOT: i32 = -4;
 /// A value that is none.
 pub const UNDEFINED: i32 = -32766;
-/// Longest name of an object in bytes, with the end mark.
-pub const MAX_OBJECT_NAME: usize = 128;
 /// Greatest tag.
 pub const TAG_UB: Tag = Tag::MAX;
 
@@ -62,7 +63,7 @@ pub struct Inner {
     pub collectives: Mutex<Collectives>,
     /// What the program attached to it.
     pub attributes: Attributes,
-    name: Mutex<String>,
+    name: ObjectName,
     errhandler: Mutex<Errhandler>,
     hints: Mutex<hints::Hints>,
     topology: OnceLock<Topology>,
@@ -129,7 +130,7 @@ impl Comm {
             buffer: Buffer::default(),
             collectives: Mutex::default(),
             attributes: Attributes::new(Holder::Comm),
-            name: Mutex::default(),
+            name: ObjectName::default(),
             errhandler: Mutex::new(errhandler),
             hints: Mutex::default(),
             topology: OnceLock::new(),
@@ -160,17 +161,9 @@ impl Comm {
     /// # Errors
     /// As [`Comm::new`].
     pub fn alone(process: &Arc<Process>) -> Result<Self> {
-        let context = process.with(|engine| engine.open_context())?;
-        let group = Group::new([process.task.me])
-            .map_err(|error| Error::new(Class::Intern, error.to_string()))?;
-        let parts = Parts {
-            group,
-            rank: 0,
-            context,
-            contexts: vec![context],
-            local: None,
-        };
-        let comm = Self::new(process, parts, Errhandler::AreFatal)?;
+        let own = Opened::new(process)?;
+        let (group, contexts) = (Group::new([process.task.me])?, vec![own.context]);
+        let comm = own.into_comm(group, contexts, None, Errhandler::AreFatal)?;
         comm.set_name("MPI_COMM_SELF");
         Ok(comm)
     }
@@ -211,11 +204,8 @@ impl Inner {
     /// `MPI_ERR_RANK`.
     #[inline]
     pub fn target(&self, rank: i32) -> Result<Option<Member>> {
-        match usize::try_from(rank)
-            .ok()
-            .and_then(|r| self.circle.members.get(r))
-        {
-            Some(member) => Ok(Some(*member)),
+        match self.member(rank) {
+            Some(member) => Ok(Some(member)),
             None if rank == PROC_NULL => Ok(None),
             None => Err(self.no_such_rank("destination", rank)),
         }
@@ -226,10 +216,7 @@ impl Inner {
     /// # Errors
     /// `MPI_ERR_RANK`.
     pub fn source(&self, rank: i32) -> Result<Member> {
-        let number = usize::try_from(rank).ok();
-        let member = number.and_then(|number| self.circle.members.get(number));
-        member
-            .copied()
+        self.member(rank)
             .ok_or_else(|| self.no_such_rank("source", rank))
     }
 
@@ -245,10 +232,7 @@ impl Inner {
             tag if tag >= 0 => Some(tag),
             tag => return Err(bad_tag(tag)),
         };
-        let source = match usize::try_from(rank)
-            .ok()
-            .and_then(|r| self.circle.members.get(r))
-        {
+        let source = match self.member(rank) {
             Some(member) => Some(member.peer),
             None if rank == ANY_SOURCE => None,
             None if rank == PROC_NULL => return Ok(None),
@@ -312,25 +296,36 @@ impl Inner {
     /// # Errors
     /// `MPI_ERR_ROOT`.
     pub fn root(&self, root: i32) -> Result<Rank> {
-        let size = self.size();
-        let rank = usize::try_from(root).ok().filter(|rank| *rank < size);
-        rank.ok_or_else(|| {
-            Error::new(
-                Class::Root,
-                format!("root {root} in a communicator of {size}"),
-            )
+        self.rank_of(root).ok_or_else(|| {
+            let detail = format!("root {root} in a communicator of {}", self.size());
+            Error::new(Class::Root, detail)
         })
+    }
+
+    /// A rank of the own group that the program has named.
+    ///
+    /// # Errors
+    /// `MPI_ERR_RANK`.
+    pub fn own_rank(&self, rank: i32) -> Result<Rank> {
+        self.rank_of(rank).ok_or_else(|| {
+            let detail = format!("rank {rank} in a group of {}", self.size());
+            Error::new(Class::Rank, detail)
+        })
+    }
+
+    fn rank_of(&self, number: i32) -> Option<Rank> {
+        let rank = usize::try_from(number).ok();
+        rank.filter(|rank| *rank < self.size())
     }
 
     /// Its name.
     pub fn name(&self) -> String {
-        lock(&self.name).clone()
+        self.name.text()
     }
 
     /// Names it; what is too long is cut.
     pub fn set_name(&self, name: &str) {
-        let end = name.floor_char_boundary(MAX_OBJECT_NAME - 1);
-        name[..end].clone_into(&mut lock(&self.name));
+        self.name.set(name);
     }
 
     /// What happens when a call with it fails.
@@ -363,6 +358,12 @@ impl Inner {
         self.handle.store(handle, Ordering::Relaxed);
     }
 
+    #[inline]
+    fn member(&self, rank: i32) -> Option<Member> {
+        let rank = usize::try_from(rank).ok()?;
+        self.circle.members.get(rank).copied()
+    }
+
     #[cold]
     fn no_such_rank(&self, what: &str, rank: i32) -> Error {
         let size = self.remote_size();
@@ -388,10 +389,6 @@ fn bad_tag(tag: i32) -> Error {
         Class::Tag,
         format!("tag {tag} is not between 0 and {TAG_UB}"),
     )
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for Inner {

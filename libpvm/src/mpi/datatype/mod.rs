@@ -31,19 +31,17 @@ mod typemap;
 pub use array::{DEFAULT_BLOCK, Dimension, Distribution, Order};
 pub use basic::Basic;
 pub use contents::{Combiner, Contents, Width};
-pub use predefined::{TypeClass, UNDEFINED};
+pub use predefined::TypeClass;
 pub use signature::Signature;
 
 use super::attribute::{Attributes, Holder};
+use super::object::ObjectName;
 use super::{Class, Error, Result};
 use crate::datatype::Layout;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use typemap::TypeMap;
-
-/// Room for a name with the zero at its end (`MPI_MAX_OBJECT_NAME`).
-pub const NAME_ROOM: usize = 128;
 
 /// A datatype. Clones are the same datatype; two that were made alike are not.
 #[derive(Clone)]
@@ -56,7 +54,7 @@ struct Inner {
     map: TypeMap,
     contents: Contents,
     committed: AtomicBool,
-    name: Mutex<String>,
+    name: ObjectName,
     attributes: Attributes,
 }
 
@@ -104,7 +102,7 @@ impl Datatype {
             map,
             contents,
             committed: AtomicBool::new(!matches!(origin, Origin::Derived)),
-            name: Mutex::default(),
+            name: ObjectName::default(),
             attributes: Attributes::new(Holder::Type),
         }))
     }
@@ -134,17 +132,12 @@ impl Datatype {
 
     /// Names it; what is too long is cut.
     pub fn set_name(&self, name: &str) {
-        let mut end = name.len().min(NAME_ROOM - 1);
-        while !name.is_char_boundary(end) {
-            end -= 1;
-        }
-        *self.0.name.lock().unwrap_or_else(PoisonError::into_inner) = name[..end].to_owned();
+        self.0.name.set(name);
     }
 
     /// Its name: that of its constant, until it gets another one.
     pub fn name(&self) -> String {
-        let name = self.0.name.lock();
-        name.unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.name.text()
     }
 
     /// What the program attached to it.

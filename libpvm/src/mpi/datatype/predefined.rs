@@ -7,12 +7,11 @@ use super::contents::{Combiner, Contents, Width};
 use super::named::{basic, pair};
 use super::typemap::TypeMap;
 use super::{Datatype, Element, Origin};
+use crate::mpi::comm::UNDEFINED;
+use crate::mpi::object::lock;
 use crate::mpi::{Class, Error, Result};
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-
-/// An argument that is left open (`MPI_UNDEFINED`).
-pub const UNDEFINED: i32 = -32766;
+use std::sync::Mutex;
 
 /// A class of Fortran's types. The numbers are those of the standard ABI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -222,7 +221,7 @@ fn kind(combiner: Combiner, number: i32, arguments: &[i32]) -> Datatype {
         arguments[0],
         arguments.get(1).copied().unwrap_or(0),
     );
-    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut given = lock(&GIVEN);
     let given = given.get_or_insert_default();
     let made = given.entry(key).or_insert_with(|| {
         let contents = Contents::new(combiner, Width::Int).integers(arguments);

@@ -2,8 +2,8 @@
 //!
 //! # Protocol
 //! Who sends opens a context of its own and says `Hello`: where it waits for an answer, and what its
-//! partitions are. The tag of that message is the complement of the program's, which no other message
-//! has: so the two sides meet in the order of their calls, apart from all other messages. When who
+//! partitions are. The tag of that message is not the program's own (`library_tag`), which no other
+//! message has: so the two sides meet in the order of their calls, apart from all other messages. When who
 //! receives starts for the first time it opens a context, and answers with its number. From then on each
 //! partition of the sender is a message there, whose tag is the number of the partition; rounds keep
 //! apart because messages of one tag stay in order.
@@ -18,10 +18,11 @@ pub use receive::{Memory, Receiver};
 pub use send::Sender;
 
 use super::error::{Class, Error, Result};
+use super::object::lock;
 use super::request::{Conclusion, Starter, Work};
 use super::{Comm, Ended};
 use crate::engine::{Engine, EngineError, Envelope, Operation, TaskEngine};
-use crate::ids::{Context, Tag};
+use crate::ids::Context;
 use crate::transport::route::Routes;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
@@ -70,7 +71,7 @@ impl<S: Side> Shared<S> {
     }
 
     fn side(&self) -> MutexGuard<'_, S> {
-        self.side.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.side)
     }
 
     /// Starts a round.
@@ -182,11 +183,6 @@ pub fn count(partitions: i32) -> Result<usize> {
         let detail = format!("{partitions} partitions: it must be 1 to {PARTITIONS_MAX}");
         Error::new(Class::Arg, detail)
     })
-}
-
-/// The tag by which the two sides meet.
-fn meeting_tag(tag: Tag) -> Tag {
-    !tag
 }
 
 /// What the sender says of itself.

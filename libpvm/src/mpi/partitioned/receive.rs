@@ -1,10 +1,11 @@
 //! The side that receives.
 
-use super::{Hello, Shared, Side, meeting_tag};
+use super::{Hello, Shared, Side};
 use crate::collective::Member;
 use crate::datatype::{Sink, Source};
 use crate::engine::{EngineError, Mode, RequestId, Selector, TaskEngine};
 use crate::ids::{Context, Tag};
+use crate::mpi::comm::library_tag;
 use crate::mpi::error::{Class, Error, Result};
 use crate::mpi::{Comm, Ended, Status};
 use std::sync::Arc;
@@ -68,7 +69,7 @@ impl Receiver {
         let selector = Selector {
             context: comm.circle.context,
             source: Some(from.peer),
-            tag: Some(meeting_tag(tag)),
+            tag: Some(library_tag(tag)),
         };
         let (own, word) = comm.process.with(|engine| {
             let room = Sink::with_capacity(Hello::LEN);

@@ -1,10 +1,11 @@
 //! The side that sends.
 
-use super::{Hello, Shared, Side, meeting_tag};
+use super::{Hello, Shared, Side};
 use crate::collective::Member;
 use crate::datatype::{Sink, Source};
 use crate::engine::{EngineError, Mode, RequestId, Selector, TaskEngine};
 use crate::ids::{Context, Tag};
+use crate::mpi::comm::library_tag;
 use crate::mpi::error::{Class, Error, Result};
 use crate::mpi::{Comm, Ended};
 use std::sync::Arc;
@@ -64,7 +65,7 @@ impl Sender {
             let room = Sink::with_capacity(size_of::<u32>());
             let answer = engine.receive(from, room);
             let hello = Source::from_vec(hello.encode());
-            let tag = meeting_tag(tag);
+            let tag = library_tag(tag);
             let sent = engine.send(to.peer, to.context, tag, 0, hello, Mode::Standard);
             engine.forget(sent);
             (own, answer)

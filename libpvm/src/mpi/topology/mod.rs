@@ -11,7 +11,6 @@ pub use graph::{DistGraph, Edge, Graph, Side, check_index};
 use super::comm::Comm;
 use super::error::{Class, Error, Result};
 use crate::group::Choice;
-use crate::ids::Rank;
 
 /// How the processes of a communicator are arranged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,18 +135,5 @@ impl Comm {
             edge.tell(&mut said);
         }
         Ok(DistGraph::of_told(&self.talk().each(&said)?, weighted))
-    }
-
-    /// A rank that the program has named.
-    ///
-    /// # Errors
-    /// `MPI_ERR_RANK`.
-    pub fn own_rank(&self, rank: i32) -> Result<Rank> {
-        let size = self.size();
-        let found = usize::try_from(rank).ok().filter(|rank| *rank < size);
-        found.ok_or_else(|| {
-            let detail = format!("rank {rank} in a communicator of {size}");
-            Error::new(Class::Rank, detail)
-        })
     }
 }

@@ -1,8 +1,9 @@
 //! Sizes, bounds and errors by example.
 
 use super::super::basic::BASICS;
-use super::super::{Element, TypeClass, UNDEFINED};
+use super::super::{Element, TypeClass};
 use super::*;
+use crate::mpi::comm::UNDEFINED;
 use crate::mpi::{Class, Result};
 
 fn class<T>(result: Result<T>) -> Option<Class> {
