@@ -5,45 +5,9 @@
 
 use super::algorithm::{allgather, alltoall, broadcast, gather, reduce_scatter, scatter};
 use super::schedule::{Schedule, Span};
-use super::team::{Blocks, Team};
+use super::team::{Blocks, Packed, Team};
 use super::topology::ByHost;
 use crate::ids::Rank;
-
-/// Where blocks are, one behind the other in some order.
-struct Packed {
-    lens: Vec<usize>,
-    starts: Vec<usize>,
-    total: usize,
-}
-
-impl Packed {
-    fn new(lens: impl IntoIterator<Item = usize>) -> Self {
-        let lens: Vec<usize> = lens.into_iter().collect();
-        let mut total = 0;
-        let place = |len: &usize| {
-            let start = total;
-            total += len;
-            start
-        };
-        let starts = lens.iter().map(place).collect();
-        Self {
-            lens,
-            starts,
-            total,
-        }
-    }
-
-    fn blocks(&self) -> Blocks<'_> {
-        Blocks::Listed {
-            lens: &self.lens,
-            starts: &self.starts,
-        }
-    }
-
-    fn of(&self, whole: Span, index: usize) -> Span {
-        self.blocks().of(whole, index)
-    }
-}
 
 /// All blocks, packed: by rank, and those of each host as one.
 struct Order {

@@ -28,7 +28,7 @@ pub use run::{
 };
 pub use schedule::{Buffer, Schedule, Span, Step};
 pub use select::{Call, CallError, Place, Vector, plan};
-pub use team::{Blocks, Team};
+pub use team::{Blocks, Packed, Team};
 pub use topology::Topology;
 
 #[cfg(test)]

@@ -195,3 +195,45 @@ impl Blocks<'_> {
         }
     }
 }
+
+/// Blocks one behind the other. In bytes.
+pub struct Packed {
+    /// Length of each.
+    pub lens: Vec<usize>,
+    /// Where each starts.
+    pub starts: Vec<usize>,
+    /// Of all.
+    pub total: usize,
+}
+
+impl Packed {
+    /// Blocks of these lengths, which fit the address space together.
+    pub fn new(lens: impl IntoIterator<Item = usize>) -> Self {
+        let lens: Vec<usize> = lens.into_iter().collect();
+        let mut total = 0;
+        let place = |len: &usize| {
+            let start = total;
+            total += len;
+            start
+        };
+        let starts = lens.iter().map(place).collect();
+        Self {
+            lens,
+            starts,
+            total,
+        }
+    }
+
+    /// The blocks.
+    pub fn blocks(&self) -> Blocks<'_> {
+        Blocks::Listed {
+            lens: &self.lens,
+            starts: &self.starts,
+        }
+    }
+
+    /// Block `index` in a buffer that begins where `whole` does.
+    pub fn of(&self, whole: Span, index: usize) -> Span {
+        self.blocks().of(whole, index)
+    }
+}

@@ -145,16 +145,13 @@ impl<const FORMAT: usize> Soft<FORMAT> {
     const BIAS: i32 = (Self::EXPONENTS >> 1) as i32;
     /// The highest bit of the significand, written out or not.
     const INTEGER: u128 = 1 << (Self::FORMAT.precision - 1);
+    /// The part of it that is written out.
+    const WRITTEN: u128 = Self::INTEGER * Self::FORMAT.has_integer as u128;
     const NAN: Self = Self(Self::infinity(false).0 | 1 << (Self::FORMAT.precision - 2));
 
     const fn infinity(negative: bool) -> Self {
-        let integer = if Self::FORMAT.has_integer {
-            Self::INTEGER
-        } else {
-            0
-        };
         let sign = if negative { Self::SIGN } else { 0 };
-        Self(sign | (Self::EXPONENTS as u128) << Self::STORED | integer)
+        Self(sign | (Self::EXPONENTS as u128) << Self::STORED | Self::WRITTEN)
     }
 
     fn value(self) -> Value {
@@ -236,14 +233,7 @@ impl<const FORMAT: usize> PartialOrd for Soft<FORMAT> {
 impl<const FORMAT: usize> Number for Soft<FORMAT> {
     const SIZE: usize = Self::FORMAT.size;
     const ZERO: Self = Self(0);
-    const ONE: Self = {
-        let integer = if Self::FORMAT.has_integer {
-            Self::INTEGER
-        } else {
-            0
-        };
-        Self((Self::BIAS as u128) << Self::STORED | integer)
-    };
+    const ONE: Self = Self((Self::BIAS as u128) << Self::STORED | Self::WRITTEN);
 
     fn plus(self, other: Self) -> Self {
         match (self.value(), other.value()) {

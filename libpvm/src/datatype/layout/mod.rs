@@ -131,8 +131,8 @@ impl Layout {
     /// `offset..offset + len` of an array of elements, in packed order.
     pub fn pieces(&self, offset: usize, len: usize, mut each: impl FnMut(isize, usize)) {
         if let Some(node) = &self.node {
-            let parts = node::Parts { offset, len };
-            node::walk_repeat(node, self.size, self.extent, self.offset, parts, &mut each);
+            let packed = node::Packed { offset, len };
+            node::walk_repeat(node, self.size, self.extent, self.offset, packed, &mut each);
         }
     }
 

@@ -57,7 +57,7 @@ struct Part {
 
 /// The packed bytes that are gone through.
 #[derive(Clone, Copy)]
-pub(super) struct Parts {
+pub(super) struct Packed {
     pub offset: usize,
     pub len: usize,
 }
@@ -121,14 +121,14 @@ impl Node {
         }
     }
 
-    fn walk<F: FnMut(isize, usize)>(&self, at: isize, parts: Parts, each: &mut F) {
+    fn walk<F: FnMut(isize, usize)>(&self, at: isize, packed: Packed, each: &mut F) {
         match self {
-            Node::Run(_) => each(at.wrapping_add_unsigned(parts.offset), parts.len),
+            Node::Run(_) => each(at.wrapping_add_unsigned(packed.offset), packed.len),
             Node::Repeat(repeat) => {
-                walk_repeat(&repeat.of, repeat.size, repeat.stride, at, parts, each);
+                walk_repeat(&repeat.of, repeat.size, repeat.stride, at, packed, each);
             }
-            Node::Runs(runs) => runs.walk(at, parts, each),
-            Node::Sequence(sequence) => sequence.walk(at, parts, each),
+            Node::Runs(runs) => runs.walk(at, packed, each),
+            Node::Sequence(sequence) => sequence.walk(at, packed, each),
         }
     }
 }
@@ -148,17 +148,17 @@ pub(super) fn walk_repeat<F: FnMut(isize, usize)>(
     size: usize,
     stride: isize,
     at: isize,
-    parts: Parts,
+    packed: Packed,
     each: &mut F,
 ) {
-    let (index, within) = (parts.offset / size, parts.offset % size);
+    let (index, within) = (packed.offset / size, packed.offset % size);
     let mut at = at.wrapping_add((index as isize).wrapping_mul(stride));
-    let mut left = parts.len;
+    let mut left = packed.len;
     if within > 0 && left > 0 {
         let len = left.min(size - within);
         of.walk(
             at,
-            Parts {
+            Packed {
                 offset: within,
                 len,
             },
@@ -174,7 +174,7 @@ pub(super) fn walk_repeat<F: FnMut(isize, usize)>(
             at = at.wrapping_add(stride);
         }
     } else {
-        let whole = Parts {
+        let whole = Packed {
             offset: 0,
             len: size,
         };
@@ -187,7 +187,7 @@ pub(super) fn walk_repeat<F: FnMut(isize, usize)>(
     if left > 0 {
         of.walk(
             at,
-            Parts {
+            Packed {
                 offset: 0,
                 len: left,
             },
@@ -197,10 +197,10 @@ pub(super) fn walk_repeat<F: FnMut(isize, usize)>(
 }
 
 impl Runs {
-    fn walk<F: FnMut(isize, usize)>(&self, at: isize, parts: Parts, each: &mut F) {
-        let first = first(parts.offset, self.runs.len(), |index| self.starts[index]);
-        let mut skip = parts.offset - self.starts[first];
-        let mut left = parts.len;
+    fn walk<F: FnMut(isize, usize)>(&self, at: isize, packed: Packed, each: &mut F) {
+        let first = first(packed.offset, self.runs.len(), |index| self.starts[index]);
+        let mut skip = packed.offset - self.starts[first];
+        let mut left = packed.len;
         for run in &self.runs[first..] {
             if left == 0 {
                 return;
@@ -214,19 +214,19 @@ impl Runs {
 }
 
 impl Sequence {
-    fn walk<F: FnMut(isize, usize)>(&self, at: isize, parts: Parts, each: &mut F) {
-        let first = first(parts.offset, self.parts.len(), |index| {
+    fn walk<F: FnMut(isize, usize)>(&self, at: isize, packed: Packed, each: &mut F) {
+        let first = first(packed.offset, self.parts.len(), |index| {
             self.parts[index].start
         });
-        let mut offset = parts.offset - self.parts[first].start;
-        let mut left = parts.len;
+        let mut offset = packed.offset - self.parts[first].start;
+        let mut left = packed.len;
         for part in &self.parts[first..] {
             if left == 0 {
                 return;
             }
             let len = left.min(part.node.size() - offset);
             part.node
-                .walk(at.wrapping_add(part.offset), Parts { offset, len }, each);
+                .walk(at.wrapping_add(part.offset), Packed { offset, len }, each);
             left -= len;
             offset = 0;
         }

@@ -8,7 +8,6 @@ use crate::group::Group;
 use crate::ids::{Context, Rank, Tag, TaskId};
 use crate::mpi::errhandler::Errhandler;
 use crate::mpi::error::{Class, Error, Result};
-use crate::mpi::process::Process;
 
 /// How the leader of a group reaches that of the other.
 #[derive(Clone, Copy)]
@@ -61,9 +60,15 @@ impl Comm {
     ) -> Result<Self> {
         let own = Opened::new(&self.process)?;
         let ours = self.talk().all(&self.card(own.context))?;
-        let theirs = self
-            .talk()
-            .lead(leader, || cross(&self.process, bridge()?, &ours))?;
+        let theirs = self.talk().lead(leader, || {
+            let Bridge {
+                leader,
+                context,
+                tag,
+            } = bridge()?;
+            // The leaders exchange the cards of their groups.
+            swap(&self.process, leader, context, tag, &ours)
+        })?;
         let (group, contexts) = cards(&theirs)?;
         if !group.intersection(self.group()).is_empty() {
             let detail = "the two groups have a process in common";
@@ -107,11 +112,6 @@ impl Comm {
         let contexts = contexts.collect::<Result<_>>()?;
         own.into_comm(group, contexts, None, self.errhandler())
     }
-}
-
-/// The leaders exchange the cards of their groups.
-fn cross(process: &Process, bridge: Bridge, ours: &[u64]) -> Result<Vec<u64>> {
-    swap(process, bridge.leader, bridge.context, bridge.tag, ours)
 }
 
 /// The group that has shown its cards, and where its processes receive.

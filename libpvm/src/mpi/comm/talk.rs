@@ -3,8 +3,8 @@
 use super::Comm;
 use crate::collective::algorithm::allgather;
 use crate::collective::{
-    Blocks, Buffer, Call, Circle, Delivery, Member, Place, Run, Schedule, Scratch, Setup, Span,
-    Tags, Team, plan,
+    Blocks, Buffer, Call, Circle, Delivery, Member, Packed, Place, Run, Schedule, Scratch, Setup,
+    Span, Tags, Team, plan,
 };
 use crate::datatype::{Sink, Source, Word};
 use crate::engine::{EngineError, Mode, RequestId, Selector};
@@ -61,7 +61,7 @@ impl Talk<'_> {
         let lens: Vec<u64> = said.iter().map(|part| part.len() as u64).collect();
         let (len, room) = (size_of::<u64>(), size_of_val(&lens[..]));
         let heard = self.run(Call::Alltoall { len }, Some(encode(&lens)), vec![0; room])?;
-        let (to, from) = (Cut::of(&lens)?, Cut::of(&heard)?);
+        let (to, from) = (packed(&lens)?, packed(&heard)?);
         let call = Call::Alltoallv {
             input: to.blocks(),
             output: from.blocks(),
@@ -131,32 +131,10 @@ fn of_numbers(setup: Setup) -> Setup {
     }
 }
 
-/// Where parts lie, one behind the other. In bytes.
-#[derive(Default)]
-struct Cut {
-    lens: Vec<usize>,
-    starts: Vec<usize>,
-    total: usize,
-}
-
-impl Cut {
-    fn of(numbers: &[u64]) -> Result<Self> {
-        let mut cut = Self::default();
-        for number in numbers {
-            let len = length(*number)?;
-            cut.starts.push(cut.total);
-            cut.lens.push(len);
-            cut.total += len;
-        }
-        Ok(cut)
-    }
-
-    fn blocks(&self) -> Blocks<'_> {
-        Blocks::Listed {
-            lens: &self.lens,
-            starts: &self.starts,
-        }
-    }
+/// Where parts of so many numbers lie.
+fn packed(numbers: &[u64]) -> Result<Packed> {
+    let lens = numbers.iter().map(|number| length(*number));
+    Ok(Packed::new(lens.collect::<Result<Vec<_>>>()?))
 }
 
 /// Bytes of so many numbers, which another process may have named.
