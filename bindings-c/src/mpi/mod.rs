@@ -29,15 +29,11 @@ mod attached;
 mod chapters;
 mod collective;
 mod entry;
-#[allow(dead_code, reason = "for chapters that are not written yet")]
 mod failure;
 mod foreign;
 mod generated;
-#[allow(dead_code, reason = "for chapters that are not written yet")]
 mod handle;
-#[allow(dead_code, reason = "for chapters that are not written yet")]
 mod memory;
-#[allow(dead_code, reason = "for chapters that are not written yet")]
 mod raw;
 mod state;
 mod values;

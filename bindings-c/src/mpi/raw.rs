@@ -679,7 +679,6 @@ macro_rules! handles {
 
         impl $name {
             /// The handle that is none.
-            #[allow(dead_code, reason = "not every kind is asked for")]
             pub(crate) const NULL: Self = Self(<$object as Object>::NULL);
         }
     )*};
