@@ -9,13 +9,14 @@ use super::table::{Constant, Function};
 pub type Chapters = BTreeMap<String, String>;
 
 /// The functions that a chapter's source defines: `pub fn name(` and `pub unsafe fn name(` at the
-/// start of a line, and `collective fn name iname name_init(`, one call in three forms.
+/// start of a line, and `collective fn name iname name_init(` or `sending fn ...`, one call in three forms.
 pub fn implemented(module: &str, source: &str, chapters: &mut Chapters) {
     for line in source.lines() {
         let rest = line
             .strip_prefix("pub unsafe fn ")
             .or(line.strip_prefix("pub fn "))
-            .or(line.strip_prefix("collective fn "));
+            .or(line.strip_prefix("collective fn "))
+            .or(line.strip_prefix("sending fn "));
         let names = rest.and_then(|rest| rest.split(['(', '<']).next());
         for name in names.unwrap_or_default().split_whitespace() {
             chapters.insert(name.to_owned(), module.to_owned());

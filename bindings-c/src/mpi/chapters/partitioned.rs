@@ -3,13 +3,13 @@
 use pvm::datatype::{Sink, Source};
 use pvm::mpi::comm::{PROC_NULL, send_tag};
 use pvm::mpi::partitioned::{self, Memory, Partitioned, Receiver, Sender};
-use pvm::mpi::request::{Starter, Work};
-use pvm::mpi::{self, Class, Datatype, Ended, Error, Request, Status};
+use pvm::mpi::request::Starter;
+use pvm::mpi::{self, Class, Datatype, Error, Request};
 
 use super::super::failure::Outcome;
 use super::super::memory::{sink, source};
 use super::super::raw::{self, Buf, Numbers, Out, OutBuf, OutInt};
-use super::point::give;
+use super::point::{give, with_nobody};
 use super::{info, requests};
 
 /// The memory of the partitions of a request.
@@ -63,7 +63,7 @@ impl Partitions {
     }
 
     fn of_nobody(&self) -> Request {
-        let starter: Starter = Box::new(|| Ok(Work::Over(Ended::well(Status::PROC_NULL))));
+        let starter: Starter = Box::new(|| Ok(with_nobody()));
         Request::partitioned(starter, Partitioned::Nobody(self.partitions))
     }
 }

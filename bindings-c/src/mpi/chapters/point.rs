@@ -9,13 +9,14 @@ use pvm::mpi::buffered;
 use pvm::mpi::comm::send_tag;
 use pvm::mpi::point::{self, Message};
 use pvm::mpi::request::{Starter, Work};
-use pvm::mpi::{self, Class, Datatype, Ended, Error, Request, Status};
+use pvm::mpi::{self, Class, Datatype, Ended, Error, Process, Request, Status};
 
 use super::super::failure::Outcome;
 use super::super::generated::constants as abi;
 use super::super::handle::{self, Arrived};
 use super::super::memory::{sink, source};
 use super::super::raw::{self, Buf, Out, OutBuf, OutInt, OutStatus};
+use super::super::state::any_process;
 
 /// How a message is sent.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -36,7 +37,26 @@ struct Sending<'a> {
     comm: &'a mpi::Comm,
 }
 
-impl Sending<'_> {
+impl<'a> Sending<'a> {
+    #[inline]
+    fn new(
+        buf: Buf,
+        count: i64,
+        datatype: &'a Datatype,
+        dest: i32,
+        tag: i32,
+        comm: &'a mpi::Comm,
+    ) -> Self {
+        Self {
+            buf,
+            count,
+            datatype,
+            dest,
+            tag,
+            comm,
+        }
+    }
+
     /// Checks it; gives whom it is for (`None`: nobody) and what is sent.
     ///
     /// # Safety
@@ -71,7 +91,7 @@ impl Sending<'_> {
         // SAFETY: the program promises the buffer until the request has ended.
         let (to, source) = unsafe { self.check() }?;
         let Some(to) = to else {
-            return Ok(Work::Over(Ended::well(Status::PROC_NULL)));
+            return Ok(with_nobody());
         };
         match how {
             How::Standard => point::isend(self.comm, to, self.tag, source, Mode::Standard),
@@ -80,11 +100,6 @@ impl Sending<'_> {
                 buffered::send(self.comm, to, self.tag, &source).map(|()| Work::nothing())
             }
         }
-    }
-
-    #[inline]
-    fn request(self, how: How, request: Out<raw::Request>) -> Outcome {
-        give(request, Request::new(self.start(how)?))
     }
 
     /// Checks it, and makes a request of it that is started later.
@@ -97,15 +112,8 @@ impl Sending<'_> {
             count, dest, tag, ..
         } = self;
         let starter: Starter = Box::new(move || {
-            let sending = Sending {
-                buf: Buf(address as *const _),
-                count,
-                datatype: &datatype,
-                dest,
-                tag,
-                comm: &comm,
-            };
-            sending.start(how)
+            let buf = Buf(address as *const _);
+            Sending::new(buf, count, &datatype, dest, tag, &comm).start(how)
         });
         give(request, Request::persistent(starter))
     }
@@ -122,7 +130,26 @@ struct Receiving<'a> {
     comm: &'a mpi::Comm,
 }
 
-impl Receiving<'_> {
+impl<'a> Receiving<'a> {
+    #[inline]
+    fn new(
+        buf: OutBuf,
+        count: i64,
+        datatype: &'a Datatype,
+        source: i32,
+        tag: i32,
+        comm: &'a mpi::Comm,
+    ) -> Self {
+        Self {
+            buf,
+            count,
+            datatype,
+            source,
+            tag,
+            comm,
+        }
+    }
+
     #[inline]
     fn receive(self, status: OutStatus) -> Outcome {
         let from = self.comm.selector(self.source, self.tag)?;
@@ -142,7 +169,7 @@ impl Receiving<'_> {
         let sink = unsafe { sink(self.buf, self.count, self.datatype) }?;
         match from {
             Some(from) => point::ireceive(self.comm, from, sink),
-            None => Ok(Work::Over(Ended::well(Status::PROC_NULL))),
+            None => Ok(with_nobody()),
         }
     }
 
@@ -156,18 +183,16 @@ impl Receiving<'_> {
             count, source, tag, ..
         } = self;
         let starter: Starter = Box::new(move || {
-            let receiving = Receiving {
-                buf: OutBuf(address as *mut _),
-                count,
-                datatype: &datatype,
-                source,
-                tag,
-                comm: &comm,
-            };
-            receiving.start()
+            let buf = OutBuf(address as *mut _);
+            Receiving::new(buf, count, &datatype, source, tag, &comm).start()
         });
         give(request, Request::persistent(starter))
     }
+}
+
+/// What a send to nobody or a receive from nobody is.
+pub(super) fn with_nobody() -> Work {
+    Work::Over(Ended::well(Status::PROC_NULL))
 }
 
 /// Gives the program a request.
@@ -187,241 +212,53 @@ pub(crate) fn tell(ended: Ended, status: OutStatus) -> Outcome {
     }
 }
 
-pub fn send(
-    buf: Buf,
-    count: i64,
-    datatype: &Datatype,
-    dest: i32,
-    tag: i32,
-    comm: &mpi::Comm,
-) -> Outcome {
-    Sending {
-        buf,
-        count,
-        datatype,
-        dest,
-        tag,
-        comm,
-    }
-    .send(How::Standard)
-}
+/// The three forms of a send. `cargo xtask gen` reads the names from these lines, too.
+macro_rules! sends {
+    ($(sending fn $name:ident $start:ident $init:ident($how:ident);)*) => {$(
+        pub fn $name(
+            buf: Buf,
+            count: i64,
+            datatype: &Datatype,
+            dest: i32,
+            tag: i32,
+            comm: &mpi::Comm,
+        ) -> Outcome {
+            Sending::new(buf, count, datatype, dest, tag, comm).send(How::$how)
+        }
 
-pub fn isend(
-    buf: Buf,
-    count: i64,
-    datatype: &Datatype,
-    dest: i32,
-    tag: i32,
-    comm: &mpi::Comm,
-    request: Out<raw::Request>,
-) -> Outcome {
-    Sending {
-        buf,
-        count,
-        datatype,
-        dest,
-        tag,
-        comm,
-    }
-    .request(How::Standard, request)
-}
+        pub fn $start(
+            buf: Buf,
+            count: i64,
+            datatype: &Datatype,
+            dest: i32,
+            tag: i32,
+            comm: &mpi::Comm,
+            request: Out<raw::Request>,
+        ) -> Outcome {
+            let sending = Sending::new(buf, count, datatype, dest, tag, comm);
+            give(request, Request::new(sending.start(How::$how)?))
+        }
 
-pub fn send_init(
-    buf: Buf,
-    count: i64,
-    datatype: &Datatype,
-    dest: i32,
-    tag: i32,
-    comm: &mpi::Comm,
-    request: Out<raw::Request>,
-) -> Outcome {
-    Sending {
-        buf,
-        count,
-        datatype,
-        dest,
-        tag,
-        comm,
-    }
-    .persistent(How::Standard, request)
-}
-
-pub fn ssend(
-    buf: Buf,
-    count: i64,
-    datatype: &Datatype,
-    dest: i32,
-    tag: i32,
-    comm: &mpi::Comm,
-) -> Outcome {
-    Sending {
-        buf,
-        count,
-        datatype,
-        dest,
-        tag,
-        comm,
-    }
-    .send(How::Synchronous)
-}
-
-pub fn issend(
-    buf: Buf,
-    count: i64,
-    datatype: &Datatype,
-    dest: i32,
-    tag: i32,
-    comm: &mpi::Comm,
-    request: Out<raw::Request>,
-) -> Outcome {
-    Sending {
-        buf,
-        count,
-        datatype,
-        dest,
-        tag,
-        comm,
-    }
-    .request(How::Synchronous, request)
-}
-
-pub fn ssend_init(
-    buf: Buf,
-    count: i64,
-    datatype: &Datatype,
-    dest: i32,
-    tag: i32,
-    comm: &mpi::Comm,
-    request: Out<raw::Request>,
-) -> Outcome {
-    Sending {
-        buf,
-        count,
-        datatype,
-        dest,
-        tag,
-        comm,
-    }
-    .persistent(How::Synchronous, request)
-}
-
-pub fn bsend(
-    buf: Buf,
-    count: i64,
-    datatype: &Datatype,
-    dest: i32,
-    tag: i32,
-    comm: &mpi::Comm,
-) -> Outcome {
-    Sending {
-        buf,
-        count,
-        datatype,
-        dest,
-        tag,
-        comm,
-    }
-    .send(How::Buffered)
-}
-
-pub fn ibsend(
-    buf: Buf,
-    count: i64,
-    datatype: &Datatype,
-    dest: i32,
-    tag: i32,
-    comm: &mpi::Comm,
-    request: Out<raw::Request>,
-) -> Outcome {
-    Sending {
-        buf,
-        count,
-        datatype,
-        dest,
-        tag,
-        comm,
-    }
-    .request(How::Buffered, request)
-}
-
-pub fn bsend_init(
-    buf: Buf,
-    count: i64,
-    datatype: &Datatype,
-    dest: i32,
-    tag: i32,
-    comm: &mpi::Comm,
-    request: Out<raw::Request>,
-) -> Outcome {
-    Sending {
-        buf,
-        count,
-        datatype,
-        dest,
-        tag,
-        comm,
-    }
-    .persistent(How::Buffered, request)
+        pub fn $init(
+            buf: Buf,
+            count: i64,
+            datatype: &Datatype,
+            dest: i32,
+            tag: i32,
+            comm: &mpi::Comm,
+            request: Out<raw::Request>,
+        ) -> Outcome {
+            Sending::new(buf, count, datatype, dest, tag, comm).persistent(How::$how, request)
+        }
+    )*};
 }
 
 // That a receive is posted helps nothing here: a ready send is a standard one.
-pub fn rsend(
-    buf: Buf,
-    count: i64,
-    datatype: &Datatype,
-    dest: i32,
-    tag: i32,
-    comm: &mpi::Comm,
-) -> Outcome {
-    Sending {
-        buf,
-        count,
-        datatype,
-        dest,
-        tag,
-        comm,
-    }
-    .send(How::Standard)
-}
-
-pub fn irsend(
-    buf: Buf,
-    count: i64,
-    datatype: &Datatype,
-    dest: i32,
-    tag: i32,
-    comm: &mpi::Comm,
-    request: Out<raw::Request>,
-) -> Outcome {
-    Sending {
-        buf,
-        count,
-        datatype,
-        dest,
-        tag,
-        comm,
-    }
-    .request(How::Standard, request)
-}
-
-pub fn rsend_init(
-    buf: Buf,
-    count: i64,
-    datatype: &Datatype,
-    dest: i32,
-    tag: i32,
-    comm: &mpi::Comm,
-    request: Out<raw::Request>,
-) -> Outcome {
-    Sending {
-        buf,
-        count,
-        datatype,
-        dest,
-        tag,
-        comm,
-    }
-    .persistent(How::Standard, request)
+sends! {
+sending fn send isend send_init(Standard);
+sending fn ssend issend ssend_init(Synchronous);
+sending fn bsend ibsend bsend_init(Buffered);
+sending fn rsend irsend rsend_init(Standard);
 }
 
 pub fn recv(
@@ -433,15 +270,7 @@ pub fn recv(
     comm: &mpi::Comm,
     status: OutStatus,
 ) -> Outcome {
-    Receiving {
-        buf,
-        count,
-        datatype,
-        source,
-        tag,
-        comm,
-    }
-    .receive(status)
+    Receiving::new(buf, count, datatype, source, tag, comm).receive(status)
 }
 
 pub fn irecv(
@@ -453,14 +282,7 @@ pub fn irecv(
     comm: &mpi::Comm,
     request: Out<raw::Request>,
 ) -> Outcome {
-    let receiving = Receiving {
-        buf,
-        count,
-        datatype,
-        source,
-        tag,
-        comm,
-    };
+    let receiving = Receiving::new(buf, count, datatype, source, tag, comm);
     give(request, Request::new(receiving.start()?))
 }
 
@@ -473,51 +295,33 @@ pub fn recv_init(
     comm: &mpi::Comm,
     request: Out<raw::Request>,
 ) -> Outcome {
-    Receiving {
-        buf,
-        count,
-        datatype,
-        source,
-        tag,
-        comm,
-    }
-    .persistent(request)
+    Receiving::new(buf, count, datatype, source, tag, comm).persistent(request)
 }
 
-/// A send and a receive that go on at the same time.
-fn exchange(sending: Sending<'_>, receiving: Receiving<'_>) -> mpi::Result<Work> {
-    let comm = sending.comm;
-    let tag = send_tag(sending.tag)?;
-    let to = comm.target(sending.dest)?;
-    let from = comm.selector(receiving.source, receiving.tag)?;
-    let (Some(to), Some(from)) = (to, from) else {
-        // One of them is with nobody; what is left is a request of its own.
-        return match to {
-            Some(_) => sent_alone(sending),
-            None => {
-                // SAFETY: it is dropped at once.
-                drop(unsafe { source(sending.buf, sending.count, sending.datatype) }?);
-                receiving.start()
-            }
-        };
+/// A send of what is checked already and a receive that go on at the same time. One with nobody is over
+/// at once, and the status is that of the receive.
+fn exchange(
+    (to, tag, source): (Option<Member>, i32, Source),
+    receiving: Receiving<'_>,
+) -> mpi::Result<Work> {
+    let comm = receiving.comm;
+    let Some(to) = to else {
+        return receiving.start();
     };
-    // SAFETY: the program promises both buffers until the call or its request has ended.
-    let (source, sink) = unsafe {
-        (
-            source(sending.buf, sending.count, sending.datatype)?,
-            sink(receiving.buf, receiving.count, receiving.datatype)?,
-        )
+    let Some(from) = comm.selector(receiving.source, receiving.tag)? else {
+        let sent = point::isend(comm, to, tag, source, Mode::Standard)?;
+        return Ok(Work::Exchange(Box::new([sent, with_nobody()])));
     };
+    // SAFETY: the program promises the buffer until the call or its request has ended.
+    let sink = unsafe { sink(receiving.buf, receiving.count, receiving.datatype) }?;
     point::exchange(comm, (to, tag, source), (from, sink))
 }
 
-/// The status is that of a receive from nobody.
-fn sent_alone(sending: Sending<'_>) -> mpi::Result<Work> {
-    let nothing = Work::Over(Ended::well(Status::PROC_NULL));
-    Ok(Work::Exchange(Box::new([
-        sending.start(How::Standard)?,
-        nothing,
-    ])))
+/// Both halves of a call with two buffers.
+fn send_and_receive(sending: Sending<'_>, receiving: Receiving<'_>) -> mpi::Result<Work> {
+    // SAFETY: the program promises the buffer until the call or its request has ended.
+    let (to, source) = unsafe { sending.check() }?;
+    exchange((to, sending.tag, source), receiving)
 }
 
 pub fn isendrecv(
@@ -534,23 +338,9 @@ pub fn isendrecv(
     comm: &mpi::Comm,
     request: Out<raw::Request>,
 ) -> Outcome {
-    let sending = Sending {
-        buf: sendbuf,
-        count: sendcount,
-        datatype: sendtype,
-        dest,
-        tag: sendtag,
-        comm,
-    };
-    let receiving = Receiving {
-        buf: recvbuf,
-        count: recvcount,
-        datatype: recvtype,
-        source,
-        tag: recvtag,
-        comm,
-    };
-    give(request, Request::new(exchange(sending, receiving)?))
+    let sending = Sending::new(sendbuf, sendcount, sendtype, dest, sendtag, comm);
+    let receiving = Receiving::new(recvbuf, recvcount, recvtype, source, recvtag, comm);
+    give(request, Request::new(send_and_receive(sending, receiving)?))
 }
 
 pub fn sendrecv(
@@ -567,73 +357,41 @@ pub fn sendrecv(
     comm: &mpi::Comm,
     status: OutStatus,
 ) -> Outcome {
-    let sending = Sending {
-        buf: sendbuf,
-        count: sendcount,
-        datatype: sendtype,
-        dest,
-        tag: sendtag,
-        comm,
-    };
-    let receiving = Receiving {
-        buf: recvbuf,
-        count: recvcount,
-        datatype: recvtype,
-        source,
-        tag: recvtag,
-        comm,
-    };
-    finish(comm, exchange(sending, receiving)?, status)
+    let sending = Sending::new(sendbuf, sendcount, sendtype, dest, sendtag, comm);
+    let receiving = Receiving::new(recvbuf, recvcount, recvtype, source, recvtag, comm);
+    let work = send_and_receive(sending, receiving)?;
+    finish(&comm.process, work, status)
 }
 
 /// Waits for an operation of a blocking call.
-fn finish(comm: &mpi::Comm, work: Work, status: OutStatus) -> Outcome {
+fn finish(process: &Process, work: Work, status: OutStatus) -> Outcome {
     let request = Request::new(work);
-    mpi::request::wait_one(&comm.process, &request)?;
+    mpi::request::wait_one(process, &request)?;
     tell(request.conclude(), status)
 }
 
-/// As `exchange`, with a packed copy of what is sent: the buffer is received into.
-fn replace(
-    buf: OutBuf,
-    count: i64,
-    datatype: &Datatype,
-    (dest, sendtag): (i32, i32),
-    (from, recvtag): (i32, i32),
-    comm: &mpi::Comm,
-) -> mpi::Result<Work> {
-    let tag = send_tag(sendtag)?;
-    let to = comm.target(dest)?;
-    let copy = {
-        // SAFETY: the program promises the buffer for the time of the call; it is dropped in it.
-        let source = unsafe { source(Buf(buf.0.cast_const()), count, datatype) }?;
-        source.to_vec(0, source.len())
-    };
-    let receiving = Receiving {
+/// As [`send_and_receive`], with a packed copy of what is sent: the buffer is received into.
+fn replace(receiving: Receiving<'_>, dest: i32, sendtag: i32) -> mpi::Result<Work> {
+    let Receiving {
         buf,
         count,
         datatype,
-        source: from,
-        tag: recvtag,
         comm,
-    };
-    let Some(to) = to else {
-        return receiving.start();
-    };
-    let selector = comm.selector(from, recvtag)?;
-    let source = Source::from_vec(copy);
-    match selector {
-        Some(selector) => {
-            // SAFETY: the program promises the buffer until the call or its request has ended.
-            let sink = unsafe { sink(buf, count, datatype) }?;
-            point::exchange(comm, (to, tag, source), (selector, sink))
-        }
-        None => {
-            let sent = point::isend(comm, to, tag, source, Mode::Standard)?;
-            let nothing = Work::Over(Ended::well(Status::PROC_NULL));
-            Ok(Work::Exchange(Box::new([sent, nothing])))
-        }
-    }
+        ..
+    } = receiving;
+    let sending = Sending::new(
+        Buf(buf.0.cast_const()),
+        count,
+        datatype,
+        dest,
+        sendtag,
+        comm,
+    );
+    // SAFETY: the program promises the buffer for the time of the call; the source is dropped in it.
+    let (to, source) = unsafe { sending.check() }?;
+    let copy = Source::from_vec(source.to_vec(0, source.len()));
+    drop(source);
+    exchange((to, sendtag, copy), receiving)
 }
 
 pub fn sendrecv_replace(
@@ -647,15 +405,9 @@ pub fn sendrecv_replace(
     comm: &mpi::Comm,
     status: OutStatus,
 ) -> Outcome {
-    let work = replace(
-        buf,
-        count,
-        datatype,
-        (dest, sendtag),
-        (source, recvtag),
-        comm,
-    )?;
-    finish(comm, work, status)
+    let receiving = Receiving::new(buf, count, datatype, source, recvtag, comm);
+    let work = replace(receiving, dest, sendtag)?;
+    finish(&comm.process, work, status)
 }
 
 pub fn isendrecv_replace(
@@ -669,14 +421,8 @@ pub fn isendrecv_replace(
     comm: &mpi::Comm,
     request: Out<raw::Request>,
 ) -> Outcome {
-    let work = replace(
-        buf,
-        count,
-        datatype,
-        (dest, sendtag),
-        (source, recvtag),
-        comm,
-    )?;
+    let receiving = Receiving::new(buf, count, datatype, source, recvtag, comm);
+    let work = replace(receiving, dest, sendtag)?;
     give(request, Request::new(work))
 }
 
@@ -782,7 +528,7 @@ fn receive_matched(
     let sink = unsafe { sink(buf, count, datatype) }?;
     Ok(match take(message)? {
         Some(message) => point::ireceive_matched(message, sink)?,
-        None => Work::Over(Ended::well(Status::PROC_NULL)),
+        None => with_nobody(),
     })
 }
 
@@ -793,10 +539,8 @@ pub fn mrecv(
     message: Out<raw::Message>,
     status: OutStatus,
 ) -> Outcome {
-    let request = Request::new(receive_matched(buf, count, datatype, message)?);
-    let process = super::super::state::any_process()?;
-    mpi::request::wait_one(&process, &request)?;
-    tell(request.conclude(), status)
+    let work = receive_matched(buf, count, datatype, message)?;
+    finish(&*any_process()?, work, status)
 }
 
 pub fn imrecv(
