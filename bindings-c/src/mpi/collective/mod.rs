@@ -12,15 +12,14 @@ pub(crate) use moves::*;
 pub(crate) use neighbours::*;
 pub(crate) use reductions::*;
 
+use pvm::collective::Call;
 use pvm::datatype::{Sink, Source, Word};
-use pvm::mpi::collective::{Blocked, Ends, Job, Name, Prepared, Root, words};
+use pvm::mpi::collective::{Blocked, Ends, Job, Name, Prepared, Root, root_of, words};
 use pvm::mpi::{self, Class, Datatype, Error, Result};
 
 use super::generated::constants as abi;
 use super::memory;
 use super::raw::{Array, Buf, Datatype as Handle, DatatypeOrNull, Numbers, OutBuf};
-
-use pvm::collective::Call;
 
 /// A call of a rank, before its schedule is made.
 struct Request<'a> {
@@ -43,6 +42,21 @@ impl<'a> Request<'a> {
             word: || Word::Fixed(1),
             in_place: false,
         }
+    }
+
+    /// A call with a root, which may have its own part in the other buffer already: then `own` says so.
+    fn rooted(
+        comm: &'a mpi::Comm,
+        name: Name,
+        root: i32,
+        own: *const std::ffi::c_void,
+    ) -> Result<Self> {
+        let root = root_of(comm, root)?;
+        Ok(Self {
+            root,
+            in_place: root == Root::Here && is_in_place(comm, own),
+            ..Self::new(comm, name)
+        })
     }
 
     fn prepare(self, call: Call<'_>) -> Result<Prepared> {
@@ -74,13 +88,19 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Whether this rank gives something to the root; in one group the root does, too.
-    fn gives_to_root(&self) -> bool {
+    /// Whether this rank gives the root a part or gets one, out of a buffer of its own; in one group the
+    /// root does, too.
+    fn has_part(&self) -> bool {
         match self.root {
-            Root::Here => !self.comm.is_inter(),
+            Root::Here => !self.comm.is_inter() && !self.in_place,
             Root::There(_) => true,
             Root::Beside => false,
         }
+    }
+
+    /// As [`check_own`], of all that this rank gives, unless it is there already.
+    fn check_given(&self, room: usize) -> Result<()> {
+        check_own(self.ends.input.as_ref().map_or(room, Source::len), room)
     }
 }
 
@@ -111,6 +131,19 @@ fn len_of(count: i64, datatype: &Datatype) -> Result<usize> {
 fn source(buf: Buf, count: i64, datatype: &Datatype) -> Result<Source> {
     // SAFETY: the program promises them until the operation has ended.
     unsafe { memory::source(buf, count, datatype) }
+}
+
+/// What this rank gives, if it does; else the parameters may be anything.
+fn given(
+    gives: bool,
+    buf: Buf,
+    count: i64,
+    datatype: DatatypeOrNull,
+) -> Result<Option<(Buf, Source)>> {
+    match gives {
+        true => Ok(Some((buf, source(buf, count, find(datatype)?)?))),
+        false => Ok(None),
+    }
 }
 
 /// Room of the program for elements.
@@ -149,10 +182,10 @@ fn ends(send: Option<(Buf, Source)>, receive: Option<(OutBuf, Sink)>) -> Result<
 }
 
 /// What a rank gives itself has to be what it has room for.
-fn check_own(given: Option<&Source>, room: usize) -> Result<()> {
-    match given.map_or(room, Source::len) {
-        len if len == room => Ok(()),
-        len => Err(Error::new(
+fn check_own(len: usize, room: usize) -> Result<()> {
+    match len == room {
+        true => Ok(()),
+        false => Err(Error::new(
             Class::Truncate,
             format!("this rank gives itself {len} bytes and has room for {room}"),
         )),

@@ -1,13 +1,13 @@
 //! Calls that move data.
 
-use pvm::collective::Call;
-use pvm::mpi::collective::{Ends, Name, Prepared, Root, root_of, words};
+use pvm::collective::{Blocks, Call};
+use pvm::mpi::collective::{Blocked, Ends, Name, Prepared, Root, root_of, words};
 use pvm::mpi::{self, Datatype, Result};
 
 use super::super::raw::{Array, Buf, Datatype as Handle, DatatypeOrNull, Numbers, OutBuf};
 use super::{
     Request, blocked_sink, blocked_source, blocks, blocks_of_types, check_own, ends, find, for_all,
-    is_in_place, len_of, sink, source,
+    given, is_in_place, len_of, sink, source,
 };
 
 pub(crate) fn barrier(comm: &mpi::Comm) -> Result<Prepared> {
@@ -54,29 +54,23 @@ pub(crate) fn gather(
     root: i32,
     comm: &mpi::Comm,
 ) -> Result<Prepared> {
-    let mut request = Request {
-        root: root_of(comm, root)?,
-        ..Request::new(comm, Name::Gather)
-    };
+    let mut request = Request::rooted(comm, Name::Gather, root, sendbuf.0)?;
     let is_root = request.root == Root::Here;
-    request.in_place = is_root && is_in_place(comm, sendbuf.0);
-    let input = match request.gives_to_root() && !request.in_place {
-        true => Some((sendbuf, source(sendbuf, sendcount, find(sendtype)?)?)),
-        false => None,
-    };
+    let input = given(request.has_part(), sendbuf, sendcount, sendtype)?;
     let (mut output, mut len) = (None, 0);
     if is_root {
+        let recvtype = find(recvtype)?;
         let count = for_all(recvcount, comm.remote_size())?;
-        output = Some((recvbuf, sink(recvbuf, count, find(recvtype)?)?));
-        len = len_of(recvcount, find(recvtype)?)?;
-        request.word = words(find(recvtype)?);
+        output = Some((recvbuf, sink(recvbuf, count, recvtype)?));
+        len = len_of(recvcount, recvtype)?;
+        request.word = words(recvtype);
     } else if input.is_some() {
         len = len_of(sendcount, find(sendtype)?)?;
         request.word = words(find(sendtype)?);
     }
     request.ends = ends(input, output)?;
     if is_root && !comm.is_inter() {
-        check_own(request.ends.input.as_ref(), len)?;
+        request.check_given(len)?;
     }
     let root = request.root_rank();
     request.prepare(Call::Gather { root, len })
@@ -93,16 +87,9 @@ pub(crate) fn gatherv(
     root: i32,
     comm: &mpi::Comm,
 ) -> Result<Prepared> {
-    let mut request = Request {
-        root: root_of(comm, root)?,
-        ..Request::new(comm, Name::Gatherv)
-    };
+    let mut request = Request::rooted(comm, Name::Gatherv, root, sendbuf.0)?;
     let is_root = request.root == Root::Here;
-    request.in_place = is_root && is_in_place(comm, sendbuf.0);
-    let input = match request.gives_to_root() && !request.in_place {
-        true => Some((sendbuf, source(sendbuf, sendcount, find(sendtype)?)?)),
-        false => None,
-    };
+    let input = given(request.has_part(), sendbuf, sendcount, sendtype)?;
     let root = request.root_rank();
     if !is_root {
         let len = input.as_ref().map_or(0, |(_, input)| input.len());
@@ -110,15 +97,16 @@ pub(crate) fn gatherv(
             request.word = words(find(sendtype)?);
         }
         request.ends = ends(input, None)?;
-        let blocks = pvm::collective::Blocks::Equal { len: 0 };
+        let blocks = Blocks::Equal { len: 0 };
         return request.prepare(Call::Gatherv { root, len, blocks });
     }
-    let all = blocks(comm.remote_size(), find(recvtype)?, recvcounts, displs)?;
+    let recvtype = find(recvtype)?;
+    let all = blocks(comm.remote_size(), recvtype, recvcounts, displs)?;
     let output = (recvbuf, blocked_sink(recvbuf, &all)?);
-    request.word = words(find(recvtype)?);
+    request.word = words(recvtype);
     request.ends = ends(input, Some(output))?;
     if !comm.is_inter() {
-        check_own(request.ends.input.as_ref(), all.len(comm.rank))?;
+        request.check_given(all.len(comm.rank))?;
     }
     request.prepare(Call::Gatherv {
         root,
@@ -137,30 +125,26 @@ pub(crate) fn scatter(
     root: i32,
     comm: &mpi::Comm,
 ) -> Result<Prepared> {
-    let mut request = Request {
-        root: root_of(comm, root)?,
-        ..Request::new(comm, Name::Scatter)
-    };
+    let mut request = Request::rooted(comm, Name::Scatter, root, recvbuf.0)?;
     let is_root = request.root == Root::Here;
-    request.in_place = is_root && is_in_place(comm, recvbuf.0);
-    let output = match request.gives_to_root() && !request.in_place {
+    let output = match request.has_part() {
         true => Some((recvbuf, sink(recvbuf, recvcount, find(recvtype)?)?)),
         false => None,
     };
     let (mut input, mut len) = (None, 0);
     if is_root {
+        let sendtype = find(sendtype)?;
         let count = for_all(sendcount, comm.remote_size())?;
-        input = Some((sendbuf, source(sendbuf, count, find(sendtype)?)?));
-        len = len_of(sendcount, find(sendtype)?)?;
-        request.word = words(find(sendtype)?);
+        input = Some((sendbuf, source(sendbuf, count, sendtype)?));
+        len = len_of(sendcount, sendtype)?;
+        request.word = words(sendtype);
     } else if output.is_some() {
         len = len_of(recvcount, find(recvtype)?)?;
         request.word = words(find(recvtype)?);
     }
-    check_room(
-        &request,
-        output.as_ref().map(|(_, room)| room.capacity()),
+    check_own(
         len,
+        output.as_ref().map_or(len, |(_, room)| room.capacity()),
     )?;
     request.ends = ends(input, output)?;
     let root = request.root_rank();
@@ -178,13 +162,9 @@ pub(crate) fn scatterv(
     root: i32,
     comm: &mpi::Comm,
 ) -> Result<Prepared> {
-    let mut request = Request {
-        root: root_of(comm, root)?,
-        ..Request::new(comm, Name::Scatterv)
-    };
+    let mut request = Request::rooted(comm, Name::Scatterv, root, recvbuf.0)?;
     let is_root = request.root == Root::Here;
-    request.in_place = is_root && is_in_place(comm, recvbuf.0);
-    let output = match request.gives_to_root() && !request.in_place {
+    let output = match request.has_part() {
         true => Some((recvbuf, sink(recvbuf, recvcount, find(recvtype)?)?)),
         false => None,
     };
@@ -196,32 +176,22 @@ pub(crate) fn scatterv(
             request.word = words(find(recvtype)?);
         }
         request.ends = ends(None, output)?;
-        let blocks = pvm::collective::Blocks::Equal { len: 0 };
+        let blocks = Blocks::Equal { len: 0 };
         return request.prepare(Call::Scatterv { root, len, blocks });
     }
-    let all = blocks(comm.remote_size(), find(sendtype)?, sendcounts, displs)?;
-    if !comm.is_inter() {
-        check_room(&request, room, all.len(comm.rank))?;
+    let sendtype = find(sendtype)?;
+    let all = blocks(comm.remote_size(), sendtype, sendcounts, displs)?;
+    if let Some(room) = room {
+        check_own(all.len(comm.rank), room)?;
     }
     let input = (sendbuf, blocked_source(sendbuf, &all)?);
-    request.word = words(find(sendtype)?);
+    request.word = words(sendtype);
     request.ends = ends(Some(input), output)?;
     request.prepare(Call::Scatterv {
         root,
         len: 0,
         blocks: all.blocks(),
     })
-}
-
-/// What the root gives itself has to be what it has room for.
-fn check_room(request: &Request<'_>, room: Option<usize>, len: usize) -> Result<()> {
-    match room {
-        Some(room) if request.root == Root::Here && room != len => Err(mpi::Error::new(
-            mpi::Class::Truncate,
-            format!("this rank gives itself {len} bytes and has room for {room}"),
-        )),
-        _ => Ok(()),
-    }
 }
 
 pub(crate) fn allgather(
@@ -234,21 +204,19 @@ pub(crate) fn allgather(
     comm: &mpi::Comm,
 ) -> Result<Prepared> {
     let in_place = is_in_place(comm, sendbuf.0);
-    let input = match in_place {
-        false => Some((sendbuf, source(sendbuf, sendcount, find(sendtype)?)?)),
-        true => None,
-    };
+    let input = given(!in_place, sendbuf, sendcount, sendtype)?;
+    let recvtype = find(recvtype)?;
     let count = for_all(recvcount, comm.remote_size())?;
-    let output = (recvbuf, sink(recvbuf, count, find(recvtype)?)?);
-    let len = len_of(recvcount, find(recvtype)?)?;
+    let output = (recvbuf, sink(recvbuf, count, recvtype)?);
+    let len = len_of(recvcount, recvtype)?;
     let request = Request {
         ends: ends(input, Some(output))?,
-        word: words(find(recvtype)?),
+        word: words(recvtype),
         in_place,
         ..Request::new(comm, Name::Allgather)
     };
     if !comm.is_inter() {
-        check_own(request.ends.input.as_ref(), len)?;
+        request.check_given(len)?;
     }
     request.prepare(Call::Allgather { len })
 }
@@ -264,20 +232,18 @@ pub(crate) fn allgatherv(
     comm: &mpi::Comm,
 ) -> Result<Prepared> {
     let in_place = is_in_place(comm, sendbuf.0);
-    let input = match in_place {
-        false => Some((sendbuf, source(sendbuf, sendcount, find(sendtype)?)?)),
-        true => None,
-    };
-    let all = blocks(comm.remote_size(), find(recvtype)?, recvcounts, displs)?;
+    let input = given(!in_place, sendbuf, sendcount, sendtype)?;
+    let recvtype = find(recvtype)?;
+    let all = blocks(comm.remote_size(), recvtype, recvcounts, displs)?;
     let output = (recvbuf, blocked_sink(recvbuf, &all)?);
     let request = Request {
         ends: ends(input, Some(output))?,
-        word: words(find(recvtype)?),
+        word: words(recvtype),
         in_place,
         ..Request::new(comm, Name::Allgatherv)
     };
     if !comm.is_inter() {
-        check_own(request.ends.input.as_ref(), all.len(comm.rank))?;
+        request.check_given(all.len(comm.rank))?;
     }
     request.prepare(Call::Allgatherv {
         blocks: all.blocks(),
@@ -296,22 +262,20 @@ pub(crate) fn alltoall(
     let ranks = comm.remote_size();
     let in_place = is_in_place(comm, sendbuf.0);
     let input = match in_place {
-        false => Some((
-            sendbuf,
-            source(sendbuf, for_all(sendcount, ranks)?, find(sendtype)?)?,
-        )),
+        false => given(true, sendbuf, for_all(sendcount, ranks)?, sendtype)?,
         true => None,
     };
-    let output = sink(recvbuf, for_all(recvcount, ranks)?, find(recvtype)?)?;
-    let (len, room) = (len_of(recvcount, find(recvtype)?)?, output.capacity());
+    let recvtype = find(recvtype)?;
+    let output = sink(recvbuf, for_all(recvcount, ranks)?, recvtype)?;
+    let (len, room) = (len_of(recvcount, recvtype)?, output.capacity());
     let request = Request {
         ends: ends(input, Some((recvbuf, output)))?,
-        word: words(find(recvtype)?),
+        word: words(recvtype),
         in_place,
         ..Request::new(comm, Name::Alltoall)
     };
     if !comm.is_inter() {
-        check_own(request.ends.input.as_ref(), room)?;
+        request.check_given(room)?;
     }
     request.prepare(Call::Alltoall { len })
 }
@@ -328,13 +292,14 @@ pub(crate) fn alltoallv(
     comm: &mpi::Comm,
 ) -> Result<Prepared> {
     let ranks = comm.remote_size();
-    let incoming = blocks(ranks, find(recvtype)?, recvcounts, rdispls)?;
+    let recvtype = find(recvtype)?;
+    let incoming = blocks(ranks, recvtype, recvcounts, rdispls)?;
     let outgoing = match is_in_place(comm, sendbuf.0) {
         false => Some(blocks(ranks, find(sendtype)?, sendcounts, sdispls)?),
         true => None,
     };
     let request = Request {
-        word: words(find(recvtype)?),
+        word: words(recvtype),
         ..Request::new(comm, Name::Alltoallv)
     };
     exchange(request, (sendbuf, outgoing), (recvbuf, incoming))
@@ -367,8 +332,8 @@ pub(crate) fn alltoallw(
 /// A block for each rank against one of each; without blocks to give, in place.
 fn exchange(
     mut request: Request<'_>,
-    (sendbuf, outgoing): (Buf, Option<pvm::mpi::collective::Blocked>),
-    (recvbuf, incoming): (OutBuf, pvm::mpi::collective::Blocked),
+    (sendbuf, outgoing): (Buf, Option<Blocked>),
+    (recvbuf, incoming): (OutBuf, Blocked),
 ) -> Result<Prepared> {
     let output = (recvbuf, blocked_sink(recvbuf, &incoming)?);
     let Some(outgoing) = outgoing else {
@@ -383,12 +348,8 @@ fn exchange(
     let input = (sendbuf, blocked_source(sendbuf, &outgoing)?);
     request.ends = ends(Some(input), Some(output))?;
     let rank = request.comm.rank;
-    if !request.comm.is_inter() && outgoing.len(rank) != incoming.len(rank) {
-        let (len, room) = (outgoing.len(rank), incoming.len(rank));
-        return Err(mpi::Error::new(
-            mpi::Class::Truncate,
-            format!("this rank gives itself {len} bytes and has room for {room}"),
-        ));
+    if !request.comm.is_inter() {
+        check_own(outgoing.len(rank), incoming.len(rank))?;
     }
     request.prepare(Call::Alltoallv {
         input: outgoing.blocks(),

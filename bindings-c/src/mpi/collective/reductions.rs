@@ -1,7 +1,7 @@
 //! Calls that combine data.
 
 use pvm::collective::{Blocks, Call, Vector};
-use pvm::mpi::collective::{Ends, Name, Prepared, Root, root_of, words};
+use pvm::mpi::collective::{Ends, Name, Prepared, Root, words};
 use pvm::mpi::op::Elements;
 use pvm::mpi::{self, Class, Error, Op, Result};
 
@@ -77,13 +77,9 @@ pub(crate) fn reduce(
     root: i32,
     comm: &mpi::Comm,
 ) -> Result<Prepared> {
-    let root = root_of(comm, root)?;
-    let mut request = Request {
-        root,
-        word: words(datatype.datatype),
-        ..Request::new(comm, Name::Reduce)
-    };
-    if root == Root::Beside {
+    let mut request = Request::rooted(comm, Name::Reduce, root, sendbuf.0)?;
+    request.word = words(datatype.datatype);
+    if request.root == Root::Beside {
         // Only the root of its group gets something: no other argument counts here.
         let vector = Vector {
             count: 0,
@@ -93,13 +89,11 @@ pub(crate) fn reduce(
         return request.reduce(Call::Reduce { root: 0, vector }, None);
     }
     let reduction = Reduction::new(datatype, op)?;
-    let is_root = root == Root::Here;
-    request.in_place = is_root && is_in_place(comm, sendbuf.0);
-    let input = match request.gives_to_root() && !request.in_place {
+    let input = match request.has_part() {
         true => Some(reduction.source(sendbuf, count)?),
         false => None,
     };
-    request.ends = match is_root {
+    request.ends = match request.root == Root::Here {
         true => ends(input, Some(reduction.sink(recvbuf, count)?))?,
         false => Ends {
             input: input.map(|(_, input)| input),
@@ -111,43 +105,27 @@ pub(crate) fn reduce(
     request.reduce(call, Some((op, reduction.combine)))
 }
 
-pub(crate) fn allreduce(
-    sendbuf: Buf,
-    recvbuf: OutBuf,
-    count: i64,
-    datatype: Elements<'_>,
-    op: &Op,
-    comm: &mpi::Comm,
-) -> Result<Prepared> {
-    let reduction = Reduction::new(datatype, op)?;
-    let (from, to) = ((sendbuf, count), (recvbuf, count));
-    reduction.for_all((comm, Name::Allreduce), from, to, Call::Allreduce)
+/// Calls whose result is as long as what is given.
+macro_rules! as_long {
+    ($($name:ident = $call:ident;)*) => {$(
+        pub(crate) fn $name(
+            sendbuf: Buf,
+            recvbuf: OutBuf,
+            count: i64,
+            datatype: Elements<'_>,
+            op: &Op,
+            comm: &mpi::Comm,
+        ) -> Result<Prepared> {
+            let reduction = Reduction::new(datatype, op)?;
+            let (from, to) = ((sendbuf, count), (recvbuf, count));
+            reduction.for_all((comm, Name::$call), from, to, Call::$call)
+        }
+    )*};
 }
-
-pub(crate) fn scan(
-    sendbuf: Buf,
-    recvbuf: OutBuf,
-    count: i64,
-    datatype: Elements<'_>,
-    op: &Op,
-    comm: &mpi::Comm,
-) -> Result<Prepared> {
-    let reduction = Reduction::new(datatype, op)?;
-    let (from, to) = ((sendbuf, count), (recvbuf, count));
-    reduction.for_all((comm, Name::Scan), from, to, Call::Scan)
-}
-
-pub(crate) fn exscan(
-    sendbuf: Buf,
-    recvbuf: OutBuf,
-    count: i64,
-    datatype: Elements<'_>,
-    op: &Op,
-    comm: &mpi::Comm,
-) -> Result<Prepared> {
-    let reduction = Reduction::new(datatype, op)?;
-    let (from, to) = ((sendbuf, count), (recvbuf, count));
-    reduction.for_all((comm, Name::Exscan), from, to, Call::Exscan)
+as_long! {
+    allreduce = Allreduce;
+    scan = Scan;
+    exscan = Exscan;
 }
 
 pub(crate) fn reduce_scatter(
