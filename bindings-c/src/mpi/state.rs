@@ -1,5 +1,6 @@
 //! The MPI program in this process: its world, from `MPI_Init` to `MPI_Finalize`.
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::sync::{Arc, OnceLock};
 use std::thread::ThreadId;
@@ -67,16 +68,17 @@ pub(crate) fn world() -> Result<&'static World> {
     })
 }
 
-/// The attached process, of the world or of a session.
+/// The attached process, of the world, which stays, or of a session.
 ///
 /// # Errors
 /// `MPI_ERR_OTHER` when there is neither.
 #[inline]
-pub(crate) fn any_process() -> Result<Arc<Process>> {
+pub(crate) fn any_process() -> Result<Cow<'static, Arc<Process>>> {
     if let Some(world) = active() {
-        return Ok(Arc::clone(&world.process));
+        return Ok(Cow::Borrowed(&world.process));
     }
-    attached::process().ok_or_else(|| Error::new(Class::Other, "called before MPI was initialized"))
+    let process = attached::process().map(Cow::Owned);
+    process.ok_or_else(|| Error::new(Class::Other, "called before MPI was initialized"))
 }
 
 /// Makes the world; gives the thread level, which may be lower than asked for.

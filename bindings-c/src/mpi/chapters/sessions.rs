@@ -138,7 +138,7 @@ pub fn comm_create_from_group(
     let errhandler = suiting(errhandler, Subject::Comm)?;
     let made = || {
         Comm::from_group(
-            &state::any_process()?,
+            &*state::any_process()?,
             group,
             &text(stringtag),
             errhandler.clone(),
