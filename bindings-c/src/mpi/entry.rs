@@ -26,7 +26,8 @@ pub(crate) fn unsupported(name: &str, subject: &dyn Subject) -> c_int {
 }
 
 /// Makes `MPI_X` and `PMPI_X` of each line `MPI_X PMPI_X = chapter::x on subject (parameter: Type, ...);`.
-/// Both are symbols of their own, so that each can be interposed; the library calls neither.
+/// Both are symbols of their own, so that each can be interposed; the library calls neither. They are the
+/// same code, which an optimizing compiler keeps once.
 macro_rules! entries {
     ($($name:ident $pname:ident = $module:ident $(:: $function:ident)? on $on:ident
        ($($parameter:ident: $type:ty),*);)*) => {$(
