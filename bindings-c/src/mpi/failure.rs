@@ -2,9 +2,8 @@
 
 use std::ffi::c_int;
 
-use pvm::mpi::{Class, Comm, Errhandler, Error, Session};
+use pvm::mpi::{Class, Comm, Errhandler, Error};
 
-use super::handle;
 use super::raw;
 use super::state;
 
@@ -31,11 +30,6 @@ impl Failure {
             error,
             on: Some((errhandler, object)),
         }
-    }
-
-    /// What went wrong.
-    pub(crate) fn into_error(self) -> Error {
-        self.error
     }
 }
 
@@ -81,16 +75,14 @@ impl Subject for Nobody {
 
 impl Subject for raw::Comm {
     fn errhandler(&self) -> Option<(Errhandler, usize)> {
-        // SAFETY: the program promises not to free what it uses in a call.
-        let comm = unsafe { handle::find::<Comm>(self.0) }.ok()?;
+        let comm = self.find().ok()?;
         Some((comm.errhandler(), self.0))
     }
 }
 
 impl Subject for raw::Session {
     fn errhandler(&self) -> Option<(Errhandler, usize)> {
-        // SAFETY: the program promises not to free what it uses in a call.
-        let session = unsafe { handle::find::<Session>(self.0) }.ok()?;
+        let session = self.find().ok()?;
         Some((session.errhandler(), self.0))
     }
 }

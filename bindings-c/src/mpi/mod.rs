@@ -7,17 +7,18 @@
 //! error into a code through the error handler.
 //!
 //! # How a chapter is written
-//! A file in `chapters/` has one function `pub fn x(...) -> Outcome` (or `pub unsafe fn`, when it
-//! reads or writes memory of the program by address) for each `MPI_X`, in lower case and without
-//! prefix; its parameters are the values of [`raw`] in the order of the standard. Forms with large
-//! counts call the same function: counts are `i64` in both. After adding one, `cargo xtask gen`.
-//! Nothing else of a chapter's file is `pub`. What a call means is in `pvm::mpi`; here is only what
-//! C makes necessary.
+//! A file in `chapters/` has one function `pub fn x(...) -> Outcome` for each `MPI_X`, in lower case and
+//! without prefix; its parameters are the values of [`raw`] in the order of the standard. Forms with
+//! large counts call the same function: counts are `i64` in both. Calls that differ in one word are
+//! lines of a macro, which `cargo xtask gen` reads too. After adding one, `cargo xtask gen`. Nothing else
+//! of a chapter's file is `pub`. What a call means is in `pvm::mpi`; here is only what C makes necessary.
 //!
 //! # Why this is sound
 //! Pointers of the program enter in [`raw`]: each of its types says what its caller, the C program,
 //! promises with it (MPI 5.0 says it for every argument). The promises hold for the time of the call;
-//! for buffers of non-blocking calls until their request has ended.
+//! for buffers of non-blocking calls until their request has ended. So the functions of the chapters
+//! are not `unsafe`: whoever has a value of [`raw`] has the promise. It is made with `unsafe`, in the
+//! entry points; chapters make such values of those that they were given, and of constants.
 //!
 //! # Handles
 //! [`handle`] is the only place that knows how handles and predefined constants are numbered. A

@@ -138,6 +138,19 @@ pub(crate) struct Buf(pub *const c_void);
 #[repr(transparent)]
 pub(crate) struct OutBuf(pub *mut c_void);
 
+impl OutBuf {
+    /// As the place for an address, which C passes as `void *` too.
+    ///
+    /// # Errors
+    /// `MPI_ERR_ARG` for NULL.
+    pub(crate) fn place(&self) -> Result<Out<usize>> {
+        match self.0.is_null() {
+            false => Ok(Out(self.0.cast())),
+            true => Err(null("the place for an address")),
+        }
+    }
+}
+
 /// A value of the program.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(transparent)]
@@ -667,30 +680,78 @@ macro_rules! handles {
         #[repr(transparent)]
         pub(crate) struct $name(pub usize);
 
-        impl<'a> Arg<'a> for $name {
-            type Value = &'a $object;
-
+        impl $name {
+            /// The object.
+            ///
+            /// # Errors
+            /// The class of a wrong handle.
             #[inline]
-            unsafe fn value(&'a self) -> Result<&'a $object> {
-                // SAFETY: the program promises not to free what it uses in a call (MPI 5.0, 11.6.2).
+            pub(crate) fn find(&self) -> Result<&$object> {
+                // SAFETY: the program promises not to free what it uses in a call (MPI 5.0, 11.6.2), and
+                // the parameter that the reference belongs to does not outlive the call.
                 unsafe { handle::find(self.0) }
             }
         }
+    )*};
+}
+handles! {
+    Comm = mpi::Comm;
+    Group = pvm::group::Group;
+    Errhandler = mpi::Errhandler;
+    Datatype = mpi::Datatype;
+    Op = mpi::Op;
+    Session = mpi::Session;
+    Info = mpi::Info;
+    Request = mpi::Request;
+    DatatypeOrNull = mpi::Datatype;
+    AnyComm = mpi::Comm;
+    AnyGroup = pvm::group::Group;
+    AnyDatatype = mpi::Datatype;
+}
 
+/// Handles that may be none, or are given back as none.
+macro_rules! nulls {
+    ($($name:ident = $object:ty;)*) => {$(
         impl $name {
             /// The handle that is none.
             pub(crate) const NULL: Self = Self(<$object as Object>::NULL);
         }
     )*};
 }
-handles! {
-    Comm = pvm::mpi::Comm;
-    Group = pvm::group::Group;
-    Errhandler = pvm::mpi::Errhandler;
-    Datatype = pvm::mpi::Datatype;
-    Op = pvm::mpi::Op;
-    Session = pvm::mpi::Session;
+nulls! {
+    Info = mpi::Info;
+    Request = mpi::Request;
+    DatatypeOrNull = mpi::Datatype;
+    Message = handle::Arrived;
 }
+
+/// Handles of which the chapters get the objects.
+macro_rules! objects {
+    ($($name:ident = $object:ty;)*) => {$(
+        impl<'a> Arg<'a> for $name {
+            type Value = &'a $object;
+
+            #[inline]
+            unsafe fn value(&'a self) -> Result<&'a $object> {
+                self.find()
+            }
+        }
+
+        nulls! { $name = $object; }
+    )*};
+}
+objects! {
+    Comm = mpi::Comm;
+    Group = pvm::group::Group;
+    Errhandler = mpi::Errhandler;
+    Datatype = mpi::Datatype;
+    Op = mpi::Op;
+    Session = mpi::Session;
+}
+
+// The chapters look these up themselves: some are null, some count in some processes only.
+same!(Info, Request, DatatypeOrNull);
+same!(AnyComm, AnyGroup, AnyDatatype);
 
 /// The datatype of elements that are reduced: operations of the program are told its handle.
 #[derive(Clone, Copy)]
@@ -703,15 +764,13 @@ impl<'a> Arg<'a> for OpDatatype {
     #[inline]
     unsafe fn value(&'a self) -> Result<Self::Value> {
         Ok(mpi::op::Elements {
-            // SAFETY: as promised by the caller.
-            datatype: unsafe { self.0.value() }?,
+            datatype: self.0.find()?,
             handle: self.0.0 as u64,
         })
     }
 }
 
-/// Handles that the chapter itself looks up, some in some processes only, or that are of no kind that
-/// exists yet.
+/// Handles that are only given and taken back, or that are of no kind that exists yet.
 macro_rules! bare_handles {
     ($($name:ident)*) => {$(
         /// A handle.
@@ -722,7 +781,7 @@ macro_rules! bare_handles {
         same!($name);
     )*};
 }
-bare_handles!(DatatypeOrNull Info Request Message Win File AnyComm AnyGroup AnyDatatype);
+bare_handles!(Message Win File);
 
 /// Functions of the program, perhaps one of the ABI's small numbers.
 macro_rules! functions {

@@ -8,13 +8,12 @@ use super::table::{Constant, Function};
 /// Which Rust function does what: module by name, from the sources of the chapters.
 pub type Chapters = BTreeMap<String, String>;
 
-/// The functions that a chapter's source defines: `pub fn name(` and `pub unsafe fn name(` at the
-/// start of a line, and `collective fn name iname name_init(` or `sending fn ...`, one call in three forms.
+/// The functions that a chapter's source defines: `pub fn name(` at the start of a line, and
+/// `collective fn name iname name_init(` or `sending fn ...`, one call in three forms.
 pub fn implemented(module: &str, source: &str, chapters: &mut Chapters) {
     for line in source.lines() {
         let rest = line
-            .strip_prefix("pub unsafe fn ")
-            .or(line.strip_prefix("pub fn "))
+            .strip_prefix("pub fn ")
             .or(line.strip_prefix("collective fn "))
             .or(line.strip_prefix("sending fn "));
         let names = rest.and_then(|rest| rest.split(['(', '<']).next());

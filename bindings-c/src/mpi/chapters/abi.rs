@@ -7,7 +7,7 @@ use pvm::mpi::{self, Class, Error};
 use super::super::failure::Outcome;
 use super::super::generated::constants as abi;
 use super::super::raw::{self, Out, OutBuf, OutInt};
-use super::info::{find, give};
+use super::info::give;
 
 pub fn abi_get_version(abi_major: OutInt, abi_minor: OutInt) -> Outcome {
     abi_major.set(abi::ABI_VERSION);
@@ -74,7 +74,7 @@ pub fn abi_get_fortran_info(info: Out<raw::Info>) -> Outcome {
 }
 
 pub fn abi_set_fortran_info(info: raw::Info) -> Outcome {
-    let given = find(info)?.dup();
+    let given = info.find()?.dup();
     let mut fortran = fortran();
     if fortran.info.is_some() {
         return Err(Error::new(Class::Abi, "the facts of Fortran were set before").into());
@@ -99,7 +99,7 @@ fn both(logical_true: OutBuf, logical_false: OutBuf) -> mpi::Result<()> {
     }
 }
 
-pub unsafe fn abi_get_fortran_booleans(
+pub fn abi_get_fortran_booleans(
     logical_size: i32,
     logical_true: OutBuf,
     logical_false: OutBuf,
@@ -123,7 +123,7 @@ pub unsafe fn abi_get_fortran_booleans(
     Ok(())
 }
 
-pub unsafe fn abi_set_fortran_booleans(
+pub fn abi_set_fortran_booleans(
     logical_size: i32,
     logical_true: OutBuf,
     logical_false: OutBuf,

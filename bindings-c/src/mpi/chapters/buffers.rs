@@ -22,13 +22,10 @@ fn attach(place: &Buffer, process: &Process, buffer: OutBuf, size: i64) -> Outco
 }
 
 /// Gives the buffer back: `buffer_addr` is where its address goes.
-unsafe fn detach(place: &Buffer, process: &Process, buffer_addr: OutBuf, size: Number) -> Outcome {
-    if buffer_addr.0.is_null() {
-        return Err(Error::new(Class::Arg, "the place for the address is NULL").into());
-    }
+fn detach(place: &Buffer, process: &Process, buffer_addr: OutBuf, size: Number) -> Outcome {
+    let place_of_address = buffer_addr.place()?;
     let Attached { address, size: len } = place.detach(process)?;
-    // SAFETY: not NULL; the program promises room for an address.
-    unsafe { buffer_addr.0.cast::<usize>().write_unaligned(address) };
+    place_of_address.set(address);
     size.put_or_undefined(len.map_or(0, |len| i64::try_from(len).unwrap_or(i64::MAX)));
     Ok(())
 }
@@ -38,10 +35,9 @@ pub fn buffer_attach(buffer: OutBuf, size: i64) -> Outcome {
     attach(&process.buffer, &process, buffer, size)
 }
 
-pub unsafe fn buffer_detach(buffer_addr: OutBuf, size: Number) -> Outcome {
+pub fn buffer_detach(buffer_addr: OutBuf, size: Number) -> Outcome {
     let process = any_process()?;
-    // SAFETY: as promised by the caller.
-    unsafe { detach(&process.buffer, &process, buffer_addr, size) }
+    detach(&process.buffer, &process, buffer_addr, size)
 }
 
 pub fn buffer_flush() -> Outcome {
@@ -58,9 +54,8 @@ pub fn comm_attach_buffer(comm: &mpi::Comm, buffer: OutBuf, size: i64) -> Outcom
     attach(&comm.buffer, &comm.process, buffer, size)
 }
 
-pub unsafe fn comm_detach_buffer(comm: &mpi::Comm, buffer_addr: OutBuf, size: Number) -> Outcome {
-    // SAFETY: as promised by the caller.
-    unsafe { detach(&comm.buffer, &comm.process, buffer_addr, size) }
+pub fn comm_detach_buffer(comm: &mpi::Comm, buffer_addr: OutBuf, size: Number) -> Outcome {
+    detach(&comm.buffer, &comm.process, buffer_addr, size)
 }
 
 pub fn comm_flush_buffer(comm: &mpi::Comm) -> Outcome {

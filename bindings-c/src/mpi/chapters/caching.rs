@@ -5,12 +5,11 @@ use std::ffi::{c_int, c_void};
 use pvm::mpi;
 use pvm::mpi::attribute::{self, Attributes, Copy, CopyFunction, DeleteFunction, Holder};
 use pvm::mpi::comm::{ANY_SOURCE, PROC_NULL, TAG_UB};
-use pvm::mpi::{Class, Error, code};
+use pvm::mpi::{Error, code};
 use pvm::sync::atomic::{AtomicI32, Ordering};
 
 use super::super::failure::Outcome;
 use super::super::generated::constants as abi;
-use super::super::handle;
 use super::super::raw::{
     AnyDatatype, CommCopyAttrFunction, CommDeleteAttrFunction, CopyFunction as OldCopy,
 };
@@ -87,13 +86,10 @@ fn free(holder: Holder, keyval: OutInt) -> Outcome {
 
 /// Tells the program of a value, if there is one.
 fn give(value: Option<usize>, place: OutBuf, flag: OutInt) -> Outcome {
-    if place.0.is_null() {
-        return Err(Error::new(Class::Arg, "the place for the attribute is NULL").into());
-    }
+    let place = place.place()?;
     flag.set_flag(value.is_some());
     if let Some(value) = value {
-        // SAFETY: not NULL; the program promises room for an address.
-        unsafe { place.0.cast::<usize>().write_unaligned(value) };
+        place.set(value);
     }
     Ok(())
 }
@@ -190,15 +186,13 @@ pub fn type_free_keyval(type_keyval: OutInt) -> Outcome {
     free(Holder::Type, type_keyval)
 }
 
-fn of_type<'a>(datatype: AnyDatatype) -> Outcome<&'a Attributes> {
-    // SAFETY: the program promises not to free what it uses in a call.
-    let found = unsafe { handle::find::<mpi::Datatype>(datatype.0) }?;
-    Ok(found.attributes())
+fn of_type(datatype: &AnyDatatype) -> Outcome<&Attributes> {
+    Ok(datatype.find()?.attributes())
 }
 
 pub fn type_set_attr(datatype: AnyDatatype, type_keyval: i32, attribute_val: Pointer) -> Outcome {
     let value = attribute_val.0 as usize;
-    Ok(of_type(datatype)?.set(datatype.0 as u64, type_keyval, value)?)
+    Ok(of_type(&datatype)?.set(datatype.0 as u64, type_keyval, value)?)
 }
 
 pub fn type_get_attr(
@@ -207,11 +201,11 @@ pub fn type_get_attr(
     attribute_val: OutBuf,
     flag: OutInt,
 ) -> Outcome {
-    give(of_type(datatype)?.get(type_keyval)?, attribute_val, flag)
+    give(of_type(&datatype)?.get(type_keyval)?, attribute_val, flag)
 }
 
 pub fn type_delete_attr(datatype: AnyDatatype, type_keyval: i32) -> Outcome {
-    Ok(of_type(datatype)?.delete(datatype.0 as u64, type_keyval)?)
+    Ok(of_type(&datatype)?.delete(datatype.0 as u64, type_keyval)?)
 }
 
 pub fn win_create_keyval(

@@ -30,7 +30,7 @@ macro_rules! forms {
             request: Out<raw::Request>
         ) -> Outcome {
             // There are no hints for this; the object must be one.
-            given(info)?;
+            given(&info)?;
             give(request, collective::$name($($parameter),*)?.persistent())
         }
     )*};

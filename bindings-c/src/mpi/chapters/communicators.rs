@@ -55,7 +55,7 @@ pub fn comm_get_name(comm: &mpi::Comm, comm_name: OutStr, resultlen: OutInt) -> 
 }
 
 pub fn comm_set_info(comm: &mpi::Comm, info: raw::Info) -> Outcome {
-    Ok(comm.set_info(info::find(info)?)?)
+    Ok(comm.set_info(info.find()?)?)
 }
 
 pub fn comm_get_info(comm: &mpi::Comm, info_used: Out<raw::Info>) -> Outcome {
@@ -81,7 +81,7 @@ pub fn comm_dup(comm: &mpi::Comm, newcomm: Out<raw::Comm>) -> Outcome {
 
 pub fn comm_dup_with_info(comm: &mpi::Comm, info: raw::Info, newcomm: Out<raw::Comm>) -> Outcome {
     newcomm.set(raw::Comm::NULL);
-    dup(comm, info::given(info)?, newcomm)
+    dup(comm, info::given(&info)?, newcomm)
 }
 
 /// Starts a copy. Its handle is known at once, and names it once the request has ended.
@@ -117,7 +117,7 @@ pub fn comm_idup_with_info(
     request: Out<raw::Request>,
 ) -> Outcome {
     // The program may free or change its object before the request ends.
-    let info = info::given(info)?.map(Info::dup);
+    let info = info::given(&info)?.map(Info::dup);
     idup(comm, info, newcomm, request)
 }
 
@@ -166,7 +166,7 @@ pub fn comm_split_type(
     info: raw::Info,
     newcomm: Out<raw::Comm>,
 ) -> Outcome {
-    let info = info::given(info)?;
+    let info = info::given(&info)?;
     let choice = Choice {
         color: color_of_type(comm, split_type, info)?,
         key: key.into(),
@@ -218,9 +218,8 @@ pub fn comm_free(comm: Out<raw::Comm>) -> Outcome {
 
 /// Frees a communicator once the program's functions have been told.
 pub(crate) fn free(comm: Out<raw::Comm>) -> Outcome {
+    let found = comm.get().find()?.clone();
     let raw = comm.get().0;
-    // SAFETY: the program promises not to free what it uses elsewhere.
-    let found = unsafe { handle::find::<mpi::Comm>(raw) }?.clone();
     if raw > handle::PREDEFINED_MAX {
         let told = found.attributes.delete_all(raw as u64);
         told.map_err(|error| super::super::failure::Failure::on(&found, error))?;

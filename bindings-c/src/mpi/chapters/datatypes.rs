@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 
 use pvm::mpi::datatype::{Bounds, Dimension, Distribution, Order, TypeClass};
-use pvm::mpi::{Class, Datatype, Error};
+use pvm::mpi::{Class, Datatype, Error, Result};
 
 use super::super::failure::Outcome;
 use super::super::generated::constants as abi;
@@ -14,12 +14,6 @@ use super::super::raw::{self, Array, Buf, Formed, Number, Numbers, Out, OutInt, 
 pub(super) fn give(place: Out<raw::Datatype>, datatype: Datatype) -> Outcome {
     place.set(raw::Datatype(handle::of_datatype(datatype)?));
     Ok(())
-}
-
-/// The datatype of a handle.
-pub(super) fn find<'a>(datatype: raw::Datatype) -> Outcome<&'a Datatype> {
-    // SAFETY: the program promises not to free what it uses in a call.
-    Ok(unsafe { handle::find(datatype.0) }?)
 }
 
 /// The length of an array of the program.
@@ -134,8 +128,8 @@ pub fn type_create_struct(
     let lengths = array_of_blocklengths.read(length(count)?)?;
     let displacements = array_of_displacements.read(lengths.len())?;
     let handles = array_of_types.read(lengths.len())?;
-    let types = handles.into_iter().map(|handle| find(handle).cloned());
-    let types = types.collect::<Outcome<Vec<Datatype>>>()?;
+    let types = handles.iter().map(|handle| handle.find().cloned());
+    let types = types.collect::<Result<Vec<Datatype>>>()?;
     let width = array_of_blocklengths.width();
     give(
         newtype,
@@ -214,7 +208,7 @@ pub fn type_create_resized(
 }
 
 pub fn type_dup(oldtype: raw::AnyDatatype, newtype: Out<raw::Datatype>) -> Outcome {
-    let old = find(raw::Datatype(oldtype.0))?;
+    let old = oldtype.find()?;
     let copied = old.attributes().copy(oldtype.0 as u64)?;
     let copy = old.duplicate();
     copy.attributes().adopt(copied);
@@ -253,13 +247,13 @@ pub fn type_get_value_index(
 }
 
 pub fn type_commit(datatype: Out<raw::Datatype>) -> Outcome {
-    find(datatype.get())?.commit();
+    datatype.get().find()?.commit();
     Ok(())
 }
 
 pub fn type_free(datatype: Out<raw::Datatype>) -> Outcome {
     let handle = datatype.get();
-    let found = find(handle)?;
+    let found = handle.find()?;
     found.check_free()?;
     found.attributes().delete_all(handle.0 as u64)?;
     // SAFETY: the program promises not to free what it uses elsewhere.
@@ -313,9 +307,9 @@ pub fn type_get_name(
     type_name: OutStr,
     resultlen: OutInt,
 ) -> Outcome {
-    let name = match datatype.0 == abi::DATATYPE_NULL as usize {
+    let name = match datatype == raw::DatatypeOrNull::NULL {
         true => "MPI_DATATYPE_NULL".to_owned(),
-        false => find(raw::Datatype(datatype.0))?.name(),
+        false => datatype.find()?.name(),
     };
     resultlen.set_number(type_name.put(&name, abi::MAX_OBJECT_NAME as usize));
     Ok(())

@@ -114,13 +114,11 @@ static ALLOCATED: Mutex<Option<HashMap<usize, Layout>>> = Mutex::new(None);
 /// What memory is aligned to: a cache line.
 const ALIGNMENT: usize = 64;
 
-pub unsafe fn alloc_mem(size: i64, info: raw::Info, baseptr: OutBuf) -> Outcome {
+pub fn alloc_mem(size: i64, info: raw::Info, baseptr: OutBuf) -> Outcome {
     let alignment = wanted_alignment(info)?.unwrap_or(ALIGNMENT);
     let size =
         usize::try_from(size).map_err(|_| Error::new(Class::Arg, format!("a size of {size}")))?;
-    if baseptr.0.is_null() {
-        return Err(Error::new(Class::Arg, "the place for the address is NULL").into());
-    }
+    let place = baseptr.place()?;
     let layout = Layout::from_size_align(size.max(1), alignment)
         .map_err(|_| Error::new(Class::NoMem, format!("{size} bytes")))?;
     // SAFETY: the layout has a size.
@@ -132,14 +130,13 @@ pub unsafe fn alloc_mem(size: i64, info: raw::Info, baseptr: OutBuf) -> Outcome 
     allocated
         .get_or_insert_default()
         .insert(base as usize, layout);
-    // SAFETY: not NULL; the program promises room for an address.
-    unsafe { baseptr.0.cast::<*mut u8>().write_unaligned(base) };
+    place.set(base.expose_provenance());
     Ok(())
 }
 
 /// What `mpi_minimum_memory_alignment` asks for, if it is more than usual.
 fn wanted_alignment(info: raw::Info) -> Outcome<Option<usize>> {
-    let Some(info) = super::info::given(info)? else {
+    let Some(info) = super::info::given(&info)? else {
         return Ok(None);
     };
     let value = info.get("mpi_minimum_memory_alignment")?;
@@ -147,7 +144,7 @@ fn wanted_alignment(info: raw::Info) -> Outcome<Option<usize>> {
     Ok(wanted.filter(|wanted| wanted.is_power_of_two() && *wanted > ALIGNMENT))
 }
 
-pub unsafe fn free_mem(base: Pointer) -> Outcome {
+pub fn free_mem(base: Pointer) -> Outcome {
     if base.0.is_null() {
         return Ok(());
     }

@@ -76,12 +76,11 @@ pub(crate) fn suiting(errhandler: &mpi::Errhandler, subject: Subject) -> Outcome
     }
 }
 
-pub unsafe fn comm_set_errhandler(comm: raw::AnyComm, errhandler: &mpi::Errhandler) -> Outcome {
+pub fn comm_set_errhandler(comm: raw::AnyComm, errhandler: &mpi::Errhandler) -> Outcome {
     let errhandler = suiting(errhandler, Subject::Comm)?;
     // A communicator that is still being copied keeps it for later.
     if !handle::set_later_errhandler(comm.0, &errhandler) {
-        // SAFETY: the program promises not to free what it uses in a call.
-        unsafe { handle::find::<mpi::Comm>(comm.0) }?.set_errhandler(errhandler);
+        comm.find()?.set_errhandler(errhandler);
     }
     Ok(())
 }

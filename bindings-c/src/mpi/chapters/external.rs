@@ -80,7 +80,7 @@ pub fn grequest_start(
 }
 
 pub fn grequest_complete(request: raw::Request) -> Outcome {
-    match requests::real(request)?.complete(&*any_process()?)? {
+    match requests::real(&request)?.complete(&*any_process()?)? {
         true => requests::release(request),
         false => Ok(()),
     }

@@ -3,7 +3,6 @@
 use pvm::mpi::{self, Class, Error};
 
 use super::super::failure::Outcome;
-use super::super::handle;
 use super::super::raw::{self, Out, OutInt};
 use super::communicators::give;
 use super::groups;
@@ -39,11 +38,7 @@ pub fn intercomm_create(
     tag: i32,
     newintercomm: Out<raw::Comm>,
 ) -> Outcome {
-    let peer = || {
-        // SAFETY: the program promises not to free what it uses in a call.
-        let peer = unsafe { handle::find::<mpi::Comm>(peer_comm.0) }?;
-        Ok((peer.clone(), remote_leader))
-    };
+    let peer = || Ok((peer_comm.find()?.clone(), remote_leader));
     give(
         newintercomm,
         Some(local_comm.create_inter(local_leader, peer, tag)?),

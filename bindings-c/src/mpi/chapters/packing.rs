@@ -39,7 +39,7 @@ fn check_name(datarep: &CStr) -> Outcome {
     Err(Error::new(Class::UnsupportedDatarep, detail).into())
 }
 
-pub unsafe fn pack(
+pub fn pack(
     inbuf: Buf,
     incount: i64,
     datatype: &Datatype,
@@ -58,7 +58,7 @@ pub unsafe fn pack(
     advance(position, |at| pack::pack(&source, &mut room, at))
 }
 
-pub unsafe fn unpack(
+pub fn unpack(
     inbuf: Buf,
     insize: i64,
     position: Number,
@@ -81,7 +81,7 @@ pub fn pack_size(incount: i64, datatype: &Datatype, _comm: &Comm, place: Number)
     size(place, datatype.packed_size(incount)?)
 }
 
-pub unsafe fn pack_external(
+pub fn pack_external(
     datarep: &CStr,
     inbuf: Buf,
     incount: i64,
@@ -103,7 +103,7 @@ pub unsafe fn pack_external(
     })
 }
 
-pub unsafe fn unpack_external(
+pub fn unpack_external(
     datarep: &CStr,
     inbuf: Buf,
     insize: i64,

@@ -79,7 +79,7 @@ pub fn psend_init(
     info: raw::Info,
     request: Out<raw::Request>,
 ) -> Outcome {
-    info::given(info)?;
+    info::given(&info)?;
     let tag = send_tag(tag)?;
     let to = comm.target(dest)?;
     let memory = Partitions::new(buf.0 as usize, partitions, count, datatype)?;
@@ -112,7 +112,7 @@ pub fn precv_init(
     info: raw::Info,
     request: Out<raw::Request>,
 ) -> Outcome {
-    info::given(info)?;
+    info::given(&info)?;
     let tag = send_tag(tag)?;
     // No wildcards here.
     let from = match source {
@@ -152,7 +152,7 @@ pub fn pready(partition: i32, request: raw::Request) -> Outcome {
 }
 
 pub fn pready_range(partition_low: i32, partition_high: i32, request: raw::Request) -> Outcome {
-    let partitioned = requests::real(request)?.partitions()?;
+    let partitioned = requests::real(&request)?.partitions()?;
     if partition_low > partition_high {
         let detail = format!("partitions {partition_low} to {partition_high}");
         return Err(Error::new(Class::Arg, detail).into());
@@ -161,7 +161,7 @@ pub fn pready_range(partition_low: i32, partition_high: i32, request: raw::Reque
 }
 
 pub fn pready_list(length: i32, array_of_partitions: Numbers, request: raw::Request) -> Outcome {
-    let partitioned = requests::real(request)?.partitions()?;
+    let partitioned = requests::real(&request)?.partitions()?;
     let length = usize::try_from(length)
         .map_err(|_| Error::new(Class::Count, format!("{length} partitions")))?;
     let partitions = array_of_partitions.read(length)?;
@@ -171,7 +171,7 @@ pub fn pready_list(length: i32, array_of_partitions: Numbers, request: raw::Requ
 }
 
 pub fn parrived(request: raw::Request, partition: i32, flag: OutInt) -> Outcome {
-    let arrived = match requests::find(request)? {
+    let arrived = match requests::find(&request)? {
         Some(request) => request.partitions()?.has_arrived(partition)?,
         None => true,
     };

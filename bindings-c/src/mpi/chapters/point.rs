@@ -492,7 +492,7 @@ pub fn improbe(
             message.set(raw::Message(keep(claimed)?));
             status.set(found);
         }
-        None => message.set(raw::Message(abi::MESSAGE_NULL as usize)),
+        None => message.set(raw::Message::NULL),
     }
     Ok(())
 }
@@ -505,12 +505,12 @@ fn keep(message: Message) -> mpi::Result<usize> {
 fn take(message: Out<raw::Message>) -> Outcome<Option<Message>> {
     let raw = message.get();
     if raw == NO_PROC {
-        message.set(raw::Message(abi::MESSAGE_NULL as usize));
+        message.set(raw::Message::NULL);
         return Ok(None);
     }
     // SAFETY: the program promises to use the message nowhere else.
     let arrived = unsafe { handle::release::<Arrived>(raw.0) }?;
-    message.set(raw::Message(abi::MESSAGE_NULL as usize));
+    message.set(raw::Message::NULL);
     let taken = arrived.into_inner().unwrap_or_else(PoisonError::into_inner);
     taken
         .map(Some)

@@ -14,16 +14,14 @@ use super::super::raw::{self, Array, ArrayMut, Out, OutInt, OutInts, OutStatus, 
 use super::super::state::any_process;
 use super::point::tell;
 
-const NULL: raw::Request = raw::Request(abi::REQUEST_NULL as usize);
 const UNDEFINED: i32 = abi::UNDEFINED;
 
 /// The object of a handle; `None` for the null handle.
 #[inline]
-pub(super) fn find<'a>(request: raw::Request) -> mpi::Result<Option<&'a Request>> {
-    match request == NULL {
+pub(super) fn find(request: &raw::Request) -> mpi::Result<Option<&Request>> {
+    match *request == raw::Request::NULL {
         true => Ok(None),
-        // SAFETY: the program promises not to free what it uses in a call.
-        false => unsafe { handle::find(request.0) }.map(Some),
+        false => request.find().map(Some),
     }
 }
 
@@ -31,7 +29,7 @@ pub(super) fn find<'a>(request: raw::Request) -> mpi::Result<Option<&'a Request>
 ///
 /// # Errors
 /// `MPI_ERR_REQUEST`.
-pub(super) fn real<'a>(request: raw::Request) -> mpi::Result<&'a Request> {
+pub(super) fn real(request: &raw::Request) -> mpi::Result<&Request> {
     find(request)?.ok_or_else(|| Error::new(Class::Request, "the null request"))
 }
 
@@ -50,32 +48,29 @@ impl Requests {
             return Err(Error::new(Class::Arg, "the array of requests is NULL").into());
         }
         for at in 0..len {
-            find(handles.at(at)).map_err(|error| named(at, &error))?;
+            find(&handles.at(at)).map_err(|error| named(at, &error))?;
         }
         Ok(Self { handles, len })
     }
 
-    /// The one at a place; `None`: null.
-    fn at(&self, place: usize) -> Option<&Request> {
-        find(self.handles.at(place)).ok().flatten()
+    /// What is seen of the one at a place; `None`: it is null.
+    fn at<R>(&self, place: usize, look: impl FnOnce(&Request) -> R) -> Option<R> {
+        find(&self.handles.at(place)).ok().flatten().map(look)
     }
 
     /// Whether something goes on in any of them.
     fn is_any_active(&self) -> bool {
-        (0..self.len).any(|at| self.at(at).is_some_and(Request::is_active))
+        (0..self.len).any(|at| self.at(at, Request::is_active) == Some(true))
     }
 
     /// The first at or behind a place that was active and has ended.
     fn next_ended(&self, from: usize, engine: &mut TaskEngine) -> Option<usize> {
-        (from..self.len).find(|at| {
-            self.at(*at)
-                .is_some_and(|request| request.has_ended(engine))
-        })
+        (from..self.len).find(|at| self.at(*at, |request| request.has_ended(engine)) == Some(true))
     }
 
     /// The first at or behind a place in which something goes on.
     fn next_going_on(&self, from: usize, engine: &mut TaskEngine) -> Option<usize> {
-        (from..self.len).find(|at| self.at(*at).is_some_and(|request| !request.settle(engine)))
+        (from..self.len).find(|at| self.at(*at, |request| request.settle(engine)) == Some(false))
     }
 
     /// Notes the places of all that have ended; `None`: none has.
@@ -92,7 +87,7 @@ impl Requests {
 
     /// The status of one that has ended, which stays as it is.
     fn status(&self, place: usize) -> mpi::Result<Status> {
-        self.at(place).map_or(Ok(Status::EMPTY), Request::status)
+        self.at(place, Request::status).unwrap_or(Ok(Status::EMPTY))
     }
 }
 
@@ -110,15 +105,16 @@ fn conclude(object: &Request, handle: raw::Request) -> (Ended, raw::Request) {
     }
     // SAFETY: the program promises to use the request nowhere else; the reference is not used any more.
     drop(unsafe { handle::release::<Request>(handle.0) });
-    (ended, NULL)
+    (ended, raw::Request::NULL)
 }
 
 /// As [`conclude`], of one in an array.
 fn conclude_at(requests: Requests, handles: ArrayMut<raw::Request>, place: usize) -> Ended {
-    let Some(object) = requests.at(place) else {
+    let handle = handles.at(place);
+    let concluded = requests.at(place, |object| conclude(object, handle));
+    let Some((ended, left)) = concluded else {
         return Ended::well(Status::EMPTY);
     };
-    let (ended, left) = conclude(object, handles.at(place));
     handles.put(place, left);
     ended
 }
@@ -160,7 +156,8 @@ fn over(request: Out<raw::Request>, object: &Request, status: OutStatus) -> Outc
 }
 
 pub fn wait(request: Out<raw::Request>, status: OutStatus) -> Outcome {
-    let Some(object) = find(request.get())? else {
+    let handle = request.get();
+    let Some(object) = find(&handle)? else {
         status.set_empty();
         return Ok(());
     };
@@ -169,7 +166,8 @@ pub fn wait(request: Out<raw::Request>, status: OutStatus) -> Outcome {
 }
 
 pub fn test(request: Out<raw::Request>, flag: OutInt, status: OutStatus) -> Outcome {
-    let Some(object) = find(request.get())? else {
+    let handle = request.get();
+    let Some(object) = find(&handle)? else {
         flag.set_flag(true);
         status.set_empty();
         return Ok(());
@@ -340,10 +338,10 @@ pub fn testsome(
 
 pub fn request_free(request: Out<raw::Request>) -> Outcome {
     let handle = request.get();
-    if real(handle)?.can_be_freed() {
+    if real(&handle)?.can_be_freed() {
         release(handle)?;
     }
-    request.set(NULL);
+    request.set(raw::Request::NULL);
     Ok(())
 }
 
@@ -355,7 +353,8 @@ pub(super) fn release(request: raw::Request) -> Outcome {
 }
 
 pub fn cancel(request: Out<raw::Request>) -> Outcome {
-    let object = real(request.get())?;
+    let handle = request.get();
+    let object = real(&handle)?;
     if !object.is_active() {
         return Err(Error::new(Class::Request, "the request is not active").into());
     }
@@ -363,20 +362,20 @@ pub fn cancel(request: Out<raw::Request>) -> Outcome {
 }
 
 pub fn start(request: Out<raw::Request>) -> Outcome {
-    Ok(real(request.get())?.start()?)
+    Ok(real(&request.get())?.start()?)
 }
 
 pub fn startall(count: i32, array_of_requests: ArrayMut<raw::Request>) -> Outcome {
     let requests = Requests::read(count, array_of_requests.as_const())?;
     for at in 0..requests.len {
-        let started = real(array_of_requests.at(at)).and_then(Request::start);
+        let started = real(&array_of_requests.at(at)).and_then(Request::start);
         started.map_err(|error| named(at, &error))?;
     }
     Ok(())
 }
 
 pub fn request_get_status(request: raw::Request, flag: OutInt, status: OutStatus) -> Outcome {
-    let Some(object) = find(request)?.filter(|object| object.is_active()) else {
+    let Some(object) = find(&request)?.filter(|object| object.is_active()) else {
         flag.set_flag(true);
         status.set_empty();
         return Ok(());

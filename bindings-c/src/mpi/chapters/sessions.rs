@@ -38,7 +38,7 @@ pub fn session_init(
 }
 
 fn open(info: raw::Info, errhandler: Errhandler) -> mpi::Result<usize> {
-    let wanted = match info::given(info).map_err(Failure::into_error)? {
+    let wanted = match info::given(&info)? {
         Some(info) => info.get("thread_level")?,
         None => None,
     };
@@ -54,8 +54,7 @@ fn open(info: raw::Info, errhandler: Errhandler) -> mpi::Result<usize> {
     let name = name.map_or("", |(name, _)| *name).to_owned();
     let session = Session::new(process, name, errhandler);
     let kept = handle::keep(session).inspect_err(|_| attached::leave())?;
-    // SAFETY: the program does not know the handle yet.
-    unsafe { handle::find::<Session>(kept) }?.set_handle(kept as u64);
+    raw::Session(kept).find()?.set_handle(kept as u64);
     Ok(kept)
 }
 
@@ -156,7 +155,7 @@ fn give_made(
 ) -> Outcome {
     let told = |error| Failure::told(errhandler.clone(), abi::COMM_NULL as usize, error);
     let made = made.map_err(told)?;
-    if let (Some(comm), Some(info)) = (&made, info::given(info)?) {
+    if let (Some(comm), Some(info)) = (&made, info::given(&info)?) {
         comm.set_info(info)?;
     }
     communicators::give(place, made)
@@ -174,11 +173,7 @@ pub fn intercomm_create_from_groups(
 ) -> Outcome {
     newintercomm.set(raw::Comm::NULL);
     let errhandler = suiting(errhandler, Subject::Comm)?;
-    let remote = || {
-        // SAFETY: the program promises not to free what it uses in a call.
-        let remote = unsafe { handle::find::<Group>(remote_group.0) }?;
-        Ok((remote.clone(), remote_leader))
-    };
+    let remote = || Ok((remote_group.find()?.clone(), remote_leader));
     let made = || {
         let process = state::any_process()?;
         let local = (local_group, local_leader);

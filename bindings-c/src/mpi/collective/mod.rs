@@ -104,12 +104,6 @@ impl<'a> Request<'a> {
     }
 }
 
-/// A datatype that is used: others may be anything.
-fn find<'a>(datatype: DatatypeOrNull) -> Result<&'a Datatype> {
-    // SAFETY: the program promises not to free what it uses in a call.
-    unsafe { super::handle::find(datatype.0) }
-}
-
 /// Whether an address stands for what is in the other buffer; between two groups nothing does.
 fn is_in_place(comm: &mpi::Comm, address: *const std::ffi::c_void) -> bool {
     address as isize == abi::IN_PLACE && !comm.is_inter()
@@ -141,7 +135,7 @@ fn given(
     datatype: DatatypeOrNull,
 ) -> Result<Option<(Buf, Source)>> {
     match gives {
-        true => Ok(Some((buf, source(buf, count, find(datatype)?)?))),
+        true => Ok(Some((buf, source(buf, count, datatype.find()?)?))),
         false => Ok(None),
     }
 }
@@ -219,9 +213,8 @@ fn blocks_of_types(
     check_array("counts", ranks, counts)?;
     check_array("displacements", ranks, displacements)?;
     let handles = datatypes.read(ranks)?;
-    // SAFETY: the program promises not to free what it uses in a call.
-    let found = |handle: &Handle| unsafe { super::handle::find::<Datatype>(handle.0) };
-    let datatypes = handles.iter().map(found).collect::<Result<Vec<_>>>()?;
+    let datatypes = handles.iter().map(Handle::find);
+    let datatypes = datatypes.collect::<Result<Vec<_>>>()?;
     let blocks = Blocked::of_several(
         &datatypes,
         |rank| counts.at(rank),

@@ -6,7 +6,7 @@ use pvm::mpi::{self, Datatype, Result};
 
 use super::super::raw::{Array, Buf, Datatype as Handle, DatatypeOrNull, Numbers, OutBuf};
 use super::{
-    Request, blocked_sink, blocked_source, blocks, blocks_of_types, check_own, ends, find, for_all,
+    Request, blocked_sink, blocked_source, blocks, blocks_of_types, check_own, ends, for_all,
     given, is_in_place, len_of, sink, source,
 };
 
@@ -59,14 +59,14 @@ pub(crate) fn gather(
     let input = given(request.has_part(), sendbuf, sendcount, sendtype)?;
     let (mut output, mut len) = (None, 0);
     if is_root {
-        let recvtype = find(recvtype)?;
+        let recvtype = recvtype.find()?;
         let count = for_all(recvcount, comm.remote_size())?;
         output = Some((recvbuf, sink(recvbuf, count, recvtype)?));
         len = len_of(recvcount, recvtype)?;
         request.word = words(recvtype);
     } else if input.is_some() {
-        len = len_of(sendcount, find(sendtype)?)?;
-        request.word = words(find(sendtype)?);
+        len = len_of(sendcount, sendtype.find()?)?;
+        request.word = words(sendtype.find()?);
     }
     request.ends = ends(input, output)?;
     if is_root && !comm.is_inter() {
@@ -94,13 +94,13 @@ pub(crate) fn gatherv(
     if !is_root {
         let len = input.as_ref().map_or(0, |(_, input)| input.len());
         if input.is_some() {
-            request.word = words(find(sendtype)?);
+            request.word = words(sendtype.find()?);
         }
         request.ends = ends(input, None)?;
         let blocks = Blocks::Equal { len: 0 };
         return request.prepare(Call::Gatherv { root, len, blocks });
     }
-    let recvtype = find(recvtype)?;
+    let recvtype = recvtype.find()?;
     let all = blocks(comm.remote_size(), recvtype, recvcounts, displs)?;
     let output = (recvbuf, blocked_sink(recvbuf, &all)?);
     request.word = words(recvtype);
@@ -128,19 +128,19 @@ pub(crate) fn scatter(
     let mut request = Request::rooted(comm, Name::Scatter, root, recvbuf.0)?;
     let is_root = request.root == Root::Here;
     let output = match request.has_part() {
-        true => Some((recvbuf, sink(recvbuf, recvcount, find(recvtype)?)?)),
+        true => Some((recvbuf, sink(recvbuf, recvcount, recvtype.find()?)?)),
         false => None,
     };
     let (mut input, mut len) = (None, 0);
     if is_root {
-        let sendtype = find(sendtype)?;
+        let sendtype = sendtype.find()?;
         let count = for_all(sendcount, comm.remote_size())?;
         input = Some((sendbuf, source(sendbuf, count, sendtype)?));
         len = len_of(sendcount, sendtype)?;
         request.word = words(sendtype);
     } else if output.is_some() {
-        len = len_of(recvcount, find(recvtype)?)?;
-        request.word = words(find(recvtype)?);
+        len = len_of(recvcount, recvtype.find()?)?;
+        request.word = words(recvtype.find()?);
     }
     check_own(
         len,
@@ -165,7 +165,7 @@ pub(crate) fn scatterv(
     let mut request = Request::rooted(comm, Name::Scatterv, root, recvbuf.0)?;
     let is_root = request.root == Root::Here;
     let output = match request.has_part() {
-        true => Some((recvbuf, sink(recvbuf, recvcount, find(recvtype)?)?)),
+        true => Some((recvbuf, sink(recvbuf, recvcount, recvtype.find()?)?)),
         false => None,
     };
     let room = output.as_ref().map(|(_, room)| room.capacity());
@@ -173,13 +173,13 @@ pub(crate) fn scatterv(
     if !is_root {
         let len = room.unwrap_or(0);
         if output.is_some() {
-            request.word = words(find(recvtype)?);
+            request.word = words(recvtype.find()?);
         }
         request.ends = ends(None, output)?;
         let blocks = Blocks::Equal { len: 0 };
         return request.prepare(Call::Scatterv { root, len, blocks });
     }
-    let sendtype = find(sendtype)?;
+    let sendtype = sendtype.find()?;
     let all = blocks(comm.remote_size(), sendtype, sendcounts, displs)?;
     if let Some(room) = room {
         check_own(all.len(comm.rank), room)?;
@@ -205,7 +205,7 @@ pub(crate) fn allgather(
 ) -> Result<Prepared> {
     let in_place = is_in_place(comm, sendbuf.0);
     let input = given(!in_place, sendbuf, sendcount, sendtype)?;
-    let recvtype = find(recvtype)?;
+    let recvtype = recvtype.find()?;
     let count = for_all(recvcount, comm.remote_size())?;
     let output = (recvbuf, sink(recvbuf, count, recvtype)?);
     let len = len_of(recvcount, recvtype)?;
@@ -233,7 +233,7 @@ pub(crate) fn allgatherv(
 ) -> Result<Prepared> {
     let in_place = is_in_place(comm, sendbuf.0);
     let input = given(!in_place, sendbuf, sendcount, sendtype)?;
-    let recvtype = find(recvtype)?;
+    let recvtype = recvtype.find()?;
     let all = blocks(comm.remote_size(), recvtype, recvcounts, displs)?;
     let output = (recvbuf, blocked_sink(recvbuf, &all)?);
     let request = Request {
@@ -265,7 +265,7 @@ pub(crate) fn alltoall(
         false => given(true, sendbuf, for_all(sendcount, ranks)?, sendtype)?,
         true => None,
     };
-    let recvtype = find(recvtype)?;
+    let recvtype = recvtype.find()?;
     let output = sink(recvbuf, for_all(recvcount, ranks)?, recvtype)?;
     let (len, room) = (len_of(recvcount, recvtype)?, output.capacity());
     let request = Request {
@@ -292,10 +292,10 @@ pub(crate) fn alltoallv(
     comm: &mpi::Comm,
 ) -> Result<Prepared> {
     let ranks = comm.remote_size();
-    let recvtype = find(recvtype)?;
+    let recvtype = recvtype.find()?;
     let incoming = blocks(ranks, recvtype, recvcounts, rdispls)?;
     let outgoing = match is_in_place(comm, sendbuf.0) {
-        false => Some(blocks(ranks, find(sendtype)?, sendcounts, sdispls)?),
+        false => Some(blocks(ranks, sendtype.find()?, sendcounts, sdispls)?),
         true => None,
     };
     let request = Request {

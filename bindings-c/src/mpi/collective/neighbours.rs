@@ -5,8 +5,7 @@ use pvm::mpi::{self, Result};
 
 use super::super::raw::{Array, Buf, Datatype as Handle, DatatypeOrNull, Numbers, OutBuf};
 use super::{
-    blocked_sink, blocked_source, blocks, blocks_of_types, ends, find, for_all, len_of, sink,
-    source,
+    blocked_sink, blocked_source, blocks, blocks_of_types, ends, for_all, len_of, sink, source,
 };
 
 pub(crate) fn neighbor_allgather(
@@ -19,7 +18,7 @@ pub(crate) fn neighbor_allgather(
     comm: &mpi::Comm,
 ) -> Result<Prepared> {
     let neighbours = comm.neighbours()?;
-    let (sendtype, recvtype) = (find(sendtype)?, find(recvtype)?);
+    let (sendtype, recvtype) = (sendtype.find()?, recvtype.find()?);
     let input = source(sendbuf, sendcount, sendtype)?;
     let count = for_all(recvcount, neighbours.sources.len())?;
     let output = sink(recvbuf, count, recvtype)?;
@@ -45,7 +44,7 @@ pub(crate) fn neighbor_allgatherv(
     comm: &mpi::Comm,
 ) -> Result<Prepared> {
     let neighbours = comm.neighbours()?;
-    let (sendtype, recvtype) = (find(sendtype)?, find(recvtype)?);
+    let (sendtype, recvtype) = (sendtype.find()?, recvtype.find()?);
     let input = source(sendbuf, sendcount, sendtype)?;
     let all = blocks(neighbours.sources.len(), recvtype, recvcounts, displs)?;
     let output = blocked_sink(recvbuf, &all)?;
@@ -70,7 +69,7 @@ pub(crate) fn neighbor_alltoall(
     comm: &mpi::Comm,
 ) -> Result<Prepared> {
     let neighbours = comm.neighbours()?;
-    let (sendtype, recvtype) = (find(sendtype)?, find(recvtype)?);
+    let (sendtype, recvtype) = (sendtype.find()?, recvtype.find()?);
     let count = for_all(sendcount, neighbours.destinations.len())?;
     let input = source(sendbuf, count, sendtype)?;
     let count = for_all(recvcount, neighbours.sources.len())?;
@@ -98,7 +97,7 @@ pub(crate) fn neighbor_alltoallv(
     comm: &mpi::Comm,
 ) -> Result<Prepared> {
     let neighbours = comm.neighbours()?;
-    let (sendtype, recvtype) = (find(sendtype)?, find(recvtype)?);
+    let (sendtype, recvtype) = (sendtype.find()?, recvtype.find()?);
     let outgoing = blocks(neighbours.destinations.len(), sendtype, sendcounts, sdispls)?;
     let incoming = blocks(neighbours.sources.len(), recvtype, recvcounts, rdispls)?;
     exchange(
