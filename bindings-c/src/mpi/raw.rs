@@ -532,13 +532,14 @@ impl From<mpi::Status> for Status {
             bytes,
             cancelled,
         } = status;
-        let halves = [bytes as u32 as c_int, (bytes >> 32) as u32 as c_int];
-        Self {
+        let mut made = Self {
             source,
             tag,
-            error: 0,
-            internal: [halves[0], halves[1], cancelled.into(), 0, 0],
-        }
+            ..Self::default()
+        };
+        made.set_bytes(bytes);
+        made.set_cancelled(cancelled);
+        made
     }
 }
 
@@ -560,6 +561,7 @@ impl Status {
     }
 
     /// Sets the length of the message.
+    #[inline]
     pub(crate) fn set_bytes(&mut self, bytes: u64) {
         self.internal[0] = bytes as u32 as c_int;
         self.internal[1] = (bytes >> 32) as u32 as c_int;
@@ -571,6 +573,7 @@ impl Status {
     }
 
     /// Sets whether the operation was cancelled.
+    #[inline]
     pub(crate) fn set_cancelled(&mut self, cancelled: bool) {
         self.internal[2] = if cancelled { CANCELLED } else { 0 };
     }
