@@ -188,9 +188,11 @@ impl Machine {
         self.named(&program("pvm"), arguments)
     }
 
-    /// The same under another path.
+    /// The same under another path. Signals are not ignored in it, even if they are in the tests: a shell
+    /// without job control starts what is behind `&` so, and a launcher would respect it.
     pub fn named(&self, pvm: &Path, arguments: &[&str]) -> Command {
-        let mut command = Command::new(pvm);
+        let mut command = Command::new("/usr/bin/env");
+        command.arg("--default-signal=INT,QUIT").arg(pvm);
         command.args(arguments).stdin(Stdio::null());
         command
             .env(settings::RUNTIME_DIR, self.runtime_dir())

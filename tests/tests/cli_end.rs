@@ -1,6 +1,7 @@
 //! `pvm run`: how jobs end, what is said about it, and that nothing is left.
 
 use pvm_tests::{DAEMON, GONE, Machine, Running, assert_golden, eventually, kill};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Starts a job of `count` tasks, and waits until all have set their traps.
@@ -280,4 +281,21 @@ fn orphans_of_a_finished_job_are_ended() {
     );
     assert_eq!(run.code, 7);
     machine.assert_gone(DAEMON);
+}
+
+/// A shell without job control has what is behind `&` ignore SIGINT, and everything that this starts: a whole
+/// run of tests, too. Launchers respect it, but not those that a test interrupts.
+#[test]
+fn tests_that_are_deaf_start_launchers_that_hear() {
+    let machine = Machine::new();
+    let hearing = machine.named("grep".as_ref(), &["SigIgn", "/proc/self/status"]);
+    let mut deaf = Command::new("sh");
+    deaf.args(["-c", "trap '' INT QUIT; exec \"$@\"", "sh"]);
+    deaf.arg(hearing.get_program()).args(hearing.get_args());
+    let output = deaf.output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mask = text.split_whitespace().last().unwrap();
+    let mask = u64::from_str_radix(mask, 16).unwrap();
+    let ignored = [libc::SIGINT, libc::SIGQUIT].map(|signal| mask >> (signal - 1) & 1);
+    assert_eq!(ignored, [0, 0], "{text}");
 }
