@@ -114,19 +114,23 @@ fn spread(wanted: &Binding, cpus: &[Cpu]) -> Vec<Vec<u32>> {
             .or_default()
             .push(cpu.id);
     }
-    // Several objects of a task stay in one region.
     let each = wanted.count.max(1) as usize;
     let regions: Vec<Vec<Vec<u32>>> = regions
         .into_values()
         .map(|it| it.into_values().collect())
         .collect();
-    let rounds = regions.iter().map(Vec::len).max().unwrap_or(0);
+    // The objects of a task are of one region, while there are as many; of what is left, of several.
+    let rounds = regions.iter().map(|it| it.len() / each).max().unwrap_or(0);
     let turn = |round: usize| {
-        regions
+        let whole = regions
             .iter()
-            .flat_map(move |it| it.iter().skip(round * each).take(each))
+            .map(move |it| it.chunks_exact(each).nth(round));
+        whole.flatten().flatten()
     };
-    (0..rounds.div_ceil(each)).flat_map(turn).cloned().collect()
+    let left = regions
+        .iter()
+        .flat_map(|it| it.chunks_exact(each).remainder());
+    (0..rounds).flat_map(turn).chain(left).cloned().collect()
 }
 
 fn words_of(object: HostObject, count: usize) -> &'static str {
@@ -215,6 +219,33 @@ mod tests {
         assert_eq!(bound(ObjectSocket, ObjectNone, 1, 3)[2], [0, 1, 4, 5]);
         assert_eq!(bound(ObjectHwthread, ObjectNone, 1, 9)[8], [0]);
         assert_eq!(bound(ObjectNone, ObjectNone, 0, 1)[0].len(), 8);
+    }
+
+    #[test]
+    fn objects_of_a_task_are_of_one_region_where_they_can_be() {
+        let cpu = |id: u32| Cpu {
+            id,
+            core: (id / 3, id),
+            socket: id / 3,
+            numa: 0,
+        };
+        let mut cpus: Vec<Cpu> = (0..6).map(cpu).collect();
+        cpus.push(Cpu {
+            id: 6,
+            core: (1, 6),
+            socket: 1,
+            numa: 0,
+        });
+        let mut wanted = Binding {
+            object: HostObject::ObjectCore.into(),
+            spread: HostObject::ObjectSocket.into(),
+            count: 2,
+            ..Binding::default()
+        };
+        let turn = bind(&wanted, &cpus, 4).unwrap();
+        assert_eq!(turn, [[0, 1], [3, 4], [5, 6], [0, 1]]);
+        wanted.count = 5;
+        assert_eq!(bind(&wanted, &cpus, 1).unwrap(), [[0, 1, 2, 3, 4]]);
     }
 
     #[test]
