@@ -49,6 +49,7 @@ variables! {
     RANK = "PVM_RANK": "set for started tasks: rank in the launch";
     SIZE = "PVM_SIZE": "set for started tasks: number of tasks in the launch";
     JOB = "PVM_JOB": "set for started tasks: job id";
+    APP = "PVM_APP": "set for started tasks: which program of the line it is, from 0";
     OMPI_RANK = "OMPI_COMM_WORLD_RANK": "set for started tasks, for scripts that read it: as PVM_RANK";
     OMPI_SIZE = "OMPI_COMM_WORLD_SIZE": "set for started tasks, for scripts that read it: as PVM_SIZE";
     OMPI_LOCAL_RANK = "OMPI_COMM_WORLD_LOCAL_RANK": "set for started tasks: rank among those of this host";
@@ -64,8 +65,6 @@ variables! {
     MPI_LOCALNRANKS = "MPI_LOCALNRANKS": "set for started tasks: number of them on this host";
     INITIAL_ERRHANDLER = "PVM_INITIAL_ERRHANDLER":
         "set for tasks started with -initial-errhandler: what MPI does with errors until the program has told it";
-    MEMORY_ALLOC_KINDS = "PVM_MEMORY_ALLOC_KINDS":
-        "set for tasks started with -memory-alloc-kinds: the kinds of memory that MPI is asked for";
     UNIVERSE_SIZE = "PVM_UNIVERSE_SIZE": "set for tasks started with -usize: size of the universe of MPI";
     MPIEXEC_TIMEOUT = "MPIEXEC_TIMEOUT": "time limit of jobs whose launcher is given none; default none";
     LD_LIBRARY_PATH = "LD_LIBRARY_PATH": "where the system looks for libraries of programs first";

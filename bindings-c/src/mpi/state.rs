@@ -98,6 +98,9 @@ pub(crate) fn start(provided: i32) -> Result<i32> {
         main_thread: std::thread::current().id(),
         provided,
     };
+    for comm in [&world.world, &world.itself] {
+        comm.set_errhandler(initial_errhandler());
+    }
     world.world.set_handle(abi::COMM_WORLD as u64);
     world.itself.set_handle(abi::COMM_SELF as u64);
     WORLD
@@ -162,7 +165,17 @@ fn environment() -> Info {
 pub(crate) fn default_errhandler() -> (Errhandler, usize) {
     match active() {
         Some(world) => (world.itself.errhandler(), abi::COMM_SELF as usize),
-        None => (Errhandler::AreFatal, abi::COMM_SELF as usize),
+        None => (initial_errhandler(), abi::COMM_SELF as usize),
+    }
+}
+
+/// What happens with errors until the program says otherwise: what the launcher was told, which has
+/// checked it.
+fn initial_errhandler() -> Errhandler {
+    match std::env::var(pvm::settings::INITIAL_ERRHANDLER).as_deref() {
+        Ok("mpi_errors_return") => Errhandler::Return,
+        Ok("mpi_errors_abort") => Errhandler::Abort,
+        _ => Errhandler::AreFatal,
     }
 }
 

@@ -3,7 +3,7 @@
 use super::flags::typed::{Inherited, Run};
 use super::high::{MeaningError, bad};
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 /// What is said for all programs.
 #[derive(Debug, Default)]
@@ -34,7 +34,8 @@ pub fn of_all(parts: &[Run]) -> Result<Given, MeaningError> {
             export(list, &mut given)?;
         }
         for (name, value) in passed_on(part)? {
-            given.variables.push(variable(name, value));
+            let variable = pvm::session::variable(name, value);
+            given.variables.push(OsString::from_vec(variable));
         }
     }
     check("-genv", &given.variables)?;
@@ -99,9 +100,6 @@ fn passed_on(part: &Run) -> Result<Vec<(&'static str, OsString)>, MeaningError> 
         }
         all.push((pvm::settings::INITIAL_ERRHANDLER, lower));
     }
-    if let Some(kinds) = &part.memory_kinds {
-        all.push((pvm::settings::MEMORY_ALLOC_KINDS, kinds.clone()));
-    }
     if let Some(size) = &part.universe {
         let is_number = size
             .to_str()
@@ -116,13 +114,6 @@ fn passed_on(part: &Run) -> Result<Vec<(&'static str, OsString)>, MeaningError> 
         }
     }
     Ok(all)
-}
-
-fn variable(name: &str, value: OsString) -> OsString {
-    let mut variable = OsString::from(name);
-    variable.push("=");
-    variable.push(value);
-    variable
 }
 
 /// The words between commas.

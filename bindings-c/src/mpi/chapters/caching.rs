@@ -6,6 +6,7 @@ use pvm::mpi;
 use pvm::mpi::attribute::{self, Attributes, Copy, CopyFunction, DeleteFunction, Holder};
 use pvm::mpi::comm::{ANY_SOURCE, PROC_NULL, TAG_UB};
 use pvm::mpi::{Error, code};
+use pvm::settings;
 use pvm::sync::atomic::{AtomicI32, Ordering};
 
 use super::super::failure::Outcome;
@@ -125,15 +126,26 @@ predefined! {
     UNIVERSE_SIZE = universe_size;
 }
 
-/// Which of the programs of the launch this is, if it was launched: a launch has one.
+/// Which of the programs of its line this is, if a launcher has started it. What tasks start inherits
+/// the variable and not the place.
 fn app_number(comm: &mpi::Comm) -> Option<i32> {
-    (comm.process.task.job.0 != 0).then_some(0)
+    let task = &comm.process.task;
+    let is_launched = task.job.0 != 0 && task.parent.is_none();
+    is_launched.then(|| number(settings::APP)).flatten()
 }
 
-/// How many processes can usefully run: the processors of all hosts.
+/// What the launcher was told, else how many processes can usefully run: the processors of all hosts.
 fn universe_size(comm: &mpi::Comm) -> Option<i32> {
+    if let Some(told) = number(settings::UNIVERSE_SIZE) {
+        return Some(told);
+    }
     let processors = comm.process.processors().ok()?;
     i32::try_from(processors.max(comm.process.task.world.size())).ok()
+}
+
+/// A number that the launcher has set.
+fn number(variable: &str) -> Option<i32> {
+    std::env::var(variable).ok()?.parse().ok()
 }
 
 pub fn comm_create_keyval(

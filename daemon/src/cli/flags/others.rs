@@ -70,6 +70,16 @@ pub const FLAGS: &[Flag] = &[
         effect: Effect::None,
     },
     Flag {
+        names: &["memory-alloc-kinds"],
+        values: &["LIST"],
+        group: Group::Others,
+        scope: Scope::Job,
+        shown: false,
+        help: "Programs may give MPI the kinds \"mpi\" and \"system\", and find that in the info of \
+             MPI_COMM_WORLD, whatever is asked for",
+        effect: Effect::None,
+    },
+    Flag {
         names: &["prefix"],
         values: &["DIR"],
         group: Group::Others,
@@ -138,7 +148,7 @@ pub const FLAGS: &[Flag] = &[
         group: Group::Others,
         scope: Scope::Job,
         shown: false,
-        help: "See 'pvm ps'",
+        help: "See 'pvm stacks'",
         effect: Effect::None,
     },
     Flag {

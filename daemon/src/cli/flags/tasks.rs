@@ -69,19 +69,8 @@ pub const FLAGS: &[Flag] = &[
         scope: Scope::Job,
         shown: false,
         help: "What MPI does with errors before the program says so: mpi_errors_are_fatal, \
-             mpi_errors_abort or mpi_errors_return; it is passed on to the tasks in \
-             PVM_INITIAL_ERRHANDLER",
+             mpi_errors_abort or mpi_errors_return; tasks find it in PVM_INITIAL_ERRHANDLER",
         effect: Effect::Notes(|run, values| once(&mut run.error_handler, values.one())),
-    },
-    Flag {
-        names: &["memory-alloc-kinds"],
-        values: &["LIST"],
-        group: Group::Tasks,
-        scope: Scope::Job,
-        shown: false,
-        help: "Kinds of memory that the program asks MPI for, e.g. mpi,system; passed on to the tasks in \
-             PVM_MEMORY_ALLOC_KINDS",
-        effect: Effect::Notes(|run, values| once(&mut run.memory_kinds, values.one())),
     },
     Flag {
         names: &["usize"],
@@ -89,8 +78,8 @@ pub const FLAGS: &[Flag] = &[
         group: Group::Tasks,
         scope: Scope::Job,
         shown: false,
-        help: "Size of the universe that the tasks are told, in PVM_UNIVERSE_SIZE: a number, SYSTEM (the \
-             default: the CPUs of all hosts) or INFINITE",
+        help: "What MPI_UNIVERSE_SIZE is: a number, SYSTEM (the default: the CPUs of all hosts, or the tasks \
+             when they are more) or INFINITE; tasks find it in PVM_UNIVERSE_SIZE",
         effect: Effect::Notes(|run, values| once(&mut run.universe, values.one())),
     },
     Flag {

@@ -71,8 +71,6 @@ pub struct Run {
     pub universe: Option<OsString>,
     /// What MPI does with errors before it is told.
     pub error_handler: Option<OsString>,
-    /// Kinds of memory that MPI is asked for.
-    pub memory_kinds: Option<OsString>,
     /// Lines begin with their rank.
     pub tag: bool,
     /// Lines begin with this.

@@ -44,14 +44,19 @@ pub fn request(plan: &Plan) -> Result<Run, RequestError> {
         OnFailure::Continue => FailurePolicy::FailureContinue,
     };
     let environment = environment();
-    let message = |app: &App| -> Result<control::App, RequestError> {
-        let mut message = message(app, &here);
+    let message = |(number, app): (usize, &App)| -> Result<control::App, RequestError> {
+        let mut message = message(app, number, &here);
         if let (true, Some(path)) = (plan.stage, find(&message, &environment, &here)) {
             message.staged = Some(staged(&app.program, &path)?);
         }
         Ok(message)
     };
-    let apps = plan.apps.iter().map(message).collect::<Result<_, _>>()?;
+    let apps = plan
+        .apps
+        .iter()
+        .enumerate()
+        .map(message)
+        .collect::<Result<_, _>>()?;
     let mut launch = Launch {
         apps,
         environment,
@@ -82,8 +87,10 @@ fn share_placement(launch: &mut Launch) {
     }
 }
 
-fn message(app: &App, here: &Path) -> control::App {
+fn message(app: &App, number: usize, here: &Path) -> control::App {
     let absolute = |dir: &OsString| here.join(dir).into_os_string().into_vec();
+    let mut variables: Vec<Vec<u8>> = app.environment.iter().filter_map(given).collect();
+    variables.push(variable(settings::APP, number.to_string()));
     control::App {
         count: app.count,
         program: app.program.clone().into_vec(),
@@ -93,7 +100,7 @@ fn message(app: &App, here: &Path) -> control::App {
             .cloned()
             .map(OsString::into_vec)
             .collect(),
-        extra_environment: app.environment.iter().filter_map(given).collect(),
+        extra_environment: variables,
         directory: app.directory.as_ref().map(absolute).unwrap_or_default(),
         placement: app.placement.clone(),
         staged: None,
