@@ -1,8 +1,8 @@
 //! What shells need to complete words of `pvm`, `mpiexec` and `mpirun`: made from the tables of options.
 
 use super::exit::Exit;
-use super::flags::{self, Flag};
-use super::nearest::nearest;
+use super::flags::{self, Flag, dashed};
+use super::nearest::{hint, nearest};
 use super::{low, say};
 use clap::CommandFactory;
 use low::Pvm;
@@ -18,12 +18,10 @@ pub fn main(typed: &low::Completion) -> Exit {
     match script(&typed.shell) {
         Some(script) => say::out(&script),
         None => {
-            let near = nearest(&typed.shell, SHELLS);
-            let hint = near.map(|near| format!(" (did you mean '{near}'?)"));
-            let hint = hint.unwrap_or_default();
             let line = format!(
-                "'{}' is no shell that is known{hint}: bash, zsh or fish",
-                typed.shell
+                "'{}' is no shell that is known{}: bash, zsh or fish",
+                typed.shell,
+                hint(nearest(&typed.shell, SHELLS))
             );
             say::error("pvm completion", &line);
             Exit::Usage
@@ -89,12 +87,8 @@ fn is_offered(flag: &Flag) -> bool {
 }
 
 fn of_flag(flag: &Flag) -> Opt {
-    let dashed = |name: &&str| match name.len() {
-        1 => format!("-{name}"),
-        _ => format!("--{name}"),
-    };
     Opt {
-        names: flag.names.iter().map(dashed).collect(),
+        names: flag.names.iter().map(|name| dashed(name)).collect(),
         values: flag.values.len(),
         about: brief(flag.help),
         words: words(flag.values),

@@ -1,7 +1,7 @@
 //! What a `pvm run` line means: typed text becomes numbers, paths and policies.
 
 use super::flags::typed::Run;
-use super::nearest::nearest;
+use super::nearest::{hint, nearest};
 use super::plan::{App, OnFailure, Plan, Stdin, Told, Voice};
 use super::soft::soft;
 use super::{binding, passing, placing, variables};
@@ -203,10 +203,7 @@ pub(super) fn choice(
     expected: &str,
     words: &[&str],
 ) -> MeaningError {
-    let near = nearest(&value.to_string_lossy(), words.iter().copied());
-    let hint = near
-        .map(|word| format!(" (did you mean '{word}'?)"))
-        .unwrap_or_default();
+    let hint = hint(nearest(&value.to_string_lossy(), words.iter().copied()));
     bad(option, value, format!("{expected}{hint}"))
 }
 

@@ -2,7 +2,7 @@
 
 use super::connect::{self, Trouble};
 use super::exit::Exit;
-use super::nearest::nearest;
+use super::nearest::{hint, nearest};
 use super::{failure, low, say, signal};
 use pvm::ids::{JobId, TaskId};
 use pvm::session::LinkError;
@@ -17,18 +17,13 @@ pub enum KillError {
     #[error("'{0}' is neither a task (t40003) nor a job (j2); see: pvm ps")]
     Target(String),
     /// Not a signal.
-    #[error("'{typed}' is no signal{}; for example: -s TERM", hint(.near))]
+    #[error("'{typed}' is no signal{}; for example: -s TERM", hint(*.near))]
     Signal {
         /// As typed.
         typed: String,
         /// The nearest that is one.
         near: Option<&'static str>,
     },
-}
-
-fn hint(near: &Option<&'static str>) -> String {
-    near.map(|name| format!(" (did you mean '{name}'?)"))
-        .unwrap_or_default()
 }
 
 /// What gets the signal.

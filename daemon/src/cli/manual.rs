@@ -1,6 +1,6 @@
 //! The manual page of `pvm run`, for man(1), made from the table of its options.
 
-use super::flags::{self, Effect, Flag, Group, Scope};
+use super::flags::{self, Effect, Flag, Group, Scope, dashed};
 
 /// The page, in the language of man pages.
 pub fn page() -> String {
@@ -31,8 +31,7 @@ fn option(flag: &Flag) -> String {
 }
 
 fn name_of(name: &str) -> String {
-    let dashes = if name.len() == 1 { "-" } else { "--" };
-    format!("\\fB{}\\fR", text(&format!("{dashes}{name}")))
+    format!("\\fB{}\\fR", text(&dashed(name)))
 }
 
 /// What would be taken for a command is made a text.

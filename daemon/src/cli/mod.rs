@@ -4,7 +4,7 @@
 //! - [`normal`]: the spelling of options; [`flags`]: the options of `pvm run`, [`low`]: of the other verbs
 //! - [`plan`]: what a line of `pvm run` means; [`high`]: finding it, with [`placing`], [`binding`],
 //!   [`variables`], [`passing`], [`pattern`] and [`soft`]; [`explain`]: the same as text; [`manual`], [`completion`]: the table for others
-//! - [`run`]: `pvm run`; one file for each other verb
+//! - [`run`]: `pvm run`; one file for each other verb; [`listed`]: what `ps` and `stacks` share
 //! - [`connect`]: finding or starting the daemon
 //! - [`exit`]: exit codes; [`failure`]: refusals of the daemon; [`say`]: our words;
 //!   [`signal`], [`nearest`]: names; [`help`]: the ends of the help pages
@@ -24,6 +24,7 @@ pub mod halt;
 pub mod help;
 pub mod high;
 pub mod kill;
+pub mod listed;
 pub mod low;
 pub mod manual;
 pub mod nearest;
@@ -85,14 +86,14 @@ fn known(verb: &str) -> bool {
 fn unknown(verb: &str) -> Exit {
     let command = Pvm::command();
     let is_option = verb.starts_with('-');
-    let verbs = command.get_subcommands().map(clap::Command::get_name);
+    let verbs = command.get_subcommands().filter(|verb| !verb.is_hide_set());
+    let verbs = verbs.map(clap::Command::get_name);
     let near = match is_option {
         true => nearest::nearest(verb, ["--help", "--version"]),
         false => nearest::nearest(verb, verbs),
     };
-    let hint = near
-        .map(|near| format!(" (did you mean 'pvm {near}'?)"))
-        .unwrap_or_default();
+    let near = near.map(|near| format!("pvm {near}"));
+    let hint = nearest::hint(near.as_deref());
     let what = if is_option { "option" } else { "command" };
     say::error(
         "pvm",

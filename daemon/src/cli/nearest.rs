@@ -21,6 +21,11 @@ pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
         .copied()
 }
 
+/// ` (did you mean '...'?)`, when there is a nearest word; else nothing.
+pub fn hint(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |word| format!(" (did you mean '{word}'?)"))
+}
+
 /// Edits (insert, delete, replace, swap of neighbours) from one word to the other.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());

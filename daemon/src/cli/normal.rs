@@ -4,7 +4,7 @@
 //! What is read here are names and numbers of values; what they mean is told by those who know the
 //! options: the table of `pvm run` (`flags`), and clap for the other verbs.
 
-use super::nearest::nearest;
+use super::nearest::{hint, nearest};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::slice::Iter;
@@ -13,7 +13,7 @@ use std::slice::Iter;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SpellingError {
     /// No option has this name.
-    #[error("unknown option '{typed}'{}", suggestion(.nearest))]
+    #[error("unknown option '{typed}'{}", hint(.nearest.as_deref()))]
     Unknown {
         /// As typed.
         typed: String,
@@ -32,13 +32,6 @@ pub enum SpellingError {
     /// Option names are text.
     #[error("the option '{0}' is not valid UTF-8")]
     NotText(String),
-}
-
-fn suggestion(nearest: &Option<String>) -> String {
-    match nearest {
-        Some(name) => format!(" (did you mean '{name}'?)"),
-        None => String::new(),
-    }
 }
 
 /// Whether options may come after words that are none.

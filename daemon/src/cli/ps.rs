@@ -1,12 +1,12 @@
 //! `pvm ps`: the tasks.
 
-use super::connect::{self, Trouble};
+use super::connect::Trouble;
 use super::exit::Exit;
+use super::listed::{self, id, job, rank, word};
 use super::{low, say};
 use crate::ui::table::{Column, Look, render};
 use crate::ui::text;
-use pvm::ids::{JobId, TaskId};
-use pvm::wire::control::{ListTasks, TaskInfo, from_daemon, to_daemon};
+use pvm::wire::control::TaskInfo;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -25,21 +25,13 @@ const COLUMNS: &[Column] = &[
 /// # Errors
 /// When no daemon answers.
 pub fn main(typed: &low::Ps, look: Look) -> Result<Exit, Trouble> {
-    let mut connection = connect::existing()?;
-    let answer = connection
-        .link
-        .call(to_daemon::Body::ListTasks(ListTasks::default()))?;
-    let from_daemon::Body::TaskList(mut list) = answer.body else {
-        return Err(connect::nonsense());
-    };
-    list.tasks
-        .sort_by_key(|task| (task.job, task.rank, task.task));
+    let tasks = listed::tasks(None)?;
     Ok(match typed.json {
-        true => say::json(&list.tasks.iter().map(in_json).collect()),
+        true => say::json(&tasks.iter().map(in_json).collect()),
         false => say::out(&render(
             look,
             COLUMNS,
-            &list.tasks.iter().map(row).collect::<Vec<_>>(),
+            &tasks.iter().map(row).collect::<Vec<_>>(),
         )),
     })
 }
@@ -52,22 +44,10 @@ fn state(task: &TaskInfo) -> &'static str {
     }
 }
 
-fn id(task: u64) -> String {
-    TaskId::from_bits(task).map_or_else(|| task.to_string(), |id| id.to_string())
-}
-
 fn row(task: &TaskInfo) -> Vec<String> {
     vec![
-        if task.job == 0 {
-            "-".into()
-        } else {
-            JobId(task.job).to_string()
-        },
-        if task.foreign {
-            "-".into()
-        } else {
-            task.rank.to_string()
-        },
+        word(job(task)),
+        word(rank(task)),
         id(task.task),
         task.pid.to_string(),
         state(task).to_owned(),
@@ -78,8 +58,8 @@ fn row(task: &TaskInfo) -> Vec<String> {
 
 fn in_json(task: &TaskInfo) -> Value {
     json!({
-        "job": (task.job != 0).then(|| JobId(task.job).to_string()),
-        "rank": (!task.foreign).then_some(task.rank),
+        "job": job(task),
+        "rank": rank(task),
         "task": id(task.task),
         "parent": (task.parent != 0).then(|| id(task.parent)),
         "pid": task.pid,
@@ -92,6 +72,7 @@ fn in_json(task: &TaskInfo) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pvm::ids::TaskId;
 
     #[test]
     fn tasks_become_rows() {

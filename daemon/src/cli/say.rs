@@ -44,7 +44,7 @@ pub fn clap_error(who: &str, error: &clap::Error) -> Exit {
             let text = error.render().to_string();
             let words: Vec<&str> = text
                 .lines()
-                .take_while(|line| !line.starts_with("Usage:"))
+                .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
                 .flat_map(str::split_whitespace)
                 .collect();
             let line = words.join(" ");

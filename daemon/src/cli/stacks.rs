@@ -1,13 +1,14 @@
 //! `pvm stacks`: what tasks wait for, and which of them is the odd one out.
 
-use super::connect::{self, Trouble};
+use super::connect::Trouble;
 use super::exit::Exit;
+use super::listed::{self, id, job, rank, word};
 use super::{low, say};
 use crate::ui::table::{Column, Look, render};
 use crate::ui::text;
 use pvm::ids::{JobId, TaskId};
 use pvm::transport::Operation;
-use pvm::wire::control::{BlockedCall, ListTasks, TaskInfo, from_daemon, to_daemon};
+use pvm::wire::control::{BlockedCall, TaskInfo};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -30,29 +31,19 @@ const NAMED_MAX: usize = 8;
 /// # Errors
 /// When no daemon answers.
 pub fn main(typed: &low::Stacks, look: Look) -> Result<Exit, Trouble> {
-    let mut connection = connect::existing()?;
-    let list = ListTasks {
-        job: typed.job.map_or(0, |job| job.0),
-        ..ListTasks::default()
-    };
-    let answer = connection.link.call(to_daemon::Body::ListTasks(list))?;
-    let from_daemon::Body::TaskList(mut list) = answer.body else {
-        return Err(connect::nonsense());
-    };
-    if let (Some(job), true) = (typed.job, list.tasks.is_empty()) {
+    let tasks = listed::tasks(typed.job)?;
+    if let (Some(job), true) = (typed.job, tasks.is_empty()) {
         say::error("pvm stacks", &format!("no tasks of job {job}; see: pvm ps"));
         return Ok(Exit::Refused);
     }
-    list.tasks
-        .sort_by_key(|task| (task.job, task.rank, task.task));
-    let names = Names::of(&list.tasks);
+    let names = Names::of(&tasks);
     if typed.json {
-        let tasks = list.tasks.iter().map(|task| in_json(task, &names));
-        return Ok(say::json(&tasks.collect()));
+        let all = tasks.iter().map(|task| in_json(task, &names));
+        return Ok(say::json(&all.collect()));
     }
-    let rows: Vec<_> = list.tasks.iter().map(|task| row(task, &names)).collect();
+    let rows: Vec<_> = tasks.iter().map(|task| row(task, &names)).collect();
     let mut page = render(look, COLUMNS, &rows);
-    for line in odd_ones(&list.tasks) {
+    for line in odd_ones(&tasks) {
         page.push_str(&line);
         page.push('\n');
     }
@@ -80,10 +71,6 @@ impl Names {
             _ => format!("task {}", id(peer)),
         }
     }
-}
-
-fn id(task: u64) -> String {
-    TaskId::from_bits(task).map_or_else(|| task.to_string(), |id| id.to_string())
 }
 
 /// What a task does, for people.
@@ -122,23 +109,15 @@ fn in_call(call: &BlockedCall, job: u64, names: &Names) -> String {
 }
 
 fn row(task: &TaskInfo, names: &Names) -> Vec<String> {
-    let none = || "-".to_owned();
-    let host = TaskId::from_bits(task.task).map_or_else(none, |id| id.host().to_string());
+    let host = TaskId::from_bits(task.task).map(|id| id.host());
     let waiting = task.call.as_ref().map(|call| call.waiting_ms);
     vec![
-        match task.job {
-            0 => none(),
-            job => JobId(job).to_string(),
-        },
-        if task.foreign {
-            none()
-        } else {
-            task.rank.to_string()
-        },
-        host,
+        word(job(task)),
+        word(rank(task)),
+        word(host),
         id(task.task),
         task.pid.to_string(),
-        waiting.map_or_else(none, |ms| text::duration(Duration::from_millis(ms))),
+        word(waiting.map(|ms| text::duration(Duration::from_millis(ms)))),
         doing(task, names),
     ]
 }
@@ -155,8 +134,8 @@ fn in_json(task: &TaskInfo, names: &Names) -> Value {
         })
     });
     json!({
-        "job": (task.job != 0).then(|| JobId(task.job).to_string()),
-        "rank": (!task.foreign).then_some(task.rank),
+        "job": job(task),
+        "rank": rank(task),
         "task": id(task.task),
         "pid": task.pid,
         "call": call,

@@ -143,21 +143,15 @@ impl Flag {
 
     /// `-n, --np N`: the names that help shows, with the values.
     pub fn usage(&self) -> String {
-        let mut names: Vec<String> = Vec::new();
         let letter = self.names.iter().find(|name| name.len() == 1);
         let long = self.names.iter().find(|name| name.len() > 1);
-        names.extend(letter.map(|name| format!("-{name}")));
-        names.extend(long.map(|name| format!("--{name}")));
-        [
-            &[names.join(", ")],
-            &self
-                .values
-                .iter()
-                .map(|it| (*it).to_owned())
-                .collect::<Vec<_>>()[..],
-        ]
-        .concat()
-        .join(" ")
+        let names: Vec<_> = letter
+            .into_iter()
+            .chain(long)
+            .map(|it| dashed(it))
+            .collect();
+        let names = names.join(", ");
+        [&[names.as_str()], self.values].concat().join(" ")
     }
 
     /// Notes that it was typed.
@@ -168,8 +162,7 @@ impl Flag {
         values: Vec<OsString>,
     ) -> Result<(), Noted> {
         if self.scope == Scope::Job {
-            run.of_the_job
-                .get_or_insert_with(|| format!("--{}", self.long()));
+            run.of_the_job.get_or_insert_with(|| dashed(self.long()));
         }
         match self.effect {
             Effect::Notes(note) => note(run, Values(values)).map_err(|twice| Noted::Twice {
@@ -186,6 +179,12 @@ impl Flag {
             }),
         }
     }
+}
+
+/// A name as it is typed: one dash before a letter, two before a word.
+pub fn dashed(name: &str) -> String {
+    let dashes = if name.len() == 1 { "-" } else { "--" };
+    format!("{dashes}{name}")
 }
 
 /// Why an option cannot be noted.
