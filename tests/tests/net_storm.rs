@@ -247,18 +247,27 @@ fn bring_back(site: &Site, blows: &[Blow]) {
             }
         }
     }
-    site.until("all hosts list the same hosts", SOON, || {
+    until_whole(site);
+}
+
+/// Waits until all hosts list the same hosts, and all of them vote: of fewer voters no two can be lost at
+/// once.
+#[track_caller]
+fn until_whole(site: &Site) {
+    site.until("all hosts vote, and list the same hosts", SOON, || {
         let lists: Vec<_> = site.hosts().map(|host| lives(site, host)).collect();
         let is_whole = |list: &Vec<_>| list.len() == HOSTS && *list == lists[0];
         lists.iter().all(is_whole)
     });
 }
 
-/// The lives of all hosts that answer, as one of them lists them.
+/// The lives of all hosts that answer and vote, as one of them lists them.
 fn lives(site: &Site, host: usize) -> Vec<Option<u64>> {
     let conf = site.conf(host);
-    let answers = conf.iter().filter(|it| it["daemon_pid"] != 0);
-    answers.map(|it| it["incarnation"].as_u64()).collect()
+    let votes = conf
+        .iter()
+        .filter(|it| it["daemon_pid"] != 0 && it["votes"] == true);
+    votes.map(|it| it["incarnation"].as_u64()).collect()
 }
 
 #[test]
@@ -268,6 +277,7 @@ fn whoever_is_left_goes_on() {
     };
     let seed = number(settings::SEED).unwrap_or(1);
     let rounds = number(settings::ROUNDS).unwrap_or(ROUNDS);
+    until_whole(&site);
     let mut dice = Dice(seed);
     let mut delays = Vec::new();
     for round in 0..rounds {

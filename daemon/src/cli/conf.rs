@@ -77,6 +77,7 @@ fn in_json(host: &HostInfo) -> Value {
         "socket": host.socket,
         "up_ms": host.up_ms,
         "addresses": host.addresses,
+        "votes": host.votes,
         "data_format": host.format.as_ref().map(format_in_json),
     })
 }

@@ -297,6 +297,11 @@ impl Ledger {
         self.node.voters()
     }
 
+    /// Whether this host votes, and no change of voters is under way, as far as is known here.
+    pub fn votes(&self) -> bool {
+        matches!(&self.node.voter_configs()[..], [voters] if voters.contains(&self.me()))
+    }
+
     /// Whether as many hosts vote as should, as far as is known here. While they do not, and while they
     /// change, the virtual machine survives less.
     pub fn is_settled(&self) -> bool {

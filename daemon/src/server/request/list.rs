@@ -92,6 +92,7 @@ impl Hub {
             up_ms: self.facts.since.elapsed().as_millis() as u64,
             addresses: self.mesh_addresses(),
             format: Some(DataFormat::here()),
+            votes: self.fabric.as_ref().is_none_or(|it| it.ledger.votes()),
         };
         from_daemon::Body::HostList(HostList { hosts: vec![host] })
     }
