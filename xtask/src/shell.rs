@@ -102,6 +102,13 @@ pub fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// Builds all programs and libraries: always all of them, because another set of packages has other features
+/// of the same dependencies, which are then compiled once more.
+pub fn build(profile: Profile) -> Result<()> {
+    let what = ["build", "--workspace", "--bins", "--lib"];
+    run(cargo().args(what).args(["--profile", profile.name()]))
+}
+
 /// Runs a command and returns what it wrote to stdout, which must be UTF-8.
 pub fn output(command: &mut Command) -> Result<String> {
     let line = shown(command);

@@ -6,7 +6,7 @@ mod mpi;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 
-use crate::shell;
+use crate::shell::{self, Profile};
 
 /// What is measured.
 #[derive(Args)]
@@ -43,13 +43,7 @@ pub fn run(options: &Options) -> Result<()> {
 }
 
 fn bench(name: &str, arguments: &[String]) -> Result<()> {
-    shell::run(shell::cargo().args([
-        "build",
-        "--release",
-        "--package=pvm-daemon",
-        "--bin=pvm",
-        "--bin=pvmd",
-    ]))?;
-    let bench = ["bench", "--package=pvm-tests", "--bench", name, "--"];
+    shell::build(Profile::Release)?;
+    let bench = ["bench", "--workspace", "--bench", name, "--"];
     shell::run(shell::cargo().args(bench).args(arguments))
 }

@@ -51,7 +51,7 @@ impl Options {
 /// Builds, counts twice, compares.
 pub fn run(options: &Options) -> Result<()> {
     if !options.no_build {
-        build(options.profile)?;
+        shell::build(options.profile)?;
     }
     let corpus = Corpus::collect(options.megabytes << 20);
     if corpus.files().is_empty() {
@@ -72,20 +72,6 @@ pub fn run(options: &Options) -> Result<()> {
     }
     println!("the totals are equal");
     Ok(())
-}
-
-fn build(profile: Profile) -> Result<()> {
-    shell::run(
-        shell::cargo()
-            .args(["build", "--profile", profile.name()])
-            .args([
-                "--package=pvm-daemon",
-                "--package=pvm-examples",
-                "--bin=pvm",
-                "--bin=pvmd",
-                "--bin=wordcount",
-            ]),
-    )
 }
 
 fn count_with_pvm(options: &Options, corpus: &Corpus) -> Result<Totals> {

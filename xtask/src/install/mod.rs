@@ -39,7 +39,7 @@ pub struct Options {
 /// Builds and installs; DESTDIR, when set, goes in front of the prefix.
 pub fn run(options: &Options) -> Result<()> {
     let prefix = std::path::absolute(&options.prefix).context("the prefix")?;
-    build(options.profile)?;
+    shell::build(options.profile)?;
     let destination = match env::var_os("DESTDIR").filter(|dir| !dir.is_empty()) {
         None => prefix.clone(),
         Some(dir) => {
@@ -56,27 +56,8 @@ pub fn run(options: &Options) -> Result<()> {
 
 /// Builds and installs below a directory, for other jobs.
 pub fn into(profile: Profile, prefix: &Path) -> Result<()> {
-    match profile {
-        // As the tests do: another set of packages has other features of the same libraries.
-        Profile::Dev => {
-            shell::run(shell::cargo().args(["build", "--workspace", "--bins", "--lib"]))?
-        }
-        Profile::Release => build(profile)?,
-    }
+    shell::build(profile)?;
     lay_out(profile, prefix, prefix)
-}
-
-fn build(profile: Profile) -> Result<()> {
-    shell::run(
-        shell::cargo()
-            .args(["build", "--profile", profile.name()])
-            .args([
-                "--package=pvm-daemon",
-                "--package=pvm-bindings-c",
-                "--bins",
-                "--lib",
-            ]),
-    )
 }
 
 /// Copies what is built to its places; `prefix` is written into files, `destination` is where they

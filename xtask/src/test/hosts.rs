@@ -1,20 +1,22 @@
 //! The library's tests and the examples once more, with the tasks of each on three hosts: several daemons
 //! on this machine, and hosts with networks of their own, where that is possible.
 
-use super::{Count, Part, counted, leave_out};
+use super::{Part, counted, leave_out};
 use crate::needs::Need;
 use crate::shell::{self, Failures};
 use pvm_cluster::Cluster;
 
 const HOSTS: usize = 3;
 
-/// Test programs that take as many hosts as [`TEST_HOSTS`] says, by package.
-const PROGRAMS: [(&str, &[&str]); 2] = [
-    ("libpvm", &["messages", "collectives", "life", "hosts"]),
-    (
-        "pvm-tests",
-        &["examples_rust", "c_examples", "mpi_programs"],
-    ),
+/// Test programs that take as many hosts as [`TEST_HOSTS`] says.
+const PROGRAMS: [&str; 7] = [
+    "messages",
+    "collectives",
+    "life",
+    "routes",
+    "examples_rust",
+    "c_examples",
+    "mpi_programs",
 ];
 
 /// Settings of the tests and of the tasks; `tidy` checks that they exist.
@@ -47,20 +49,14 @@ pub(super) fn run(missing: &[&Need], failures: &mut Failures) -> Vec<Part> {
 }
 
 fn part(name: &str, settings: &[(&str, &str)], missing: &[&Need], failures: &mut Failures) -> Part {
-    let mut count = Count::default();
-    for (package, programs) in PROGRAMS {
-        let mut tests = shell::cargo();
-        tests.args(["test", "--no-fail-fast", "--package", package]);
-        for program in programs {
-            tests.args(["--test", program]);
-        }
-        leave_out(&mut tests, missing);
-        tests.env(TEST_HOSTS, HOSTS.to_string());
-        tests.envs(settings.iter().copied());
-        count += counted(&mut tests, failures);
-    }
+    let mut tests = shell::cargo();
+    tests.args(["test", "--workspace", "--no-fail-fast"]);
+    tests.args(PROGRAMS.iter().flat_map(|program| ["--test", program]));
+    leave_out(&mut tests, missing);
+    tests.env(TEST_HOSTS, HOSTS.to_string());
+    tests.envs(settings.iter().copied());
     Part {
         name: name.to_owned(),
-        count,
+        count: counted(&mut tests, failures),
     }
 }

@@ -34,7 +34,7 @@ pub fn run(options: &Options) -> Result<()> {
     let mut failures = Failures::default();
     let mut parts = Vec::new();
     // Programs, the shared object and the examples, where the tests of whole systems find them.
-    let built = shell::run(shell::cargo().args(["build", "--workspace", "--bins", "--lib"]));
+    let built = shell::build(Profile::Dev);
     if failures.take(built).is_some() {
         parts.push(cargo_tests(&missing, &mut failures));
         parts.extend(hosts::run(&missing, &mut failures));
