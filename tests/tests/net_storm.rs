@@ -248,6 +248,12 @@ fn bring_back(site: &Site, blows: &[Blow]) {
         }
     }
     until_whole(site);
+    for Blow { host, .. } in blows {
+        let name = site.host_name(*host);
+        let past = format!("WARN host {name} (");
+        let log = site.log(*host);
+        assert!(!log.contains(&past), "told its own end as news:\n{log}");
+    }
 }
 
 /// Waits until all hosts list the same hosts, and all of them vote: of fewer voters no two can be lost at

@@ -326,8 +326,12 @@ impl Fabric {
         });
     }
 
-    /// Another host belongs: both lines to it are drawn.
+    /// Another host belongs: both lines to it are drawn. Who joins is told the past first: of a host that is
+    /// gone already only the name is kept, and its end is no news.
     fn host_added(self: &Rc<Self>, hub: &Shared, record: &HostRecord) {
+        if !(self.ledger).read(|registry| registry.hosts().is_living(record.id)) {
+            return hub.borrow_mut().host_was(record);
+        }
         self.directory.learn(record);
         if record.id == self.ledger.me() {
             return;

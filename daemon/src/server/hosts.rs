@@ -117,7 +117,7 @@ impl Hub {
         };
         self.clients.insert(client, entry);
         let index = id.index;
-        self.hosts.names.insert(index, facts.name.clone());
+        self.host_was(record);
         let other = Other {
             id,
             facts,
@@ -129,6 +129,12 @@ impl Hub {
         self.hosts.others.insert(index, other);
         self.changed.notify_one();
         queues
+    }
+
+    /// Keeps the name of a host, which may be gone.
+    pub(super) fn host_was(&mut self, record: &HostRecord) {
+        let name = record.facts.name.clone();
+        self.hosts.names.insert(record.id.index, name);
     }
 
     /// A host is lost, or has left: whatever was asked of it has failed, its tasks are dead, and what
