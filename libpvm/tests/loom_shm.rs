@@ -90,8 +90,8 @@ impl<const N: usize> Lines for Shared<N> {
     type Word = AtomicU64;
     const COUNT: u64 = N as u64;
 
-    fn word(&self, position: u64, word: usize) -> &AtomicU64 {
-        &self.0.lines[position as usize % N][word]
+    fn line(&self, position: u64) -> &[AtomicU64; 8] {
+        &self.0.lines[position as usize % N]
     }
     fn head(&self) -> &AtomicU64 {
         &self.0.head

@@ -7,7 +7,7 @@ use super::request::Request;
 use super::shared::Shared;
 use super::status::Status;
 use super::vm::Vm;
-use crate::engine::{Mode, Selector};
+use crate::engine::{Envelope, Mode, Selector};
 use crate::ids::{Context, Tag, TaskId};
 use crate::transport::Peer;
 use serde::Serialize;
@@ -68,7 +68,9 @@ impl Vm {
         tag: impl Into<Option<Tag>>,
         data: &mut [T],
     ) -> Result<TaskMessage> {
-        let envelope = self.shared.receive_into(self.selector(from, tag)?, data)?;
+        let mut envelope = Envelope::NONE;
+        let selector = self.selector(from, tag)?;
+        self.shared.receive_into(selector, data, &mut envelope)?;
         status(&self.names(), &envelope)
     }
 

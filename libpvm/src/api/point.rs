@@ -6,7 +6,7 @@ use super::plain::Plain;
 use super::port::{self, Claimed, Target, check_tag, status};
 use super::request::Request;
 use super::status::Status;
-use crate::engine::{Mode, Selector};
+use crate::engine::{Envelope, Mode, Selector};
 use crate::ids::{Rank, Tag};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -59,12 +59,10 @@ impl Communicator {
         tag: impl Into<Option<Tag>>,
         data: &mut [T],
     ) -> Result<Status> {
-        status(
-            self,
-            &self
-                .shared()
-                .receive_into(self.selector(from, tag)?, data)?,
-        )
+        let mut envelope = Envelope::NONE;
+        let selector = self.selector(from, tag)?;
+        self.shared().receive_into(selector, data, &mut envelope)?;
+        status(self, &envelope)
     }
 
     /// Sends one slice and receives another at the same time, so that tasks that exchange data do

@@ -87,13 +87,21 @@ impl Shared {
         Ok(())
     }
 
-    /// Receives into a slice; the rest of it stays as it is.
+    /// Receives into a slice; the rest of it stays as it is. What came is told in `envelope`.
     #[inline]
-    pub fn receive_into<T: Plain>(&self, from: Selector, data: &mut [T]) -> Result<Envelope> {
+    pub fn receive_into<T: Plain>(
+        &self,
+        from: Selector,
+        data: &mut [T],
+        envelope: &mut Envelope,
+    ) -> Result<()> {
         let received = lend_mut(bytemuck::cast_slice_mut(data), |sink| {
-            self.core.receive(from, sink)
+            self.core.receive(from, sink, envelope)
         })?;
-        settle(received, data)
+        match received {
+            Ok(()) => open(envelope, data),
+            Err(error) => Err(open_cut_off(error, data)),
+        }
     }
 
     /// Receives a message of any size.
@@ -266,15 +274,20 @@ fn settle<T: Plain>(
     received: std::result::Result<Envelope, EngineError>,
     data: &mut [T],
 ) -> Result<Envelope> {
-    let envelope = match received {
-        Ok(envelope) => envelope,
-        Err(error) => return Err(open_cut_off(error, data)),
-    };
-    if envelope.form.is_foreign() {
-        return foreign::open(envelope, data);
+    match received {
+        Ok(mut envelope) => open(&mut envelope, data).map(|()| envelope),
+        Err(error) => Err(open_cut_off(error, data)),
     }
-    check_plain::<T>(&envelope)?;
-    Ok(envelope)
+}
+
+/// Makes what has come numbers of this machine.
+#[inline]
+fn open<T: Plain>(envelope: &mut Envelope, data: &mut [T]) -> Result<()> {
+    if envelope.form.is_foreign() {
+        *envelope = foreign::open(*envelope, data)?;
+        return Ok(());
+    }
+    check_plain::<T>(envelope)
 }
 
 /// Of a message that is too long the beginning is there.

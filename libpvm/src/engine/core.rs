@@ -18,6 +18,7 @@
 //! There is one place to show a call ([`Call`]): each thread writes its own there when it goes to sleep,
 //! and takes away nothing but that.
 
+use super::direct::LOOKS;
 use super::{Engine, EngineError, Envelope, Mode, RequestId, Selector};
 use crate::datatype::{Sink, Source};
 use crate::ids::{Context, Tag};
@@ -207,7 +208,8 @@ impl<T: Sleep> Core<T> {
         Ok(ended.map(drop))
     }
 
-    /// Receives a message into `sink` and waits until it is there.
+    /// Receives a message into `sink` and waits until it is there; what came is told in `envelope` (see
+    /// [`Engine::receive_at_once`]).
     ///
     /// # Errors
     /// When this thread may not enter; what becomes of the message is inside.
@@ -216,7 +218,8 @@ impl<T: Sleep> Core<T> {
         &self,
         selector: Selector,
         mut sink: Sink,
-    ) -> Result<Result<Envelope, EngineError>, WaitError> {
+        envelope: &mut Envelope,
+    ) -> Result<Result<(), EngineError>, WaitError> {
         let mut inside = self.gate.enter()?;
         let mut ladder: Option<Ladder> = None;
         // Before this thread sleeps, or lets another one in, the receive is posted.
@@ -225,19 +228,19 @@ impl<T: Sleep> Core<T> {
                 Some(ladder) => ladder,
                 None => ladder.insert(transport.ladder()),
             };
-            let again = ladder.spins() && ladder.climb() == Step::Again && !self.gate.is_wanted();
-            std::hint::spin_loop();
-            again
+            ladder.spins() && ladder.climb_by(LOOKS) == Step::Again && !self.gate.is_wanted()
         };
-        let at_once = inside.engine.receive_at_once(selector, &mut sink, again);
-        if let Some(ended) = at_once {
-            return Ok(ended);
+        match (inside.engine).receive_at_once(selector, &mut sink, envelope, again) {
+            Some(Ok(())) => return Ok(Ok(())),
+            Some(Err(error)) => return Ok(Err(error)),
+            None => {}
         }
         let bytes = sink.capacity() as u64;
         let call = |engine: &Engine<T>| engine.call(Operation::Receive, selector, bytes);
-        self.run(inside, ladder, call, |engine| {
+        let ended = self.run(inside, ladder, call, |engine| {
             engine.receive(selector, sink)
-        })
+        })?;
+        Ok(ended.map(|came| *envelope = came))
     }
 
     /// Starts a request and waits for its end.

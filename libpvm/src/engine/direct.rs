@@ -14,7 +14,7 @@
 //! to go out or a collective runs, and after every [`LOOKS`] of them, also those of other calls, there
 //! are none while there is anything for a poll.
 
-use super::progress::{self, checked};
+use super::progress::{self, fits};
 use super::queue::Key;
 use super::request::{EngineError, Envelope};
 use super::{Engine, Selector};
@@ -22,8 +22,9 @@ use crate::datatype::{Sink, Source};
 use crate::ids::{Context, Tag};
 use crate::transport::{Args, Arrived, Body, Head, Kind, Look, Peer, SendError, Taker, Transport};
 
-/// Looks at single peers between two questions whether there is something else to do.
-const LOOKS: u32 = 8;
+/// Looks at single peers between two questions whether there is something else to do, and pauses of one
+/// that waits.
+pub(super) const LOOKS: u32 = 8;
 
 impl<T: Transport> Engine<T> {
     /// Sends a message if it is small and nothing is in its way; no request is made of it. `None`:
@@ -62,13 +63,18 @@ impl<T: Transport> Engine<T> {
     /// Receives a message that is the next thing that its sender has sent; no request is made. While
     /// nothing comes it looks as long as `again` says. `None`: nothing was received, use
     /// [`Engine::receive`].
+    ///
+    /// What came is told in `envelope` and not in the result: returned through several functions it would be
+    /// copied as often, each time in other pieces than it was written in, and each copy waits until the one
+    /// before is in the cache. That took as long as the message itself.
     #[inline]
     pub fn receive_at_once(
         &mut self,
         selector: Selector,
         sink: &mut Sink,
+        envelope: &mut Envelope,
         mut again: impl FnMut(&mut T) -> bool,
-    ) -> Option<Result<Envelope, EngineError>> {
+    ) -> Option<Result<(), EngineError>> {
         let from = selector.source.filter(|&from| from != Peer::SELF)?;
         let is_idle = self.outbox.is_empty() && self.operations.is_empty();
         if !is_idle || !self.is_first(from, selector) {
@@ -79,16 +85,20 @@ impl<T: Transport> Engine<T> {
             from,
             selector,
             sink,
-            envelope: None,
+            envelope,
         };
+        let mut pauses = 0;
         loop {
-            self.looks = self.looks.wrapping_add(1);
-            if self.looks.is_multiple_of(LOOKS) && self.transport.needs_poll(from) {
-                return None;
+            self.looks += 1 + pauses;
+            if self.looks >= LOOKS {
+                self.looks = 0;
+                if self.transport.needs_poll(from) {
+                    return None;
+                }
             }
-            match self.transport.look(from, &mut direct) {
-                Look::Taken => return Some(checked(direct.envelope?, capacity)),
-                Look::Nothing if again(&mut self.transport) => {}
+            match self.transport.look(from, &mut direct, pauses) {
+                Look::Taken => return Some(fits(direct.envelope, capacity)),
+                Look::Nothing if again(&mut self.transport) => pauses = LOOKS,
                 Look::Nothing | Look::Other => return None,
             }
         }
@@ -113,7 +123,7 @@ struct Direct<'a> {
     selector: Selector,
     sink: &'a mut Sink,
     /// Of the message that was taken.
-    envelope: Option<Envelope>,
+    envelope: &'a mut Envelope,
 }
 
 impl Taker for Direct<'_> {
@@ -131,7 +141,7 @@ impl Taker for Direct<'_> {
             return false;
         }
         body.read_into(self.sink, 0);
-        self.envelope = Some(progress::envelope(self.from, head, body.len()));
+        *self.envelope = progress::envelope(self.from, head, body.len());
         true
     }
 }

@@ -601,17 +601,22 @@ impl<T: Transport> Engine<T> {
     }
 }
 
-/// The envelope, or the error of a message larger than its room.
+/// The error of a message larger than its room.
 #[inline]
-pub(super) fn checked(envelope: Envelope, capacity: u64) -> Result<Envelope, EngineError> {
-    if envelope.len > capacity {
-        return Err(EngineError::Truncated {
-            envelope,
-            len: envelope.len,
-            capacity,
-        });
+pub(super) fn fits(envelope: &Envelope, capacity: u64) -> Result<(), EngineError> {
+    if envelope.len <= capacity {
+        return Ok(());
     }
-    Ok(envelope)
+    Err(EngineError::Truncated {
+        envelope: *envelope,
+        len: envelope.len,
+        capacity,
+    })
+}
+
+/// The envelope, or the error of a message larger than its room.
+fn checked(envelope: Envelope, capacity: u64) -> Result<Envelope, EngineError> {
+    fits(&envelope, capacity).map(|()| envelope)
 }
 
 /// Puts whole bytes into a sink, or makes them one.

@@ -543,8 +543,10 @@ fn at_once(
         looks += 1;
         looks < 1000
     };
-    let ended = engine.receive_at_once(selector, &mut sink, again)?;
-    sink.into_vec().map(|bytes| (ended, bytes))
+    let mut envelope = Envelope::NONE;
+    let ended = engine.receive_at_once(selector, &mut sink, &mut envelope, again)?;
+    sink.into_vec()
+        .map(|bytes| (ended.map(|()| envelope), bytes))
 }
 
 /// Two tasks of one host that have heard of each other: the numbers 1 and 3, and each by the other.

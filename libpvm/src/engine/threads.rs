@@ -41,8 +41,10 @@ fn receive(
         source: Some(source),
         tag: Some(tag),
     };
-    let received = crate::datatype::lend_mut(room, |sink| core.receive(selector, sink));
-    received.expect("entered")
+    let mut envelope = Envelope::NONE;
+    let receive = |sink| core.receive(selector, sink, &mut envelope);
+    let received = crate::datatype::lend_mut(room, receive);
+    received.expect("entered").map(|()| envelope)
 }
 
 /// Messages of every size go to and fro, whichever way each of them takes.

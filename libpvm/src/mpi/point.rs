@@ -30,8 +30,12 @@ pub fn send(comm: &Comm, to: Member, tag: Tag, source: Source, mode: Mode) -> Re
 /// When this thread may not enter the engine; what happens to the message is in the result.
 #[inline]
 pub fn receive(comm: &Comm, from: Selector, sink: Sink) -> Result<Ended> {
-    let received = comm.process.task.core.receive(from, sink)?;
-    Ok(Ended::received(comm, received))
+    let mut envelope = Envelope::NONE;
+    let received = comm.process.task.core.receive(from, sink, &mut envelope)?;
+    Ok(match received {
+        Ok(()) => Ended::well(Status::of(comm, &envelope)),
+        Err(error) => Ended::received(comm, Err(error)),
+    })
 }
 
 /// Starts a send.

@@ -72,13 +72,20 @@ impl Ladder {
     /// What to do after one more poll that found nothing.
     #[inline]
     pub fn climb(&mut self) -> Step {
-        self.polls += 1;
+        self.climb_by(1)
+    }
+
+    /// As [`Ladder::climb`], after so many of them.
+    #[inline]
+    pub fn climb_by(&mut self, polls: u32) -> Step {
+        self.polls += polls;
         if self.policy == WaitPolicy::Block {
             return Step::Sleep;
         }
-        if !self.spin.is_zero() && !self.polls.is_multiple_of(POLLS) {
+        if !self.spin.is_zero() && self.polls < POLLS {
             return Step::Again;
         }
+        self.polls = 0;
         self.look_at_the_clock()
     }
 

@@ -210,9 +210,10 @@ pub trait Transport {
     fn poll<R: Receiver>(&mut self, receiver: &mut R) -> bool;
 
     /// Offers the next packet of one peer to `taker`, and does nothing else. One that is not taken
-    /// is what the next poll shows.
+    /// is what the next poll shows. One that has not come is waited for as long as so many pauses of
+    /// the processor take ([`std::hint::spin_loop`]).
     #[inline]
-    fn look(&mut self, _from: Peer, _taker: &mut impl Taker) -> Look {
+    fn look(&mut self, _from: Peer, _taker: &mut impl Taker, _pauses: u32) -> Look {
         Look::Other
     }
 

@@ -220,7 +220,7 @@ impl Transport for SimTransport {
         moved
     }
 
-    fn look(&mut self, from: Peer, taker: &mut impl Taker) -> Look {
+    fn look(&mut self, from: Peer, taker: &mut impl Taker, _: u32) -> Look {
         let lane = (self.task(from), self.me);
         let mut state = self.network.lock();
         if state.dead.contains(&lane.0) {

@@ -480,8 +480,8 @@ impl Transport for NetworkTransport {
         self.routes.poll(receiver)
     }
 
-    fn look(&mut self, from: Peer, taker: &mut impl Taker) -> Look {
-        self.routes.look(from, taker)
+    fn look(&mut self, from: Peer, taker: &mut impl Taker, pauses: u32) -> Look {
+        self.routes.look(from, taker, pauses)
     }
 
     fn needs_poll(&mut self, but: Peer) -> bool {

@@ -57,8 +57,8 @@ impl ring::Lines for Handle {
     const COUNT: u64 = COUNT as u64;
 
     #[inline(always)]
-    fn word(&self, position: u64, word: usize) -> &AtomicU64 {
-        &self.0.lines[position as usize % COUNT].0[word]
+    fn line(&self, position: u64) -> &[AtomicU64; 8] {
+        &self.0.lines[position as usize % COUNT].0
     }
 
     fn head(&self) -> &AtomicU64 {

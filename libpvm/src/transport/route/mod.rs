@@ -231,8 +231,8 @@ impl<I: Introducer> Transport for Routes<I> {
     }
 
     #[inline]
-    fn look(&mut self, from: Peer, taker: &mut impl Taker) -> Look {
-        self.shm.look(from, taker)
+    fn look(&mut self, from: Peer, taker: &mut impl Taker, pauses: u32) -> Look {
+        self.shm.look(from, taker, pauses)
     }
 
     #[inline]

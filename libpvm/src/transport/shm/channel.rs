@@ -5,13 +5,14 @@ use super::cma::Reach;
 use super::doorbell;
 use super::inbox::InboxBell;
 use super::layout::{self, ARENA, ARENAS, FREE_BYTES, FREE_LINES, PIECE_MAX, SLOTS};
-use super::ring::{BODY_BYTES, BODY_WORDS, Consumer, Line, Lines, Nonsense, Producer};
+use super::ring::{BODY_BYTES, BODY_WORDS, Consumer, LINE_WORDS, Line, Lines, Nonsense, Producer};
 use super::segment::{MapError, Mapping, Shared, create};
 use crate::datatype::{Sink, Source};
 use crate::ids::TaskId;
 use crate::sync::shared::AtomicU64;
 use crate::transport::{Args, Arrived, Body, Head, Kind, Look, Peer, PullError, Receiver, Taker};
 use std::cell::OnceCell;
+use std::hint::spin_loop;
 use std::os::fd::{AsFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -46,9 +47,9 @@ impl Lines for Direction {
     const COUNT: u64 = SLOTS as u64;
 
     #[inline(always)]
-    fn word(&self, position: u64, word: usize) -> &AtomicU64 {
+    fn line(&self, position: u64) -> &[AtomicU64; LINE_WORDS] {
         let slot = (position % Self::COUNT) as usize;
-        &self.map.slots[self.index][slot].0[word]
+        &self.map.slots[self.index][slot].0
     }
 
     #[inline(always)]
@@ -196,9 +197,10 @@ impl Channel {
         if !self.out.has_room()? {
             return self.send_any(head, None, Some(body));
         }
-        let mut words = [0; BODY_WORDS];
-        pack(&body, words.as_mut_ptr().cast());
-        let line = line(head, body.len as u32, body.len, words);
+        // Filled where it is read: a copy of it would read words together that were just written apart,
+        // and wait until they are all in the cache.
+        let mut line = line(head, body.len as u32, body.len, [0; BODY_WORDS]);
+        pack(&body, line.body.as_mut_ptr().cast());
         self.out.publish(&line, body.len.div_ceil(8));
         doorbell::ring(&*self.inbox.map, self.peer_bell);
         Ok(true)
@@ -339,14 +341,20 @@ impl Channel {
         shown
     }
 
-    /// Offers the next packet. Nonsense is left to a poll.
+    /// Offers the next packet, which is waited for a little. Nonsense is left to a poll.
+    // Whoever waits is seldom done with anything but its line: nothing else is looked at meanwhile.
     #[inline]
-    pub fn look(&mut self, taker: &mut impl Taker) -> Look {
+    pub fn look(&mut self, taker: &mut impl Taker, pauses: u32) -> Look {
         if self.life != Life::Open {
             return Look::Other;
         }
-        let Some(line) = self.into.peek() else {
-            return Look::Nothing;
+        let mut pauses = 0..pauses;
+        let line = loop {
+            match (self.into.peek(), pauses.next()) {
+                (Some(line), _) => break line,
+                (None, Some(_)) => spin_loop(),
+                (None, None) => return Look::Nothing,
+            }
         };
         let Ok((head, args, packet)) = self.read(&line) else {
             return Look::Other;

@@ -9,6 +9,8 @@
 use crate::sync::atomic::{Ordering, fence};
 use crate::sync::shared::Word;
 
+/// Words of a line: one cache line.
+pub const LINE_WORDS: usize = 8;
 /// Words of a line after the stamp and the two words of fixed fields.
 pub const BODY_WORDS: usize = 5;
 /// Bytes that fit in them.
@@ -21,8 +23,8 @@ pub trait Lines {
     /// How many lines; a power of two.
     const COUNT: u64;
 
-    /// Word `word` of the line at `position` (modulo the count).
-    fn word(&self, position: u64, word: usize) -> &Self::Word;
+    /// The words of the line at `position` (modulo the count).
+    fn line(&self, position: u64) -> &[Self::Word; LINE_WORDS];
     /// How many lines the consumer has freed; written by the consumer.
     fn head(&self) -> &Self::Word;
     /// Up to where the arena is free again; written by the consumer.
@@ -83,24 +85,18 @@ impl<L: Lines> Producer<L> {
     }
 
     /// Writes a line, of its body the first `words`; the caller has seen that there is room.
-    #[inline]
+    #[inline(always)]
     pub fn publish(&mut self, line: &Line, words: usize) {
         debug_assert!(self.tail - self.head < L::COUNT);
-        let at = self.tail;
-        for (index, &word) in line.body[..words].iter().enumerate() {
-            self.lines
-                .word(at, 3 + index)
-                .store(word, Ordering::Relaxed);
+        let [stamp, first, second, body @ ..] = self.lines.line(self.tail);
+        for (to, &word) in body.iter().zip(&line.body[..words]) {
+            to.store(word, Ordering::Relaxed);
         }
-        self.lines
-            .word(at, 1)
-            .store(line.fields[0], Ordering::Relaxed);
-        self.lines
-            .word(at, 2)
-            .store(line.fields[1], Ordering::Relaxed);
+        first.store(line.fields[0], Ordering::Relaxed);
+        second.store(line.fields[1], Ordering::Relaxed);
         self.tail += 1;
-        let stamp = u64::from(line.mark) << 32 | u64::from(self.tail as u32);
-        self.lines.word(at, 0).store(stamp, Ordering::Release);
+        let number = u64::from(self.tail as u32);
+        stamp.store(u64::from(line.mark) << 32 | number, Ordering::Release);
     }
 
     /// The consumer's position in the arena.
@@ -151,7 +147,7 @@ impl<L: Lines> Consumer<L> {
 
     #[inline]
     fn stamp(&self) -> u64 {
-        self.lines.word(self.next, 0).load(Ordering::Acquire)
+        self.lines.line(self.next)[0].load(Ordering::Acquire)
     }
 
     /// Copies the next line out, if one has been published. The line is not free before
@@ -176,7 +172,8 @@ impl<L: Lines> Consumer<L> {
         if stamp as u32 != (self.next + 1) as u32 {
             return None;
         }
-        let word = |index| self.lines.word(self.next, index).load(Ordering::Relaxed);
+        let line = self.lines.line(self.next);
+        let word = |index: usize| line[index].load(Ordering::Relaxed);
         Some(Line {
             mark: (stamp >> 32) as u32,
             fields: [word(1), word(2)],

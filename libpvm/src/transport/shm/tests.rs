@@ -591,25 +591,25 @@ fn a_look_at_one_peer_takes_what_it_wants_and_leaves_the_rest() {
     let hub = Hub::default();
     let (mut a, to_b, mut b, to_a) = pair(&hub);
     let (mut taken, mut log) = (Plain::default(), Log::default());
-    assert_eq!(b.look(to_a, &mut taken), Look::Nothing);
+    assert_eq!(b.look(to_a, &mut taken, 0), Look::Nothing);
     // More than a ring and an arena hold at a time.
     for number in 0..1000 {
         let bytes = pattern(number, [0, 8, 40, 41, 16 << 10][number % 5]);
         send(to_b, &mut a, number as i32, None, &bytes).unwrap();
-        assert_eq!(b.look(to_a, &mut taken), Look::Taken, "{number}");
+        assert_eq!(b.look(to_a, &mut taken, 0), Look::Taken, "{number}");
         let (_, found, _, body) = taken.0.packets.pop().unwrap();
         assert_eq!((found, body), (head(number as i32), bytes));
     }
     send(to_b, &mut a, 1, Some(&[1; 4]), &[1]).unwrap();
     send(to_b, &mut a, 2, None, &[2]).unwrap();
     for _ in 0..2 {
-        assert_eq!(b.look(to_a, &mut taken), Look::Other);
+        assert_eq!(b.look(to_a, &mut taken, 0), Look::Other);
     }
     assert!(b.poll(&mut log) && log.tags() == [1, 2]);
     assert!(taken.0.packets.is_empty());
     hub.end(id(1));
     wait(&mut b, &mut log, |log| !log.gone.is_empty());
-    assert_eq!(b.look(to_a, &mut taken), Look::Other);
+    assert_eq!(b.look(to_a, &mut taken, 0), Look::Other);
 }
 
 #[test]
@@ -622,7 +622,7 @@ fn a_sender_without_room_is_told_when_its_packets_are_taken_one_by_one() {
         let bytes = pattern(len, len);
         while send(to_b, &mut a, 1, None, &bytes).is_ok() {}
         assert!(a.prepare_sleep(), "there is no room");
-        while b.look(to_a, &mut taken) == Look::Taken {}
+        while b.look(to_a, &mut taken, 0) == Look::Taken {}
         assert!(
             !hub.is_asleep(1),
             "there is room, and nobody said so: {len}"

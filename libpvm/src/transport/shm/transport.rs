@@ -712,9 +712,9 @@ impl<I: Introducer> Transport for ShmTransport<I> {
     }
 
     #[inline]
-    fn look(&mut self, from: Peer, taker: &mut impl Taker) -> Look {
+    fn look(&mut self, from: Peer, taker: &mut impl Taker, pauses: u32) -> Look {
         match self.peers[from.index()].route {
-            Route::Open(index) => self.channels[index].look(taker),
+            Route::Open(index) => self.channels[index].look(taker, pauses),
             _ => Look::Other,
         }
     }
