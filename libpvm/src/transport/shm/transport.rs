@@ -8,7 +8,7 @@ use super::host::{HostFacts, HostPage};
 use super::inbox::{InboxBell, Sleeper};
 use super::introducer::Introducer;
 use crate::datatype::Sink;
-use crate::ids::TaskId;
+use crate::ids::{TaskId, TaskMap};
 use crate::limits::BELLS_MAX;
 use crate::session::{Answer, Link, LinkError, Ticket};
 use crate::sync::atomic::{Ordering, fence};
@@ -78,7 +78,7 @@ pub struct ShmTransport<I: Introducer = Link> {
     pub(in crate::transport) policy: WaitPolicy,
     sleeper: Sleeper,
     peers: Vec<Entry>,
-    numbers: HashMap<TaskId, Peer>,
+    numbers: TaskMap<Peer>,
     channels: Vec<Channel>,
     /// Who rings which of this task's bells.
     bells: HashMap<u32, Peer>,
@@ -124,7 +124,7 @@ impl<I: Introducer> ShmTransport<I> {
             host,
             policy,
             peers: vec![myself],
-            numbers: HashMap::from([(me, Peer::SELF)]),
+            numbers: TaskMap::from_iter([(me, Peer::SELF)]),
             channels: Vec::new(),
             bells: HashMap::new(),
             by_bell: false,
