@@ -87,16 +87,17 @@ impl Subject for raw::Session {
     }
 }
 
-macro_rules! without_handler {
-    ($($name:ident)*) => {$(
-        impl Subject for raw::$name {
-            fn errhandler(&self) -> Option<(Errhandler, usize)> {
-                None
-            }
-        }
-    )*};
+impl Subject for raw::File {
+    fn errhandler(&self) -> Option<(Errhandler, usize)> {
+        Some((state::of_files().clone(), self.0))
+    }
 }
-without_handler!(Win File);
+
+impl Subject for raw::Win {
+    fn errhandler(&self) -> Option<(Errhandler, usize)> {
+        None
+    }
+}
 
 /// Tells the program of an error of a call; gives the code that the call returns.
 #[cold]

@@ -4,9 +4,10 @@
 //! generation of the object (32 bits), the class (5 bits), the place in the table of the class.
 //! The lower half is what `MPI_X_toint` gives, so that it fits Fortran's integers.
 
-use pvm::group::Group;
 use pvm::mpi::point::Message;
-use pvm::mpi::{Class, Comm, Datatype, Errhandler, Error, Info, Op, Request, Result, Session};
+use pvm::mpi::{
+    Class, Comm, Datatype, Errhandler, Error, Group, Info, Op, Request, Result, Session,
+};
 use pvm::sync::slots::{INDEX_BITS, Key, Reserved, Slots};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};

@@ -699,7 +699,7 @@ macro_rules! handles {
 }
 handles! {
     Comm = mpi::Comm;
-    Group = pvm::group::Group;
+    Group = mpi::Group;
     Errhandler = mpi::Errhandler;
     Datatype = mpi::Datatype;
     Op = mpi::Op;
@@ -708,7 +708,7 @@ handles! {
     Request = mpi::Request;
     DatatypeOrNull = mpi::Datatype;
     AnyComm = mpi::Comm;
-    AnyGroup = pvm::group::Group;
+    AnyGroup = mpi::Group;
     AnyDatatype = mpi::Datatype;
 }
 
@@ -745,7 +745,7 @@ macro_rules! objects {
 }
 objects! {
     Comm = mpi::Comm;
-    Group = pvm::group::Group;
+    Group = mpi::Group;
     Errhandler = mpi::Errhandler;
     Datatype = mpi::Datatype;
     Op = mpi::Op;

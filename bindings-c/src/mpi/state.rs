@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::io::Write;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::ThreadId;
 
 use pvm::mpi::{Class, Comm, Errhandler, Error, Info, Process, Result};
@@ -167,6 +167,13 @@ pub(crate) fn default_errhandler() -> (Errhandler, usize) {
         Some(world) => (world.itself.errhandler(), abi::COMM_SELF as usize),
         None => (initial_errhandler(), abi::COMM_SELF as usize),
     }
+}
+
+/// The handler of errors of files, which each file that is opened takes over: that of `MPI_FILE_NULL`
+/// (MPI 5.0, 14.7).
+pub(crate) fn of_files() -> MutexGuard<'static, Errhandler> {
+    static OF_FILES: Mutex<Errhandler> = Mutex::new(Errhandler::Return);
+    OF_FILES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What happens with errors until the program says otherwise: what the launcher was told, which has

@@ -31,7 +31,7 @@ values! {
     MPI_Comm_toint PMPI_Comm_toint (comm: raw::Comm) -> c_int = handle::to_int(comm.0);
     MPI_Comm_fromint PMPI_Comm_fromint (comm: c_int) -> raw::Comm = raw::Comm(from_int::<pvm::mpi::Comm>(comm));
     MPI_Group_toint PMPI_Group_toint (group: raw::Group) -> c_int = handle::to_int(group.0);
-    MPI_Group_fromint PMPI_Group_fromint (group: c_int) -> raw::Group = raw::Group(from_int::<pvm::group::Group>(group));
+    MPI_Group_fromint PMPI_Group_fromint (group: c_int) -> raw::Group = raw::Group(from_int::<pvm::mpi::Group>(group));
     MPI_Errhandler_toint PMPI_Errhandler_toint (errhandler: raw::Errhandler) -> c_int = handle::to_int(errhandler.0);
     MPI_Errhandler_fromint PMPI_Errhandler_fromint (errhandler: c_int) -> raw::Errhandler
         = raw::Errhandler(from_int::<pvm::mpi::Errhandler>(errhandler));

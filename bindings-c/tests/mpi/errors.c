@@ -95,6 +95,40 @@ static void wrong_ones(void)
     CHECK_CLASS(MPI_Comm_create_errhandler(note, NULL), MPI_ERR_ARG);
 }
 
+static MPI_File told_file;
+static int told_code;
+
+static void of_files(MPI_File *file, int *code, ...)
+{
+    told_file = *file;
+    told_code = *code;
+}
+
+/* Without a file there is the one that is none: its handler is that of the files to come. */
+static void without_a_file(void)
+{
+    MPI_Errhandler handler, found, wrong;
+
+    CHECK_OK(MPI_File_get_errhandler(MPI_FILE_NULL, &found));
+    CHECK(found == MPI_ERRORS_RETURN);
+    CHECK_OK(MPI_File_call_errhandler(MPI_FILE_NULL, MPI_ERR_IO));
+    CHECK_OK(MPI_File_create_errhandler(of_files, &handler));
+    CHECK_OK(MPI_File_set_errhandler(MPI_FILE_NULL, handler));
+    CHECK_OK(MPI_File_call_errhandler(MPI_FILE_NULL, MPI_ERR_IO));
+    CHECK(told_file == MPI_FILE_NULL);
+    CHECK_IS(told_code, MPI_ERR_IO);
+    CHECK_OK(MPI_File_get_errhandler(MPI_FILE_NULL, &found));
+    CHECK_OK(MPI_Errhandler_free(&found));
+    CHECK_CLASS(MPI_File_get_errhandler((MPI_File)(size_t)12345678, &found), MPI_ERR_FILE);
+    CHECK_IS(told_code, MPI_ERR_FILE);
+    CHECK_OK(MPI_Comm_create_errhandler(note, &wrong));
+    CHECK_CLASS(MPI_File_set_errhandler(MPI_FILE_NULL, wrong), MPI_ERR_ARG);
+    CHECK_CLASS(MPI_Comm_set_errhandler(MPI_COMM_SELF, handler), MPI_ERR_ARG);
+    CHECK_OK(MPI_File_set_errhandler(MPI_FILE_NULL, MPI_ERRORS_RETURN));
+    CHECK_OK(MPI_Errhandler_free(&wrong));
+    CHECK_OK(MPI_Errhandler_free(&handler));
+}
+
 static void of_the_library(void)
 {
     char text[MPI_MAX_ERROR_STRING];
@@ -194,6 +228,7 @@ int main(int argc, char **argv)
     CHECK_OK(MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN));
     of_communicators();
     wrong_ones();
+    without_a_file();
     of_the_library();
     of_the_program();
     CHECK_OK(MPI_Finalize());

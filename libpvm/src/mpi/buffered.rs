@@ -192,17 +192,23 @@ impl Operation<Routes> for Flush {
     }
 }
 
-/// Sends through the buffer of the communicator, or else of the process.
+/// The nearest place that has a buffer: the communicator, its session, the process.
+fn place(comm: &Comm) -> &Buffer {
+    let near = [Some(&comm.buffer), comm.process.session.as_ref()];
+    let attached = |place: &&Buffer| place.state().attached.is_some();
+    near.into_iter()
+        .flatten()
+        .find(attached)
+        .unwrap_or(&comm.process.buffer)
+}
+
+/// Sends through the buffer of the communicator, or else of its session, or else of the process.
 ///
 /// # Errors
 /// `MPI_ERR_BUFFER` when there is none or it has no room; `MPI_ERR_PROC_ABORTED`.
 pub fn send(comm: &Comm, to: Member, tag: Tag, source: &Source) -> Result<()> {
     comm.process.with(|engine| {
-        let own = comm.buffer.state();
-        let mut state = match own.attached {
-            Some(_) => own,
-            None => comm.process.buffer.state(),
-        };
+        let mut state = place(comm).state();
         let room = state.reserve(engine, source.len() as u64)?;
         if let Some(sent) = engine.send_at_once(to.peer, to.context, tag, UNTYPED, source) {
             return Ok(sent?);

@@ -1,9 +1,44 @@
-//! Groups as MPI's calls see them (MPI 5.0, 7.3): what they are is in [`crate::group`].
+//! Groups as MPI's calls see them (MPI 5.0, 7.3): what they are is in [`crate::group`]. Those of a session,
+//! and what is made of them, descend from it: buffered sends go where it says.
 
 use super::comm::{PROC_NULL, UNDEFINED};
 use super::error::{Class, Error, Result};
-use crate::group::{Group, GroupError};
+use super::process::Scope;
+use crate::group::{self, GroupError};
 use crate::ids::Rank;
+
+/// A group, and what it descends from.
+pub struct Group {
+    set: group::Group,
+    /// Where communicators that are made of it belong; `None`: it is the group of nobody.
+    pub scope: Option<Scope>,
+}
+
+impl Group {
+    /// A group that belongs where a communicator, a session or another group does.
+    pub fn new(set: group::Group, scope: &Scope) -> Self {
+        Self {
+            set,
+            scope: Some(scope.clone()),
+        }
+    }
+
+    /// The group of nobody.
+    pub fn empty() -> Self {
+        Self {
+            set: group::Group::empty(),
+            scope: None,
+        }
+    }
+}
+
+impl std::ops::Deref for Group {
+    type Target = group::Group;
+
+    fn deref(&self) -> &group::Group {
+        &self.set
+    }
+}
 
 impl From<GroupError> for Error {
     fn from(error: GroupError) -> Self {
@@ -19,7 +54,7 @@ impl From<GroupError> for Error {
 ///
 /// # Errors
 /// `MPI_ERR_RANK`.
-pub fn ranks(group: &Group, numbers: &[i64]) -> Result<Vec<Rank>> {
+pub fn ranks(group: &group::Group, numbers: &[i64]) -> Result<Vec<Rank>> {
     let size = group.size();
     let rank = |&number: &i64| match usize::try_from(number) {
         Ok(rank) if rank < size => Ok(rank),
@@ -32,7 +67,7 @@ pub fn ranks(group: &Group, numbers: &[i64]) -> Result<Vec<Rank>> {
 ///
 /// # Errors
 /// `MPI_ERR_RANK`.
-pub fn translate(group: &Group, number: i64, other: &Group) -> Result<i32> {
+pub fn translate(group: &group::Group, number: i64, other: &group::Group) -> Result<i32> {
     if number == PROC_NULL.into() {
         return Ok(PROC_NULL);
     }
@@ -48,9 +83,9 @@ mod tests {
     use super::*;
     use crate::ids::TaskId;
 
-    fn group(numbers: &[u32]) -> Group {
+    fn group(numbers: &[u32]) -> group::Group {
         let task = |n: &u32| TaskId::new(1, 1, *n).unwrap();
-        Group::new(numbers.iter().map(task)).unwrap()
+        group::Group::new(numbers.iter().map(task)).unwrap()
     }
 
     #[test]

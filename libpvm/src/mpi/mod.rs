@@ -27,6 +27,7 @@ pub use comm::Comm;
 pub use datatype::Datatype;
 pub use errhandler::Errhandler;
 pub use error::{Class, Error, Result};
+pub use group::Group;
 pub use info::Info;
 pub use op::Op;
 pub use process::Process;

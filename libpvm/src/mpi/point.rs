@@ -154,7 +154,7 @@ fn matched(comm: &Comm, (claim, envelope): (Claim, Envelope)) -> (Message, Statu
 /// When this thread may not enter the engine.
 pub fn ireceive_matched(message: Message, sink: Sink) -> Result<Work> {
     let Message { comm, claim } = message;
-    let process = std::sync::Arc::clone(&comm.process);
+    let process = comm.process.clone();
     let id = process.with(|engine| engine.receive_claimed(claim, sink))?;
     Ok(Work::Receive(id, comm))
 }

@@ -24,6 +24,36 @@ pub struct Process {
     pub buffer: Buffer,
 }
 
+/// Where communicators and groups belong: this process, and the session that they descend from. Clones
+/// are the same scope.
+#[derive(Clone)]
+pub struct Scope {
+    /// This process.
+    pub process: Arc<Process>,
+    /// Where buffered sends go whose communicator has no buffer, before the process's; `None`: they do
+    /// not descend from a session.
+    pub session: Option<Buffer>,
+}
+
+impl Scope {
+    /// The scope of the world.
+    pub fn world(process: &Arc<Process>) -> Self {
+        Self {
+            process: Arc::clone(process),
+            session: None,
+        }
+    }
+}
+
+impl std::ops::Deref for Scope {
+    type Target = Process;
+
+    #[inline]
+    fn deref(&self) -> &Process {
+        &self.process
+    }
+}
+
 impl Process {
     /// Attaches this process, for programs of this thread level. Where no daemon runs, as for a program
     /// that was started by hand, one is started, which leaves again when it has nothing to do.

@@ -4,14 +4,16 @@
 //! Processes that have no communicator yet meet in a context that all have, under a tag that their
 //! string and their group give; that all mean the same string they tell each other.
 
+use super::buffered::Buffer;
 use super::comm::{Bridge, Comm, MEMORY_KINDS, Meeting};
 use super::errhandler::Errhandler;
 use super::error::{Class, Error, Result};
+use super::group::Group;
 use super::info::Info;
 use super::object::lock;
-use super::process::Process;
+use super::process::{Process, Scope};
 use crate::collective::Member;
-use crate::group::Group;
+use crate::group;
 use crate::ids::{Context, Tag, TaskId};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -33,6 +35,8 @@ pub const MAX_STRING_TAG: usize = 1024;
 pub struct Session {
     /// This process.
     pub process: Arc<Process>,
+    /// Where buffered sends go whose communicator descends from it and has no buffer.
+    pub buffer: Buffer,
     /// The thread level, as the program asked for it.
     pub thread_level: String,
     errhandler: Mutex<Errhandler>,
@@ -44,9 +48,18 @@ impl Session {
     pub fn new(process: Arc<Process>, thread_level: String, errhandler: Errhandler) -> Self {
         Self {
             process,
+            buffer: Buffer::default(),
             thread_level,
             errhandler: Mutex::new(errhandler),
             handle: AtomicU64::new(0),
+        }
+    }
+
+    /// Where its groups belong, and what is made of them.
+    pub fn scope(&self) -> Scope {
+        Scope {
+            process: Arc::clone(&self.process),
+            session: Some(self.buffer.clone()),
         }
     }
 
@@ -54,18 +67,17 @@ impl Session {
     ///
     /// # Errors
     /// `MPI_ERR_ARG` when there is no set of this name.
-    pub fn pset(&self, name: &str) -> Result<Group> {
+    pub fn pset(&self, name: &str) -> Result<group::Group> {
         let task = &self.process.task;
         let is = |pset: &str| name.eq_ignore_ascii_case(pset);
         let on_host = |other: &&TaskId| other.host() == task.me.host();
         if is(WORLD) {
             return Ok(task.world.clone());
         } else if is(ITSELF) {
-            return Ok(Group::new([task.me])?);
+            return Ok(group::Group::new([task.me])?);
         } else if is(HOST) {
-            return Ok(Group::new(
-                task.world.tasks().iter().filter(on_host).copied(),
-            )?);
+            let near = task.world.tasks().iter().filter(on_host).copied();
+            return Ok(group::Group::new(near)?);
         }
         let detail = format!("no process set is called '{name}'; there are {PSETS:?}");
         Err(Error::new(Class::Arg, detail))
@@ -114,15 +126,10 @@ impl Comm {
     ///
     /// # Errors
     /// `MPI_ERR_ARG`: the string is too long; `MPI_ERR_GROUP`: this process is not in the group.
-    pub fn from_group(
-        process: &Arc<Process>,
-        group: &Group,
-        string: &str,
-        errhandler: Errhandler,
-    ) -> Result<Option<Self>> {
-        if group.is_empty() {
+    pub fn from_group(group: &Group, string: &str, errhandler: Errhandler) -> Result<Option<Self>> {
+        let (Some(process), false) = (&group.scope, group.is_empty()) else {
             return Ok(None);
-        }
+        };
         let text = check_string(string)?;
         let tag = meeting_tag(&[group], string);
         let contexts = vec![Context::MPI_MEETING; group.size()];
@@ -144,14 +151,13 @@ impl Comm {
     /// As [`Comm::from_group`]; `MPI_ERR_RANK`; `MPI_ERR_COMM` when the groups have a process in
     /// common.
     pub fn inter_from_groups(
-        process: &Arc<Process>,
         local: (&Group, i32),
-        remote: impl FnOnce() -> Result<(Group, i32)>,
+        remote: impl FnOnce() -> Result<(group::Group, i32)>,
         string: &str,
         errhandler: Errhandler,
     ) -> Result<Option<Self>> {
         let (group, leader) = local;
-        let Some(comm) = Self::from_group(process, group, string, errhandler.clone())? else {
+        let Some(comm) = Self::from_group(group, string, errhandler.clone())? else {
             return Ok(None);
         };
         let leader = comm.own_rank(leader)?;
@@ -166,7 +172,7 @@ impl Comm {
             })?;
             Ok(Bridge {
                 leader: Member {
-                    peer: process.with(|engine| engine.peer(other))?,
+                    peer: comm.process.with(|engine| engine.peer(other))?,
                     context: Context::MPI_MEETING,
                 },
                 context: Context::MPI_MEETING,
@@ -192,7 +198,7 @@ fn check_string(string: &str) -> Result<Vec<u64>> {
 }
 
 /// The tag of a meeting of groups; the same in all of their processes.
-fn meeting_tag(groups: &[&Group], string: &str) -> Tag {
+fn meeting_tag(groups: &[&group::Group], string: &str) -> Tag {
     let tasks = groups.iter().flat_map(|group| group.tasks());
     let bytes = tasks.flat_map(|task| task.bits().to_le_bytes());
     let mut hash = Fnv::default();
@@ -201,8 +207,8 @@ fn meeting_tag(groups: &[&Group], string: &str) -> Tag {
 }
 
 /// The tag of the leaders of two groups, whichever of them asks.
-fn pair_tag(one: &Group, other: &Group, string: &str) -> Tag {
-    let first = |group: &Group| group.task(0);
+fn pair_tag(one: &group::Group, other: &group::Group, string: &str) -> Tag {
+    let first = |group: &group::Group| group.task(0);
     match first(one) <= first(other) {
         true => meeting_tag(&[one, other], string),
         false => meeting_tag(&[other, one], string),
@@ -232,9 +238,9 @@ impl Fnv {
 mod tests {
     use super::*;
 
-    fn group(numbers: &[u32]) -> Group {
+    fn group(numbers: &[u32]) -> group::Group {
         let task = |n: &u32| TaskId::new(1, 1, *n).unwrap();
-        Group::new(numbers.iter().map(task)).unwrap()
+        group::Group::new(numbers.iter().map(task)).unwrap()
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! Buffers of buffered sends, of the process and of communicators (MPI 5.0, 3.6).
+//! Buffers of buffered sends, of the process, of sessions and of communicators (MPI 5.0, 3.6).
 
 use pvm::mpi::buffered::{Attached, Buffer};
-use pvm::mpi::{self, Class, Error, Process, Request};
+use pvm::mpi::{self, Class, Error, Process, Request, Session};
 
 use super::super::failure::Outcome;
 use super::super::generated::constants as abi;
@@ -64,4 +64,23 @@ pub fn comm_flush_buffer(comm: &mpi::Comm) -> Outcome {
 
 pub fn comm_iflush_buffer(comm: &mpi::Comm, request: Out<raw::Request>) -> Outcome {
     give(request, Request::new(comm.buffer.iflush(&comm.process)?))
+}
+
+pub fn session_attach_buffer(session: &Session, buffer: OutBuf, size: i64) -> Outcome {
+    attach(&session.buffer, &session.process, buffer, size)
+}
+
+pub fn session_detach_buffer(session: &Session, buffer_addr: OutBuf, size: Number) -> Outcome {
+    detach(&session.buffer, &session.process, buffer_addr, size)
+}
+
+pub fn session_flush_buffer(session: &Session) -> Outcome {
+    Ok(session.buffer.flush(&session.process)?)
+}
+
+pub fn session_iflush_buffer(session: &Session, request: Out<raw::Request>) -> Outcome {
+    give(
+        request,
+        Request::new(session.buffer.iflush(&session.process)?),
+    )
 }

@@ -2,9 +2,9 @@
 
 use std::ffi::CStr;
 
-use pvm::group::{Choice, Comparison, Group};
+use pvm::group::{Choice, Comparison};
 use pvm::mpi::comm::{Relation, UNDEFINED};
-use pvm::mpi::{self, Class, Error, Info};
+use pvm::mpi::{self, Class, Error, Group, Info};
 
 use super::super::failure::Outcome;
 use super::super::generated::constants as abi;
@@ -32,7 +32,7 @@ pub fn comm_rank(comm: &mpi::Comm, rank: OutInt) -> Outcome {
 }
 
 pub fn comm_group(comm: &mpi::Comm, group: Out<raw::Group>) -> Outcome {
-    groups::give(group, comm.group().clone())
+    groups::give(group, comm.group().clone(), &comm.process)
 }
 
 pub fn comm_compare(comm1: &mpi::Comm, comm2: &mpi::Comm, result: OutInt) -> Outcome {

@@ -12,6 +12,7 @@ use super::super::generated::constants as abi;
 use super::super::handle::{self, Object};
 use super::super::raw::{self, CommErrhandlerFunction, Out, OutInt, OutStr, text};
 use super::super::raw::{FileErrhandlerFunction, SessionErrhandlerFunction, WinErrhandlerFunction};
+use super::super::state;
 
 /// The functions of the program, all of one shape.
 type Function = unsafe extern "C-unwind" fn(*mut usize, *mut c_int, ...);
@@ -94,6 +95,33 @@ pub fn comm_call_errhandler(comm: &mpi::Comm, errorcode: i32) -> Outcome {
     call(comm.errhandler(), comm.handle() as usize, errorcode)
 }
 
+/// There are no files yet: all that there is to have a handler is the file that is none, for those to come.
+fn check_file(file: raw::File) -> Outcome {
+    match file.0 == abi::FILE_NULL as usize {
+        true => Ok(()),
+        false => Err(Error::new(Class::File, format!("{:#x} is no file", file.0)).into()),
+    }
+}
+
+pub fn file_set_errhandler(file: raw::File, errhandler: &mpi::Errhandler) -> Outcome {
+    check_file(file)?;
+    *state::of_files() = suiting(errhandler, Subject::File)?;
+    Ok(())
+}
+
+pub fn file_get_errhandler(file: raw::File, errhandler: Out<raw::Errhandler>) -> Outcome {
+    check_file(file)?;
+    let of_files = state::of_files().clone();
+    errhandler.set(raw::Errhandler(handle::of_errhandler(of_files)?));
+    Ok(())
+}
+
+pub fn file_call_errhandler(file: raw::File, errorcode: i32) -> Outcome {
+    check_file(file)?;
+    let of_files = state::of_files().clone();
+    call(of_files, file.0, errorcode)
+}
+
 /// Calls a handler for an error that the program raises itself.
 pub(crate) fn call(errhandler: mpi::Errhandler, object: usize, code: i32) -> Outcome {
     match errhandler {
@@ -104,9 +132,9 @@ pub(crate) fn call(errhandler: mpi::Errhandler, object: usize, code: i32) -> Out
         }
         mpi::Errhandler::AreFatal | mpi::Errhandler::Abort => {
             let what = code::text(code).unwrap_or_default();
-            let who = super::super::state::who();
+            let who = state::who();
             let text = format!("{who}: the program raised error {code}: {what}");
-            super::super::state::end(&text, code::class(code).unwrap_or(1))
+            state::end(&text, code::class(code).unwrap_or(1))
         }
     }
 }

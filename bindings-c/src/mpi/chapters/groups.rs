@@ -1,10 +1,11 @@
 //! Groups (MPI 5.0, 7.3).
 
-use pvm::group::{Comparison, Group, GroupError, RankRange};
+use pvm::group::{self, Comparison, GroupError, RankRange};
 use pvm::ids::Rank;
 use pvm::mpi::comm::UNDEFINED;
 use pvm::mpi::group::{ranks as ranks_of, translate};
-use pvm::mpi::{Class, Error};
+use pvm::mpi::process::Scope;
+use pvm::mpi::{Class, Error, Group};
 
 use super::super::failure::Outcome;
 use super::super::generated::constants as abi;
@@ -12,17 +13,32 @@ use super::super::handle;
 use super::super::raw::{self, Numbers, Out, OutInt, OutInts, Ranges};
 use super::super::state;
 
-/// Gives the program a new group; that of nobody is a constant.
-pub(crate) fn give(place: Out<raw::Group>, group: Group) -> Outcome {
-    place.set(raw::Group(match group.is_empty() {
+/// Gives the program a new group, which belongs there; that of nobody is a constant.
+pub(crate) fn give(place: Out<raw::Group>, set: group::Group, scope: &Scope) -> Outcome {
+    place.set(raw::Group(match set.is_empty() {
         true => abi::GROUP_EMPTY as usize,
-        false => handle::keep(group)?,
+        false => handle::keep(Group::new(set, scope))?,
     }));
     Ok(())
 }
 
-fn give_made(place: Out<raw::Group>, made: Result<Group, GroupError>) -> Outcome {
-    give(place, made.map_err(Error::from)?)
+/// Gives the program what was made of groups: it belongs where the first of them does that is not empty.
+fn derive(place: Out<raw::Group>, of: &[&Group], set: group::Group) -> Outcome {
+    match of.iter().find_map(|group| group.scope.as_ref()) {
+        Some(scope) => give(place, set, scope),
+        None => {
+            place.set(raw::Group(abi::GROUP_EMPTY as usize));
+            Ok(())
+        }
+    }
+}
+
+fn derive_part(
+    place: Out<raw::Group>,
+    of: &Group,
+    made: Result<group::Group, GroupError>,
+) -> Outcome {
+    derive(place, &[of], made.map_err(Error::from)?)
 }
 
 /// How many things a call is given.
@@ -96,23 +112,31 @@ pub fn group_compare(group1: &Group, group2: &Group, result: OutInt) -> Outcome 
 }
 
 pub fn group_union(group1: &Group, group2: &Group, newgroup: Out<raw::Group>) -> Outcome {
-    give(newgroup, group1.union(group2))
+    derive(newgroup, &[group1, group2], group1.union(group2))
 }
 
 pub fn group_intersection(group1: &Group, group2: &Group, newgroup: Out<raw::Group>) -> Outcome {
-    give(newgroup, group1.intersection(group2))
+    derive(newgroup, &[group1, group2], group1.intersection(group2))
 }
 
 pub fn group_difference(group1: &Group, group2: &Group, newgroup: Out<raw::Group>) -> Outcome {
-    give(newgroup, group1.difference(group2))
+    derive(newgroup, &[group1, group2], group1.difference(group2))
 }
 
 pub fn group_incl(group: &Group, n: i32, ranks: Numbers, newgroup: Out<raw::Group>) -> Outcome {
-    give_made(newgroup, group.include(&read_ranks(group, n, ranks)?))
+    derive_part(
+        newgroup,
+        group,
+        group.include(&read_ranks(group, n, ranks)?),
+    )
 }
 
 pub fn group_excl(group: &Group, n: i32, ranks: Numbers, newgroup: Out<raw::Group>) -> Outcome {
-    give_made(newgroup, group.exclude(&read_ranks(group, n, ranks)?))
+    derive_part(
+        newgroup,
+        group,
+        group.exclude(&read_ranks(group, n, ranks)?),
+    )
 }
 
 pub fn group_range_incl(
@@ -121,7 +145,11 @@ pub fn group_range_incl(
     ranges: Ranges,
     newgroup: Out<raw::Group>,
 ) -> Outcome {
-    give_made(newgroup, group.include_ranges(&read_ranges(n, ranges)?))
+    derive_part(
+        newgroup,
+        group,
+        group.include_ranges(&read_ranges(n, ranges)?),
+    )
 }
 
 pub fn group_range_excl(
@@ -130,7 +158,11 @@ pub fn group_range_excl(
     ranges: Ranges,
     newgroup: Out<raw::Group>,
 ) -> Outcome {
-    give_made(newgroup, group.exclude_ranges(&read_ranges(n, ranges)?))
+    derive_part(
+        newgroup,
+        group,
+        group.exclude_ranges(&read_ranges(n, ranges)?),
+    )
 }
 
 pub fn group_free(group: Out<raw::Group>) -> Outcome {

@@ -27,7 +27,7 @@ pub fn comm_remote_size(comm: &mpi::Comm, size: OutInt) -> Outcome {
 
 pub fn comm_remote_group(comm: &mpi::Comm, group: Out<raw::Group>) -> Outcome {
     check_inter(comm)?;
-    groups::give(group, comm.circle.group.clone())
+    groups::give(group, comm.circle.group.clone(), &comm.process)
 }
 
 pub fn intercomm_create(

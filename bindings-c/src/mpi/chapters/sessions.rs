@@ -2,17 +2,15 @@
 
 use std::ffi::CStr;
 
-use pvm::group::Group;
 use pvm::mpi::errhandler::Subject;
 use pvm::mpi::session::PSETS;
-use pvm::mpi::{self, Class, Comm, Errhandler, Error, Session};
+use pvm::mpi::{self, Class, Comm, Errhandler, Error, Group, Session};
 
 use super::super::attached::{self, User};
 use super::super::failure::{Failure, Outcome};
 use super::super::generated::constants as abi;
 use super::super::handle;
 use super::super::raw::{self, Out, OutInt, OutStr, text};
-use super::super::state;
 use super::errors::{call, suiting};
 use super::{communicators, groups, info};
 
@@ -107,7 +105,8 @@ pub fn group_from_session_pset(
     pset_name: &CStr,
     newgroup: Out<raw::Group>,
 ) -> Outcome {
-    groups::give(newgroup, session.pset(&text(pset_name))?)
+    let set = session.pset(&text(pset_name))?;
+    groups::give(newgroup, set, &session.scope())
 }
 
 pub fn session_set_errhandler(session: &Session, errhandler: &Errhandler) -> Outcome {
@@ -135,15 +134,8 @@ pub fn comm_create_from_group(
 ) -> Outcome {
     newcomm.set(raw::Comm::NULL);
     let errhandler = suiting(errhandler, Subject::Comm)?;
-    let made = || {
-        Comm::from_group(
-            &*state::any_process()?,
-            group,
-            &text(stringtag),
-            errhandler.clone(),
-        )
-    };
-    give_made(made(), info, &errhandler, newcomm)
+    let made = Comm::from_group(group, &text(stringtag), errhandler.clone());
+    give_made(made, info, &errhandler, newcomm)
 }
 
 /// Gives the program what was made; an error is told to the handler that it would have had.
@@ -173,17 +165,8 @@ pub fn intercomm_create_from_groups(
 ) -> Outcome {
     newintercomm.set(raw::Comm::NULL);
     let errhandler = suiting(errhandler, Subject::Comm)?;
-    let remote = || Ok((remote_group.find()?.clone(), remote_leader));
-    let made = || {
-        let process = state::any_process()?;
-        let local = (local_group, local_leader);
-        Comm::inter_from_groups(
-            &process,
-            local,
-            remote,
-            &text(stringtag),
-            errhandler.clone(),
-        )
-    };
-    give_made(made(), info, &errhandler, newintercomm)
+    let remote = || Ok(((**remote_group.find()?).clone(), remote_leader));
+    let local = (local_group, local_leader);
+    let made = Comm::inter_from_groups(local, remote, &text(stringtag), errhandler.clone());
+    give_made(made, info, &errhandler, newintercomm)
 }

@@ -11,10 +11,9 @@ use crate::group::{Choice, Comparison, Group, part, split};
 use crate::ids::{Context, Rank, Tag};
 use crate::mpi::errhandler::Errhandler;
 use crate::mpi::error::{Class, Error, Result};
-use crate::mpi::process::Process;
+use crate::mpi::process::Scope;
 use crate::mpi::request::Work;
 use crate::mpi::status::{Ended, Status};
-use std::sync::Arc;
 
 /// How two communicators relate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -206,7 +205,7 @@ pub(in crate::mpi) fn library_tag(tag: Tag) -> Tag {
 
 /// Processes that meet where each knows where the others receive.
 pub(in crate::mpi) struct Meeting {
-    process: Arc<Process>,
+    process: Scope,
     circle: Circle,
     rank: Rank,
     tag: Tag,
@@ -216,7 +215,7 @@ impl Meeting {
     /// The processes of a group, which receive in `contexts`, this one in `own`; `None`: this process
     /// is none of them.
     pub fn new(
-        process: &Arc<Process>,
+        process: &Scope,
         group: &Group,
         own: Context,
         contexts: Vec<Context>,
@@ -229,7 +228,7 @@ impl Meeting {
         let (group, cpus) = (group.clone(), task.cpus);
         let circle = process.with(|engine| Circle::new(engine, group, own, &contexts, cpus))?;
         Ok(Some(Self {
-            process: Arc::clone(process),
+            process: process.clone(),
             circle,
             rank,
             tag,
@@ -301,15 +300,15 @@ pub(super) fn context(number: u64) -> Result<Context> {
 
 /// A context that is closed again unless a communicator takes it.
 pub(super) struct Opened {
-    process: Arc<Process>,
+    process: Scope,
     pub context: Context,
 }
 
 impl Opened {
-    pub fn new(process: &Arc<Process>) -> Result<Self> {
+    pub fn new(process: &Scope) -> Result<Self> {
         Ok(Self {
             context: process.with(|engine| engine.open_context())?,
-            process: Arc::clone(process),
+            process: process.clone(),
         })
     }
 

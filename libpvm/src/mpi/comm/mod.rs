@@ -17,7 +17,7 @@ use super::buffered::Buffer;
 use super::errhandler::Errhandler;
 use super::error::{Class, Error, Result};
 use super::object::{ObjectName, lock};
-use super::process::Process;
+use super::process::{Process, Scope};
 use super::topology::Topology;
 use crate::collective::{Beyond, Circle, Member, Scratch, Setup, Tags};
 use crate::engine::Selector;
@@ -47,8 +47,8 @@ pub struct Comm(Arc<Inner>);
 
 /// What a communicator is made of.
 pub struct Inner {
-    /// The process that it is in.
-    pub process: Arc<Process>,
+    /// The process that it is in, and the session.
+    pub process: Scope,
     /// Whom messages go to and come from: all ranks, or those of the other group.
     pub circle: Circle,
     /// This process's rank in its own group.
@@ -107,7 +107,7 @@ impl Comm {
     ///
     /// # Errors
     /// When this thread may not enter the engine.
-    pub fn new(process: &Arc<Process>, parts: Parts, errhandler: Errhandler) -> Result<Self> {
+    pub fn new(process: &Scope, parts: Parts, errhandler: Errhandler) -> Result<Self> {
         let Parts {
             group,
             rank,
@@ -122,7 +122,7 @@ impl Comm {
             own.chain(&*circle.collective_members).copied().collect()
         });
         Ok(Self(Arc::new(Inner {
-            process: Arc::clone(process),
+            process: process.clone(),
             circle,
             rank,
             local,
@@ -151,7 +151,7 @@ impl Comm {
             contexts: vec![Context::MPI_WORLD; task.world.size()],
             local: None,
         };
-        let world = Self::new(process, parts, Errhandler::AreFatal)?;
+        let world = Self::new(&Scope::world(process), parts, Errhandler::AreFatal)?;
         world.set_name("MPI_COMM_WORLD");
         Ok(world)
     }
@@ -161,7 +161,7 @@ impl Comm {
     /// # Errors
     /// As [`Comm::new`].
     pub fn alone(process: &Arc<Process>) -> Result<Self> {
-        let own = Opened::new(process)?;
+        let own = Opened::new(&Scope::world(process))?;
         let (group, contexts) = (Group::new([process.task.me])?, vec![own.context]);
         let comm = own.into_comm(group, contexts, None, Errhandler::AreFatal)?;
         comm.set_name("MPI_COMM_SELF");
