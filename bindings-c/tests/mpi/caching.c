@@ -114,7 +114,8 @@ static void refusals(void)
 
 static void same(void)
 {
-    int key;
+    int key, flag = -1;
+    void *value = NULL;
     MPI_Comm comm, copy_of;
 
     CHECK_OK(MPI_Keyval_create(MPI_DUP_FN, MPI_NULL_DELETE_FN, &key, NULL));
@@ -122,11 +123,31 @@ static void same(void)
     CHECK_OK(MPI_Attr_put(comm, key, number(77)));
     CHECK_OK(MPI_Comm_dup(comm, &copy_of));
     CHECK_IS(get(copy_of, key), 77);
+    CHECK_OK(MPI_Attr_get(comm, key, &value, &flag));
+    CHECK(flag && value == number(77));
     CHECK_OK(MPI_Attr_delete(comm, key));
+    CHECK_OK(MPI_Attr_get(comm, key, &value, &flag));
+    CHECK_IS(flag, 0);
     CHECK_IS(get(comm, key), -1);
     CHECK_OK(MPI_Keyval_free(&key));
     CHECK_OK(MPI_Comm_free(&comm));
     CHECK_OK(MPI_Comm_free(&copy_of));
+}
+
+/* Without a window a key for windows can be made, and is no key for others. */
+static void without_a_window(void)
+{
+    int key = MPI_KEYVAL_INVALID, stale;
+
+    CHECK_OK(MPI_Win_create_keyval(MPI_WIN_NULL_COPY_FN, MPI_WIN_NULL_DELETE_FN, &key, NULL));
+    CHECK(key != MPI_KEYVAL_INVALID);
+    CHECK_CLASS(MPI_Comm_set_attr(MPI_COMM_SELF, key, number(1)), MPI_ERR_KEYVAL);
+    CHECK_CLASS(MPI_Type_set_attr(MPI_INT, key, number(1)), MPI_ERR_KEYVAL);
+    stale = key;
+    CHECK_CLASS(MPI_Comm_free_keyval(&stale), MPI_ERR_KEYVAL);
+    CHECK_OK(MPI_Win_free_keyval(&key));
+    CHECK_IS(key, MPI_KEYVAL_INVALID);
+    CHECK_CLASS(MPI_Win_free_keyval(&stale), MPI_ERR_KEYVAL);
 }
 
 static int type_copies, type_deletions;
@@ -228,6 +249,7 @@ int main(int argc, char **argv)
     values();
     refusals();
     same();
+    without_a_window();
     types();
     known();
     at_the_end();

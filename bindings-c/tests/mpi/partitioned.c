@@ -127,7 +127,7 @@ static void layouts(void)
     CHECK_OK(MPI_Type_commit(&resized));
     for (i = 0; i < 12; i++)
         matrix[i / 3][i % 3] = i;
-    CHECK_OK(MPI_Psend_init(matrix, 3, 1, resized, next, 1, MPI_COMM_WORLD, MPI_INFO_NULL, &requests[0]));
+    CHECK_OK(MPI_Psend_init_c(matrix, 3, 1, resized, next, 1, MPI_COMM_WORLD, MPI_INFO_NULL, &requests[0]));
     CHECK_OK(MPI_Type_free(&resized));
     CHECK_OK(MPI_Type_free(&column));
     CHECK_OK(MPI_Precv_init(row, 6, 2, MPI_INT, before, 1, MPI_COMM_WORLD, MPI_INFO_NULL, &requests[1]));

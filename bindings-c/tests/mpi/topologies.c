@@ -3,10 +3,6 @@
 
 #include "check.h"
 
-/* MPI_UNWEIGHTED is an address where no int is, which gcc tells. */
-#pragma GCC diagnostic ignored "-Wstringop-overread"
-#pragma GCC diagnostic ignored "-Wstringop-overflow"
-
 static int size, rank;
 
 static int topology(MPI_Comm comm)

@@ -48,6 +48,7 @@ macro_rules! rows {
     };
 }
 
+// Weights are no arrays in C: of an array gcc believes that there is an element, and warns of MPI_UNWEIGHTED.
 rows! {
     "int": "int " "", Int;
     "count": "int " "", Count | "MPI_Count " "", LargeCount;
@@ -62,6 +63,7 @@ rows! {
     "offset": "MPI_Offset " "", LargeInt;
     "bigcount": "MPI_Count " "", LargeInt;
     "ints": "const int " "[]", Ints;
+    "weights": "const int *" "", Ints;
     "counts": "const int " "[]", Ints | "const MPI_Count " "[]", Counts;
     "displs": "const int " "[]", Ints | "const MPI_Aint " "[]", Aints;
     "aints": "const MPI_Aint " "[]", Aints;
@@ -69,6 +71,7 @@ rows! {
     "ranges": "int " "[][3]", Ranges;
     "out_int": "int *" "", OutInt;
     "out_ints": "int " "[]", OutInts;
+    "out_weights": "int *" "", OutInts;
     "out_count": "int *" "", OutCount | "MPI_Count *" "", OutLargeCount;
     "out_unit": "int *" "", OutCount | "MPI_Aint *" "", OutAint;
     "out_aint": "MPI_Aint *" "", OutAint;

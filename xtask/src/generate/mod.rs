@@ -23,7 +23,7 @@ use table::{Constant, Function};
 const BINDINGS: &str = "bindings-c";
 const CHAPTERS: &str = "bindings-c/src/mpi/chapters";
 /// Where test programs are that call functions of MPI.
-const TESTS: &[&str] = &["bindings-c/tests/mpi", "examples/c"];
+const TESTS: &str = "bindings-c/tests/mpi";
 /// Lines of the README between which the coverage stands.
 const MARKS: (&str, &str) = ("<!-- coverage -->\n", "<!-- end of coverage -->\n");
 
@@ -171,10 +171,8 @@ impl Tables {
 
     fn coverage(&self) -> Result<String> {
         let mut named = BTreeSet::new();
-        for folder in TESTS {
-            for (_, source) in sources(&self.root.join(folder), "c")? {
-                coverage::names_in(&source, &mut named);
-            }
+        for (_, source) in sources(&self.root.join(TESTS), "c")? {
+            coverage::names_in(&source, &mut named);
         }
         Ok(coverage::table(&self.functions, &self.chapters, &named))
     }

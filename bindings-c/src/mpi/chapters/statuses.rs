@@ -42,8 +42,8 @@ pub fn status_set_elements(
     let count = count.into();
     let bytes = datatype.bytes_of_elements(count);
     let bytes = bytes.and_then(|bytes| u64::try_from(bytes).ok());
-    let bytes =
-        bytes.ok_or_else(|| Error::new(Class::Arg, format!("{count} elements of the datatype")))?;
+    let bytes = bytes
+        .ok_or_else(|| Error::new(Class::Count, format!("{count} elements of the datatype")))?;
     change(status, |status| status.set_bytes(bytes))
 }
 
