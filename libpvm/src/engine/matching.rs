@@ -124,10 +124,8 @@ impl<R: Copy + PartialEq, M> Matcher<R, M> {
         match (selector.source, selector.tag) {
             (Some(source), Some(tag)) => {
                 let key = Key { source, tag };
-                !self
-                    .exact
-                    .drain_where(|k, (_, r)| k == key && *r == receive)
-                    .is_empty()
+                let place = self.exact.find_among(key, |(_, r)| *r == receive);
+                place.and_then(|place| self.exact.remove(place)).is_some()
             }
             _ => {
                 let at = self.wild.iter().position(|(_, _, r)| *r == receive);

@@ -122,13 +122,19 @@ impl<V> Queue<V> {
     /// The oldest entry with exactly this key.
     #[inline]
     pub fn find_exact(&self, key: Key) -> Option<Place> {
+        self.find_among(key, |_| true)
+    }
+
+    /// The oldest entry with exactly this key that is `wanted`.
+    #[inline]
+    pub fn find_among(&self, key: Key, wanted: impl Fn(&V) -> bool) -> Option<Place> {
         if self.is_empty() {
             return None;
         }
         let mut place = self.bins[key.bin(self.bins.len() - 1)].first;
         while place != NONE {
             let node = &self.nodes[place as usize];
-            if node.key == key {
+            if node.key == key && node.value.as_ref().is_some_and(&wanted) {
                 return Some(place);
             }
             place = node.in_bin.after;
