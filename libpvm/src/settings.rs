@@ -39,6 +39,8 @@ variables! {
     LOG = "PVM_LOG": "log filter of the daemon, e.g. 'debug'; default 'warn'";
     SEED = "PVM_SEED": "tests: the one seed for simulations, instead of those that they have";
     ROUNDS = "PVM_ROUNDS": "tests: how often hosts are lost in the test that loses them again and again; default 4";
+    CHECK = "PVM_CHECK": "tests: what watches the C programs of MPI: valgrind, or sanitizers; default nothing";
+    STRESS = "PVM_STRESS": "tests: set and not empty: the MPI programs that try how much is possible do it at full length";
     IDLE = "PVM_IDLE": "seconds after which an auto-started daemon with nothing to do leaves; default 60";
     WAIT = "PVM_WAIT": "how tasks wait for messages: adaptive (default), spin, or block";
     NO_COLOR = "NO_COLOR": "set and not empty: pvm shows its tables without colours";

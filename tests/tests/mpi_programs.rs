@@ -4,15 +4,20 @@
 //! ```c
 //! /* ranks: 1 2 3 4 8 */
 //! /* expect: abort => 7: MPI_Abort with code 7 */
+//! /* longer: 60 */
 //! ```
 //! `ranks` are the counts of ranks (1, 2 and 4 without it). Each `expect` is a further run: with these arguments
-//! it has to end with this code, and the text behind the colon has to be on stderr.
+//! it has to end with this code, and the text behind the colon has to be on stderr. `longer` are the arguments of
+//! programs that are soon done without them: they run so when `PVM_STRESS` is set. `unchecked` says why a program
+//! is left out when something watches them ([`checker`]).
 
 mod c_support;
+mod checker;
 
-use c_support::{Bench, root, text};
+use c_support::{Bench, is_longer, root, text};
+use checker::Checker;
 use libtest_mimic::{Arguments, Failed, Trial};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{ExitCode, Output};
 use std::sync::{Arc, OnceLock};
 
@@ -22,7 +27,10 @@ const RANKS: [usize; 3] = [1, 2, 4];
 const HEAD: usize = 12;
 
 fn main() -> ExitCode {
-    let trials = sources().into_iter().flat_map(trials);
+    let checker = Checker::from_environment();
+    let trials = sources()
+        .into_iter()
+        .flat_map(|source| trials(source, checker));
     libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
 }
 
@@ -50,20 +58,29 @@ struct Run {
 }
 
 /// The tests of a program: it is compiled by the first one that runs.
-fn trials(source: PathBuf) -> Vec<Trial> {
+fn trials(source: PathBuf, checker: Checker) -> Vec<Trial> {
     let head = std::fs::read_to_string(&source).expect("a program's source");
     let name = source
         .file_stem()
         .expect("a name")
         .to_string_lossy()
         .into_owned();
-    let (ranks, runs) = plan(&head).unwrap_or_else(|why| panic!("{}: {why}", source.display()));
+    let Plan {
+        ranks,
+        runs,
+        unchecked,
+    } = plan(&head).unwrap_or_else(|why| panic!("{}: {why}", source.display()));
+    if unchecked && checker != Checker::None {
+        return Vec::new();
+    }
     let program = Arc::new(Program {
         source,
+        checker,
         compiled: OnceLock::new(),
     });
     let each = ranks
         .iter()
+        .filter(|ranks| checker.takes(**ranks))
         .flat_map(|n| runs.iter().map(move |run| (*n, run.clone())));
     let trial = |(ranks, run): (usize, Run)| {
         let words = [
@@ -77,8 +94,16 @@ fn trials(source: PathBuf) -> Vec<Trial> {
     each.map(trial).collect()
 }
 
-/// Counts of ranks and runs, as the first lines of a program say.
-fn plan(source: &str) -> Result<(Vec<usize>, Vec<Run>), String> {
+/// How a program is run, as its first lines say.
+struct Plan {
+    ranks: Vec<usize>,
+    runs: Vec<Run>,
+    /// Nothing watches it.
+    unchecked: bool,
+}
+
+fn plan(source: &str) -> Result<Plan, String> {
+    let mut unchecked = false;
     let mut ranks = RANKS.to_vec();
     let mut runs = vec![Run {
         arguments: Vec::new(),
@@ -101,12 +126,19 @@ fn plan(source: &str) -> Result<(Vec<usize>, Vec<Run>), String> {
                 ranks = counts.collect::<Result<_, _>>()?;
             }
             "expect" => runs.push(expected(value).ok_or_else(wrong)?),
+            "longer" if is_longer() => runs[0].arguments = words(value),
+            "longer" => {}
+            "unchecked" => unchecked = true,
             // A sentence with a colon.
             _ if word.contains(|c: char| !c.is_ascii_lowercase()) => {}
             _ => return Err(wrong()),
         }
     }
-    Ok((ranks, runs))
+    Ok(Plan {
+        ranks,
+        runs,
+        unchecked,
+    })
 }
 
 /// Reads `arguments => code: text`.
@@ -114,34 +146,42 @@ fn expected(value: &str) -> Option<Run> {
     let (arguments, outcome) = value.split_once("=>")?;
     let (code, says) = outcome.split_once(':')?;
     Some(Run {
-        arguments: arguments.split_whitespace().map(str::to_owned).collect(),
+        arguments: words(arguments),
         code: code.trim().parse().ok()?,
         says: says.trim().to_owned(),
     })
 }
 
+fn words(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_owned).collect()
+}
+
 /// A program, compiled when it is first run, with a virtual machine of its own.
 struct Program {
     source: PathBuf,
+    checker: Checker,
     compiled: OnceLock<(Bench, PathBuf)>,
 }
 
 impl Program {
     fn run(&self, ranks: usize, run: &Run) -> Result<(), Failed> {
-        let (bench, program) = self.compiled.get_or_init(|| compile(&self.source));
-        let arguments: Vec<&str> = run.arguments.iter().map(String::as_str).collect();
-        let output = bench.run(ranks, program, &arguments);
+        let (bench, program) = self.compiled.get_or_init(|| self.compile());
+        let ends_well = run.code == 0;
+        let (program, before) = self.checker.command(program, &root(), ends_well);
+        let arguments = before.iter().chain(&run.arguments);
+        let arguments: Vec<&str> = arguments.map(String::as_str).collect();
+        let output = bench.run(ranks, &program, &arguments);
         match is_as_expected(&output, run) {
             true => Ok(()),
             false => Err(complaint(&output, run).into()),
         }
     }
-}
 
-fn compile(source: &Path) -> (Bench, PathBuf) {
-    let bench = Bench::new();
-    let program = bench.mpi(&source.to_string_lossy());
-    (bench, program)
+    fn compile(&self) -> (Bench, PathBuf) {
+        let bench = Bench::new();
+        let program = bench.mpi_with(&self.source.to_string_lossy(), self.checker.flags());
+        (bench, program)
+    }
 }
 
 fn is_as_expected(output: &Output, run: &Run) -> bool {

@@ -54,8 +54,17 @@ const MAKE: Need = Need {
     tests: None,
 };
 
+const VALGRIND: Need = Need {
+    program: "valgrind",
+    package: "valgrind",
+    tests: None,
+};
+
 /// What the tests need.
 pub const TESTS: &[&Need] = &[&FORTRAN, &IP, &NFT, &SSHD, &CMAKE, &MAKE];
+
+/// What watches programs.
+pub const WATCHED: &[&Need] = &[&VALGRIND];
 
 /// What a cluster of network namespaces needs.
 pub const CLUSTER: &[&Need] = &[&IP, &NFT, &SSHD];

@@ -1,5 +1,6 @@
 /* A message whose length does not fit an int (MPI 5.0, 2.5.8), where there is the memory for it. */
 /* ranks: 2 */
+/* unchecked: what watches needs memory for all of it too */
 #include "check.h"
 
 #define GIB (1LL << 30)

@@ -17,6 +17,23 @@ pub fn root() -> PathBuf {
     here.parent().expect("tests/ is in the repository").into()
 }
 
+/// Whether programs that try how much is possible do it at full length.
+pub fn is_longer() -> bool {
+    is_set(settings::STRESS)
+}
+
+/// How long a program may take: what is at full length, or is watched, takes long.
+fn patience() -> &'static str {
+    match is_longer() || is_set(settings::CHECK) {
+        true => "30m",
+        false => "2m",
+    }
+}
+
+fn is_set(variable: &str) -> bool {
+    std::env::var_os(variable).is_some_and(|value| !value.is_empty())
+}
+
 /// Whether a compiler is there; says so if not.
 pub fn has(compiler: &str) -> bool {
     let found = Command::new(compiler).arg("--version").output().is_ok();
@@ -88,6 +105,11 @@ impl Bench {
     /// Compiles a C or C++ program of MPI with strict warnings, linked with a stub as an installation
     /// has it; returns the program.
     pub fn mpi(&self, source: &str) -> PathBuf {
+        self.mpi_with(source, &[])
+    }
+
+    /// As [`Bench::mpi`], with more flags.
+    pub fn mpi_with(&self, source: &str, flags: &[&str]) -> PathBuf {
         let lib = self.path("lib");
         if !lib.join("libmpi_abi.so").exists() {
             make_stub(&lib, "mpi_abi", "libmpi_abi.so.1");
@@ -97,7 +119,7 @@ impl Bench {
             false => ("gcc", "-std=c99"),
         };
         let strict = ["-D_DEFAULT_SOURCE", "-O1", "-pthread", "-Wall", "-Wextra"];
-        let strict = [&[standard], &strict[..], &["-Werror", "-pedantic"]].concat();
+        let strict = [&[standard], &strict[..], &["-Werror", "-pedantic"], flags].concat();
         self.link(compiler, source, &strict, &["-lmpi_abi", "-lm"])
     }
 
@@ -126,10 +148,10 @@ impl Bench {
         program
     }
 
-    /// `pvm run -n tasks program args...`
+    /// `pvm run -n tasks program args...`, for [`patience`] at most.
     pub fn run(&self, tasks: usize, program: &Path, args: &[&str]) -> Output {
         let mut command = self.pvm("run");
-        command.args(["--timeout", "120", "-n", &tasks.to_string()]);
+        command.args(["--timeout", patience(), "-n", &tasks.to_string()]);
         if self.vm.is_some() {
             command.args(["--map-by", "host"]);
         }

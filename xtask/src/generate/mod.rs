@@ -17,6 +17,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 
 use crate::shell;
+use crate::test::watched;
 use entries::Chapters;
 use table::{Constant, Function};
 
@@ -46,6 +47,8 @@ pub struct MpiOptions {
 enum MpiJob {
     /// Functions of each chapter: all, implemented, tested
     Coverage,
+    /// The C programs of the tests while valgrind or sanitizers watch them
+    Check(watched::Options),
 }
 
 /// Generates, or compares.
@@ -76,8 +79,9 @@ pub fn run(options: &Options) -> Result<()> {
 
 /// The jobs about MPI.
 pub fn mpi(options: &MpiOptions) -> Result<()> {
-    match options.job {
+    match &options.job {
         MpiJob::Coverage => print!("{}", Tables::read()?.coverage()?),
+        MpiJob::Check(options) => watched::run(options)?,
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 
 mod count;
 mod hosts;
+pub mod watched;
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
