@@ -113,6 +113,13 @@ fn handle(word: &str) -> Option<&'static str> {
     found.map(|(_, c)| *c)
 }
 
+impl Row {
+    /// What the table calls it.
+    pub fn word(&self) -> &'static str {
+        self.word
+    }
+}
+
 impl Kind {
     /// The kind of a word in the table.
     pub fn named(word: &str) -> Option<Self> {

@@ -8,6 +8,7 @@ mod entries;
 mod header;
 mod kinds;
 mod table;
+mod wrong;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -25,6 +26,8 @@ const BINDINGS: &str = "bindings-c";
 const CHAPTERS: &str = "bindings-c/src/mpi/chapters";
 /// Where test programs are that call functions of MPI.
 const TESTS: &str = "bindings-c/tests/mpi";
+/// The one that is generated: it only does what is wrong, and shows of no function that it works.
+const WRONG: &str = "wrong.c";
 /// Lines of the README between which the coverage stands.
 const MARKS: (&str, &str) = ("<!-- coverage -->\n", "<!-- end of coverage -->\n");
 
@@ -133,6 +136,10 @@ impl Tables {
                 generated("constants.rs"),
                 entries::constants(&self.constants),
             ),
+            (
+                self.root.join(TESTS).join(WRONG),
+                wrong::text(&self.functions, &self.chapters),
+            ),
             self.exports()?,
             self.readme()?,
         ])
@@ -175,8 +182,12 @@ impl Tables {
 
     fn coverage(&self) -> Result<String> {
         let mut named = BTreeSet::new();
-        for (_, source) in sources(&self.root.join(TESTS), "c")? {
-            coverage::names_in(&source, &mut named);
+        let programs = sources(&self.root.join(TESTS), "c")?;
+        for (_, source) in programs
+            .iter()
+            .filter(|(stem, _)| format!("{stem}.c") != WRONG)
+        {
+            coverage::names_in(source, &mut named);
         }
         Ok(coverage::table(&self.functions, &self.chapters, &named))
     }

@@ -69,7 +69,8 @@ pub fn session_get_info(session: &Session, info_used: Out<raw::Info>) -> Outcome
 }
 
 pub fn session_get_num_psets(session: &Session, info: raw::Info, npset_names: OutInt) -> Outcome {
-    let _ = (session, info);
+    let _ = session;
+    info::given(&info)?;
     npset_names.set_number(PSETS.len());
     Ok(())
 }
@@ -81,7 +82,8 @@ pub fn session_get_nth_pset(
     pset_len: OutInt,
     pset_name: OutStr,
 ) -> Outcome {
-    let _ = (session, info);
+    let _ = session;
+    info::given(&info)?;
     let name = usize::try_from(n).ok().and_then(|n| PSETS.get(n));
     let name = name.ok_or_else(|| {
         let detail = format!("process set number {n} of {}", PSETS.len());

@@ -9,6 +9,7 @@ use super::super::generated::constants as abi;
 use super::super::raw::{self, Numbers, Out, OutInt, OutInts};
 use super::communicators::give;
 use super::groups::length;
+use super::info;
 
 /// Numbers that C passes as `int`.
 fn read_ints(numbers: Numbers, len: usize) -> Outcome<Vec<i32>> {
@@ -271,7 +272,9 @@ pub fn dist_graph_create_adjacent(
     reorder: i32,
     comm_dist_graph: Out<raw::Comm>,
 ) -> Outcome {
-    let _ = (info, reorder);
+    // No hint is known here; one that is none is an error all the same.
+    info::given(&info)?;
+    let _ = reorder;
     let (sources, come) = read_side(comm_old, indegree, sources, sourceweights)?;
     let (destinations, go) = read_side(comm_old, outdegree, destinations, destweights)?;
     if come != go {
@@ -304,7 +307,9 @@ pub fn dist_graph_create(
     reorder: i32,
     comm_dist_graph: Out<raw::Comm>,
 ) -> Outcome {
-    let _ = (info, reorder);
+    // No hint is known here; one that is none is an error all the same.
+    info::given(&info)?;
+    let _ = reorder;
     let nodes = length("sources", n)?;
     let (sources, degrees) = (read_ints(sources, nodes)?, read_ints(degrees, nodes)?);
     let degrees = degrees.into_iter().map(|degree| length("edges", degree));
