@@ -13,6 +13,8 @@ pub enum Exit {
     Usage,
     /// `ps`, `conf` and `kill`: no virtual machine is running.
     NoMachine,
+    /// All tasks waited, and nothing came to any of them for as long as `--hang-timeout` says.
+    Hang,
     /// `--timeout` was reached, as timeout(1) says it.
     Timeout,
     /// We failed, not the program: no daemon, a lost daemon, no resources.
@@ -35,6 +37,7 @@ impl Exit {
             Exit::Refused => 1,
             Exit::Usage => 2,
             Exit::NoMachine => 3,
+            Exit::Hang => 123,
             Exit::Timeout => 124,
             Exit::Ours => 125,
             Exit::NotExecutable => 126,
@@ -60,6 +63,7 @@ mod tests {
         let codes = [
             (Exit::Success, 0),
             (Exit::Usage, 2),
+            (Exit::Hang, 123),
             (Exit::Timeout, 124),
             (Exit::Ours, 125),
             (Exit::NotExecutable, 126),

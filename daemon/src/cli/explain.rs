@@ -118,6 +118,9 @@ fn of_job(plan: &Plan, lines: &mut Vec<String>) {
     if let Some(limit) = plan.timeout {
         tell("time limit", text::duration(limit));
     }
+    if let Some(limit) = plan.hang_timeout {
+        tell("limit for waits in vain", text::duration(limit));
+    }
     if let Some(file) = &plan.report {
         tell("report", shown(file.as_os_str()));
     }

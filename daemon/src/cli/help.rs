@@ -105,12 +105,18 @@ Signals: ^C (SIGINT), SIGTERM and SIGHUP end the tasks (SIGTERM, and SIGKILL two
 the second one kills them at once. SIGQUIT, SIGUSR1, SIGUSR2, ^Z and SIGCONT are passed on to all
 tasks.
 
+Time: at the limit of --timeout the verdict tells what each task waited for, as 'pvm stacks' does. A job
+that hangs is found with --hang-timeout: all its tasks wait in calls of MPI, and nothing has come to any of
+them for so long. It is not found while a task computes, polls (MPI_Test, PVM_WAIT=spin) or waits for
+something else, a file say.
+
 Exit codes:
   0      every task succeeded
   N      the first task that failed exited with N
   128+S  the first task that failed was killed by signal S, or pvm run itself was ended by it
          (130: ^C; 141: nobody reads our output any more)
   2      the command line makes no sense
+  123    all tasks waited and nothing came to any of them (--hang-timeout)
   124    the time limit (--timeout) was reached
   125    pvm run itself failed: no daemon, daemon lost, no resources, bad working directory
   126    the program cannot be executed: no permission, a directory, another architecture

@@ -96,7 +96,12 @@ pub fn plan(parts: &[Run]) -> Result<Plan, MeaningError> {
     let passing = passing::passing(first)?;
     let binding = binding::binding(first, display.bindings)?;
     let on_failure = on_failure(first.on_failure.as_deref())?;
-    let timeout = first.timeout.as_deref().map(timeout).transpose()?;
+    let limit = |option, value: &Option<OsString>| {
+        let value = value.as_deref();
+        value.map(|value| time(option, value)).transpose()
+    };
+    let timeout = limit("--timeout", &first.timeout)?;
+    let hang_timeout = limit("--hang-timeout", &first.hang_timeout)?;
     stdin(first.stdin.as_deref(), None)?;
     let given = variables::of_all(parts)?;
     let mut apps = Vec::with_capacity(parts.len());
@@ -114,6 +119,7 @@ pub fn plan(parts: &[Run]) -> Result<Plan, MeaningError> {
         stdin: stdin(first.stdin.as_deref(), ranks)?,
         on_failure,
         timeout,
+        hang_timeout,
         json: first.json,
         report: first.report.as_ref().map(PathBuf::from),
         voice: voice(first)?,
@@ -299,10 +305,6 @@ fn on_failure(value: Option<&OsStr>) -> Result<OnFailure, MeaningError> {
 
 /// Longest time limit: a thousand years, so that no sum overflows.
 const TIMEOUT_MAX_S: f64 = 3.2e10;
-
-fn timeout(value: &OsStr) -> Result<Duration, MeaningError> {
-    time("--timeout", value)
-}
 
 /// Reads a time: seconds, or a number with a unit.
 ///

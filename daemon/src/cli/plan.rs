@@ -21,6 +21,8 @@ pub struct Plan {
     pub on_failure: OnFailure,
     /// How long the job may take.
     pub timeout: Option<Duration>,
+    /// How long all tasks may wait while nothing comes to any.
+    pub hang_timeout: Option<Duration>,
     /// How output is passed on.
     pub output: Output,
     /// Standard error of the tasks is passed on as standard output.

@@ -25,6 +25,8 @@ const COLUMNS: &[Column] = &[
 
 /// Most ranks that one line names.
 const NAMED_MAX: usize = 8;
+/// Most tasks that a verdict lists.
+const ROWS_MAX: usize = 32;
 
 /// Does `pvm stacks`.
 ///
@@ -41,8 +43,7 @@ pub fn main(typed: &low::Stacks, look: Look) -> Result<Exit, Trouble> {
         let all = tasks.iter().map(|task| in_json(task, &names));
         return Ok(say::json(&all.collect()));
     }
-    let rows: Vec<_> = tasks.iter().map(|task| row(task, &names)).collect();
-    let mut page = render(look, COLUMNS, &rows);
+    let mut page = table(look, &tasks, &names);
     for line in odd_ones(&tasks) {
         page.push_str(&line);
         page.push('\n');
@@ -50,18 +51,44 @@ pub fn main(typed: &low::Stacks, look: Look) -> Result<Exit, Trouble> {
     Ok(say::out(&page))
 }
 
+/// The same as lines of a verdict: who is the odd one out, then the table, of the first tasks only; no
+/// lines when none of them waits.
+pub fn lines(tasks: &[TaskInfo], names: &Names) -> Vec<String> {
+    if tasks.iter().all(|task| task.call.is_none()) {
+        return Vec::new();
+    }
+    let mut lines = odd_ones(tasks);
+    let listed = &tasks[..tasks.len().min(ROWS_MAX)];
+    let table = table(Look::Plain, listed, names);
+    lines.extend(table.lines().map(|row| format!("  | {}", row.trim_end())));
+    if tasks.len() > ROWS_MAX {
+        lines.push(format!("  | and {} more", tasks.len() - ROWS_MAX));
+    }
+    lines
+}
+
+fn table(look: Look, tasks: &[TaskInfo], names: &Names) -> String {
+    let rows: Vec<_> = tasks.iter().map(|task| row(task, names)).collect();
+    render(look, COLUMNS, &rows)
+}
+
 /// What tasks are called by their peers.
+#[derive(Debug, Default, Clone)]
 pub struct Names(BTreeMap<u64, (u64, u32)>);
 
 impl Names {
     /// Those of a list.
     pub fn of(tasks: &[TaskInfo]) -> Self {
-        let names = tasks.iter().filter(|task| !task.foreign);
-        Self(
-            names
-                .map(|task| (task.task, (task.job, task.rank)))
-                .collect(),
-        )
+        let mut names = Self::default();
+        tasks.iter().for_each(|task| names.add(task));
+        names
+    }
+
+    /// One more.
+    pub fn add(&mut self, task: &TaskInfo) {
+        if !task.foreign {
+            self.0.insert(task.task, (task.job, task.rank));
+        }
     }
 
     /// A peer of a task of `job`.
@@ -122,7 +149,8 @@ fn row(task: &TaskInfo, names: &Names) -> Vec<String> {
     ]
 }
 
-fn in_json(task: &TaskInfo, names: &Names) -> Value {
+/// The same for programs.
+pub fn in_json(task: &TaskInfo, names: &Names) -> Value {
     let call = task.call.as_ref().map(|call| {
         json!({
             "operation": Operation::of(call.operation).text(),
@@ -143,14 +171,15 @@ fn in_json(task: &TaskInfo, names: &Names) -> Value {
     })
 }
 
-/// For each job most of whose tasks are in one collective: those that are not.
+/// For each job most of whose tasks are in one collective: those that are not; else those of its tasks
+/// that wait for each other in a circle.
 pub fn odd_ones(tasks: &[TaskInfo]) -> Vec<String> {
     let mut jobs: BTreeMap<u64, Vec<&TaskInfo>> = BTreeMap::new();
     for task in tasks.iter().filter(|task| task.job != 0 && task.attached) {
         jobs.entry(task.job).or_default().push(task);
     }
     let lines = jobs.iter().filter_map(|(job, tasks)| {
-        let line = odd_one(tasks)?;
+        let line = odd_one(tasks).or_else(|| circle(tasks))?;
         Some(format!("{}: {line}", JobId(*job)))
     });
     lines.collect()
@@ -191,6 +220,36 @@ fn odd_one(tasks: &[&TaskInfo]) -> Option<String> {
     ))
 }
 
+/// Tasks each of which waits for the next, and the last for the first.
+fn circle(tasks: &[&TaskInfo]) -> Option<String> {
+    let awaited = |task: &TaskInfo| {
+        let call = task.call.as_ref()?;
+        let is_for_one = !Operation::of(call.operation).is_collective() && call.peer != task.task;
+        let awaited = tasks.iter().find(|other| other.task == call.peer);
+        awaited.copied().filter(|_| is_for_one)
+    };
+    let around = |first: &TaskInfo| {
+        let mut ranks = vec![first.rank];
+        let mut next = awaited(first)?;
+        while next.task != first.task {
+            if ranks.len() == NAMED_MAX {
+                return None;
+            }
+            ranks.push(next.rank);
+            next = awaited(next)?;
+        }
+        Some(ranks)
+    };
+    let ranks = tasks.iter().find_map(|task| around(task))?;
+    let first = ranks[0];
+    let others = ranks[1..].iter().chain([&first]);
+    let others: Vec<_> = others.map(|rank| format!("for rank {rank}")).collect();
+    Some(format!(
+        "rank {first} waits {}",
+        others.join(", which waits ")
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -228,6 +287,33 @@ mod tests {
         assert_eq!(told[2], "running, or waiting for something else");
         assert_eq!(row(&tasks[0], &names)[5], "12 s");
         assert_eq!(in_json(&tasks[0], &names)["call"]["tag"], 7);
+    }
+
+    #[test]
+    fn those_that_wait_for_each_other_are_named() {
+        let receive = |from| Some((Operation::Receive, from, 7));
+        let mut tasks = vec![task(0, receive(1)), task(1, receive(3)), task(2, None)];
+        assert!(odd_ones(&tasks).is_empty());
+        tasks.push(task(3, receive(1)));
+        assert_eq!(
+            odd_ones(&tasks),
+            ["j2: rank 1 waits for rank 3, which waits for rank 1"]
+        );
+        assert!(odd_ones(&[task(0, receive(0))]).is_empty());
+    }
+
+    #[test]
+    fn a_verdict_lists_some_of_those_that_wait() {
+        let mut tasks: Vec<_> = (0..40).map(|rank| task(rank, None)).collect();
+        assert!(lines(&tasks, &Names::of(&tasks)).is_empty());
+        tasks[3] = task(3, Some((Operation::Receive, 4, 7)));
+        let lines = lines(&tasks, &Names::of(&tasks));
+        assert_eq!(lines.len(), 1 + ROWS_MAX + 1);
+        assert!(
+            lines[4].ends_with("12 s  receive from rank 4, tag 7"),
+            "{lines:?}"
+        );
+        assert_eq!(lines.last().unwrap(), "  | and 8 more");
     }
 
     #[test]

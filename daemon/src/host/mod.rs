@@ -32,3 +32,4 @@ pub mod room;
 pub mod stage;
 pub mod terminal;
 pub mod topology;
+pub mod usage;

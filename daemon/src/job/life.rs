@@ -15,7 +15,9 @@
 
 use pvm::ids::TaskId;
 use pvm::wire::control::exit_status::How;
-use pvm::wire::control::{EndReason, ExitStatus, Failure, FailureCode, FailurePolicy, TaskEnded};
+use pvm::wire::control::{
+    BlockedCall, EndReason, ExitStatus, Failure, FailureCode, FailurePolicy, TaskEnded,
+};
 use std::time::{Duration, Instant};
 
 /// From SIGTERM to SIGKILL.
@@ -84,6 +86,8 @@ pub struct Exit {
     pub excused: bool,
     /// Largest resident set.
     pub max_rss_kib: u64,
+    /// What it waited for when it was told to end.
+    pub call: Option<BlockedCall>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -293,6 +297,7 @@ impl Job {
             host: String::new(),
             ran_ms: now.saturating_duration_since(member.since).as_millis() as u64,
             max_rss_kib: exit.max_rss_kib,
+            call: exit.call,
         };
         self.stopped += u32::from(by_us);
         if is_failure && !by_us {

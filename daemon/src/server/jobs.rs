@@ -235,6 +235,7 @@ impl Hub {
     }
 
     fn end_processes(&mut self, job: JobId, grace: Duration) {
+        self.note_calls(job);
         let Some(entry) = self.jobs.get_mut(&job) else {
             return;
         };
@@ -248,6 +249,14 @@ impl Hub {
         }
         self.disconnect_tasks(job);
         self.end_parts(job, grace);
+    }
+
+    /// What its tasks wait for, before they are told to end: afterwards they do not.
+    fn note_calls(&mut self, job: JobId) {
+        let tasks = self.tasks.values_mut();
+        for task in tasks.filter(|task| task.job == Some(job)) {
+            task.last_call = task.last_call.or_else(|| task.call());
+        }
     }
 
     /// Tasks that we have not started cannot be ended: their connections are.

@@ -341,6 +341,7 @@ impl Hub {
             origin: birth.origin,
             link: Link::Never,
             exit: None,
+            last_call: None,
         };
         self.tasks.insert(id, task);
     }

@@ -98,6 +98,7 @@ impl Hub {
             watched: false,
             excused: ended.excused,
             max_rss_kib: ended.max_rss_kib,
+            call: ended.call,
         };
         if let Some(id) = id {
             self.remote_task_ended(JobId(ended.job), id, exit);

@@ -5,8 +5,9 @@ use super::shm::Bell;
 use crate::job::life::Exit;
 use pvm::ids::{JobId, TaskId};
 use pvm::limits::BELLS_MAX;
+use pvm::transport::Call;
 use pvm::wire::control::exit_status::How;
-use pvm::wire::control::{ExitStatus, TaskExited, from_daemon};
+use pvm::wire::control::{BlockedCall, ExitStatus, TaskExited, from_daemon};
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -129,6 +130,8 @@ pub struct Task {
     pub link: Link,
     /// How its process ended, while its connection is still open.
     pub exit: Option<(ExitStatus, u64)>,
+    /// What it waited for when its job was told to end.
+    pub last_call: Option<BlockedCall>,
 }
 
 impl Task {
@@ -148,9 +151,26 @@ impl Task {
         }
     }
 
+    /// What it waits for, if it waits, as it says.
+    pub fn call(&self) -> Option<BlockedCall> {
+        self.attachment()?.bell.call().map(blocked)
+    }
+
     /// Whether it takes part in the VM, now or later.
     pub fn is_present(&self) -> bool {
         matches!(self.link, Link::Never | Link::Attached(_)) && self.exit.is_none()
+    }
+}
+
+fn blocked(call: Call) -> BlockedCall {
+    BlockedCall {
+        operation: call.operation,
+        context: call.context,
+        peer: call.peer,
+        tag: call.tag,
+        bytes: call.bytes,
+        waiting_ms: call.waiting().as_millis() as u64,
+        turn: call.turn,
     }
 }
 
@@ -243,7 +263,7 @@ impl Hub {
         };
         let link = std::mem::replace(&mut task.link, Link::Lost);
         let while_attached = matches!(link, Link::Attached(_) | Link::Lost);
-        let watched = self.watches.is_watched(id);
+        let (watched, call) = (self.watches.is_watched(id), task.last_call);
         if !matches!(link, Link::Left | Link::Lost) {
             self.announce_end(id, link, &status);
         }
@@ -252,6 +272,7 @@ impl Hub {
             while_attached,
             watched,
             max_rss_kib,
+            call,
             ..Exit::default()
         };
         self.drop_task(id, exit);

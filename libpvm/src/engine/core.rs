@@ -54,6 +54,8 @@ struct Inside<T: Sleep> {
     unseen: bool,
     /// What is shown: what the last of them sleeps for.
     shown: Call,
+    /// Counts waits, and what has come to those who wait.
+    turns: u64,
 }
 
 impl<T: Sleep> Inside<T> {
@@ -87,6 +89,15 @@ impl<T: Sleep> Inside<T> {
         let sleeps = self.engine.transport().prepare_sleep();
         self.sleeping += usize::from(sleeps);
         sleeps
+    }
+
+    /// Begins to show a wait.
+    fn begin(&mut self, call: impl Fn(&Engine<T>) -> Call) -> Call {
+        self.turns = self.turns.wrapping_add(1);
+        Call {
+            since_ns: Call::now_ns(),
+            ..call(&self.engine)
+        }
     }
 
     /// Shows what a thread sleeps for, if that is known.
@@ -126,6 +137,7 @@ impl<T: Sleep> Core<T> {
                     sleeping: 0,
                     unseen: false,
                     shown: Call::default(),
+                    turns: 0,
                 },
                 level,
             ),
@@ -202,7 +214,7 @@ impl<T: Sleep> Core<T> {
             peer: engine.task(to).bits(),
             tag,
             bytes: len as u64,
-            since_ns: 0,
+            ..Call::default()
         };
         let ended = self.run(inside, None, call, start)?;
         Ok(ended.map(drop))
@@ -326,6 +338,7 @@ impl<T: Sleep> Core<T> {
                 // wait for a pause.
                 late = is_over();
                 ladder = None;
+                inside.turns = inside.turns.wrapping_add(1);
                 moves = moves.wrapping_add(1);
                 if moves.is_multiple_of(MOVES) && self.gate.is_wanted() {
                     drop(inside);
@@ -349,12 +362,9 @@ impl<T: Sleep> Core<T> {
             }
             let sleeps = step == Step::Sleep && inside.prepare_sleep(&self.sleeper);
             if sleeps {
-                let begun = || Call {
-                    since_ns: Call::now_ns(),
-                    ..call(&inside.engine)
-                };
-                let call = *shown.get_or_insert_with(begun);
-                inside.show(call);
+                let call = shown.get_or_insert_with(|| inside.begin(&call));
+                call.turn = inside.turns;
+                inside.show(*call);
             }
             drop(inside);
             if sleeps {

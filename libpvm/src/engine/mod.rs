@@ -146,7 +146,7 @@ impl<T: Transport> Engine<T> {
             peer: selector.source.map_or(0, |peer| self.task(peer).bits()),
             tag: selector.tag.unwrap_or(-1),
             bytes,
-            since_ns: 0,
+            ..Call::default()
         }
     }
 

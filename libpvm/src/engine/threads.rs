@@ -131,6 +131,28 @@ fn a_thread_that_still_waits_is_shown_when_another_has_got_its_message() {
     wait_for_call(&hub, 2, None);
 }
 
+/// Who looks whether a task goes on sees it in the call that it shows.
+#[test]
+fn a_wait_shows_that_something_has_come() {
+    let hub = Hub::default();
+    let (a, b) = (core(&hub, 1), core(&hub, 2));
+    let (to_b, to_a) = (peer(&a, 2), peer(&b, 1));
+    let shown = || hub.state().desks[&id(2).bits()].bell.call();
+    std::thread::scope(|scope| {
+        scope.spawn(|| receive(&b, to_a, 2, &mut [0]).expect("a message"));
+        wait_for_call(&hub, 2, Some(2));
+        let first = shown().expect("it waits");
+        let start = Instant::now();
+        send(&a, to_b, 1, vec![1]);
+        let goes_on = |call: Call| call.since_ns == first.since_ns && call.turn != first.turn;
+        while !shown().is_some_and(goes_on) {
+            assert!(start.elapsed() < LONG, "{:?} after {first:?}", shown());
+            std::thread::yield_now();
+        }
+        send(&a, to_b, 2, vec![2]);
+    });
+}
+
 #[test]
 fn a_receive_ends_with_its_peer() {
     let hub = Hub::default();

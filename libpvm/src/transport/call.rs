@@ -77,6 +77,8 @@ pub struct Call {
     pub bytes: u64,
     /// When it began, in nanoseconds of the monotonic clock.
     pub since_ns: u64,
+    /// Another number whenever something has come to the task, or another wait has begun.
+    pub turn: u64,
 }
 
 impl Call {

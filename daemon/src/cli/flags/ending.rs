@@ -16,6 +16,16 @@ pub const FLAGS: &[Flag] = &[
         effect: Effect::Notes(|run, values| once(&mut run.timeout, values.one())),
     },
     Flag {
+        names: &["hang-timeout"],
+        values: &["TIME"],
+        group: Group::Ending,
+        scope: Scope::Job,
+        shown: true,
+        help: "End the job when all its tasks have waited in calls for this long and nothing has come to \
+             any of them; tell what for",
+        effect: Effect::Notes(|run, values| once(&mut run.hang_timeout, values.one())),
+    },
+    Flag {
         names: &["on-failure"],
         values: &["kill|continue"],
         group: Group::Ending,

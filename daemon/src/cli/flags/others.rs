@@ -148,7 +148,7 @@ pub const FLAGS: &[Flag] = &[
         group: Group::Others,
         scope: Scope::Job,
         shown: false,
-        help: "See 'pvm stacks'",
+        help: "What tasks waited for is told at the time limit; see 'pvm stacks', too",
         effect: Effect::None,
     },
     Flag {

@@ -91,6 +91,8 @@ pub struct Run {
     pub stdin: Option<OsString>,
     /// How long the job may take.
     pub timeout: Option<OsString>,
+    /// How long all tasks may wait for nothing.
+    pub hang_timeout: Option<OsString>,
     /// What happens when a task fails.
     pub on_failure: Option<OsString>,
     /// All exit codes are told.

@@ -2,9 +2,11 @@
 
 use super::verdict;
 use crate::cli::plan::App;
+use crate::cli::stacks::Names;
 use crate::ui::text;
-use pvm::wire::control::{ExitStatus, TaskEnded, exit_status::How};
+use pvm::wire::control::{ExitStatus, JobStarted, TaskEnded, TaskInfo, exit_status::How};
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// The job as seen from here.
@@ -16,14 +18,46 @@ pub struct Job {
     pub ended: u32,
     /// Those that failed by themselves, in order.
     pub failed: Vec<TaskEnded>,
+    /// Those that were stopped, with what they waited for.
+    stopped: Vec<TaskInfo>,
+    /// What all of them are called.
+    pub names: Names,
+    /// Tasks of the launch that have not ended.
+    pub open: BTreeSet<u64>,
     /// How which ranks have ended.
     ends: Vec<(String, Vec<u32>)>,
 }
 
 impl Job {
+    /// It has started.
+    pub fn started(&mut self, started: &JobStarted) {
+        self.id = Some(started.job);
+        for task in &started.tasks {
+            self.open.insert(task.task);
+            self.names.add(&TaskInfo {
+                task: task.task,
+                job: started.job,
+                rank: task.rank,
+                ..TaskInfo::default()
+            });
+        }
+    }
+
     /// A task has ended. Returns a line about it for those who want to know all.
     pub fn task_ended(&mut self, task: TaskEnded) -> String {
         self.ended += 1;
+        self.open.remove(&task.task);
+        if task.by_us {
+            self.stopped.push(TaskInfo {
+                task: task.task,
+                job: task.job,
+                rank: task.rank,
+                pid: task.pid,
+                attached: task.while_attached,
+                call: task.call,
+                ..TaskInfo::default()
+            });
+        }
         let after = text::duration(Duration::from_millis(task.ran_ms));
         let by_us = if task.by_us { ", stopped by us" } else { "" };
         let how = verdict::short(task.status.as_ref());
@@ -39,6 +73,13 @@ impl Job {
 }
 
 impl Job {
+    /// The tasks that were stopped, with what they waited for, by rank.
+    pub fn waits(&self) -> Vec<TaskInfo> {
+        let mut waits = self.stopped.clone();
+        waits.sort_unstable_by_key(|task| task.rank);
+        waits
+    }
+
     /// Notes how a task has ended.
     pub fn note_end(&mut self, task: &TaskEnded) {
         let how = verdict::short(task.status.as_ref());

@@ -3,7 +3,7 @@
 //! # Layout
 //! - [`mod@line`], `config`: the words of the line, and of files that have them
 //! - pure: [`assembler`], [`prefix`] and [`outbox`] (lines), [`tail`] and [`verdict`] (the last word),
-//!   [`waiting`] (words about waiting), `job` (counts)
+//!   [`waiting`] (words about waiting), [`hang`] (whether the job does), `job` (counts)
 //! - at the edge: `hosts` (those that are to be added first), `request` (what this process has),
 //!   `signals`, `sink`, `feed`, `files` (descriptors), `live` (the loop)
 
@@ -11,6 +11,7 @@ pub mod assembler;
 mod config;
 mod feed;
 mod files;
+pub mod hang;
 mod hosts;
 mod job;
 pub mod line;

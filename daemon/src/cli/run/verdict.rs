@@ -4,9 +4,10 @@
 
 use crate::cli::exit::Exit;
 use crate::cli::signal;
+use crate::cli::stacks::{self, Names};
 use crate::ui::text;
 use pvm::ids::{JobId, TaskId};
-use pvm::wire::control::{EndReason, ExitStatus, JobEnded, TaskEnded, exit_status::How};
+use pvm::wire::control::{EndReason, ExitStatus, JobEnded, TaskEnded, TaskInfo, exit_status::How};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ pub enum Push {
     Signal(i32),
     /// Nobody reads our stdout any more.
     ReaderGone,
+    /// It hung.
+    Hang,
 }
 
 /// All that is known at the end.
@@ -53,6 +56,12 @@ pub struct Facts {
     pub ran: Duration,
     /// Its time limit.
     pub timeout: Option<Duration>,
+    /// How long its tasks may wait in vain.
+    pub hang_timeout: Option<Duration>,
+    /// Tasks that were stopped, with what they waited for, by rank.
+    pub waits: Vec<TaskInfo>,
+    /// What tasks are called.
+    pub names: Names,
     /// Program of the first cause.
     pub program: String,
     /// Last stderr lines of the first cause, when other output has buried them.
@@ -111,7 +120,15 @@ fn told(facts: &Facts, ended: &JobEnded, push: Push) -> Judgement {
                 "the time limit of {} (--timeout) was reached; {stopped}",
                 text::duration(limit)
             );
-            ("timeout", Exit::Timeout, vec![line])
+            ("timeout", Exit::Timeout, with_waits(facts, line))
+        }
+        (EndReason::EndInterrupted, Push::Hang, _) => {
+            let line = format!(
+                "job {} hung: all its tasks waited, and nothing came to any of them for {} (--hang-timeout); {stopped}",
+                JobId(facts.job),
+                text::duration(facts.hang_timeout.unwrap_or(facts.ran))
+            );
+            ("hung", Exit::Hang, with_waits(facts, line))
         }
         (EndReason::EndInterrupted, ..) => {
             let line = format!("job {} was ended from outside; {stopped}", JobId(facts.job));
@@ -141,6 +158,12 @@ fn told(facts: &Facts, ended: &JobEnded, push: Push) -> Judgement {
             ("keeper-lost", Exit::Ours, vec![line])
         }
     }
+}
+
+/// A line, and below it what tasks waited for.
+fn with_waits(facts: &Facts, line: String) -> Vec<String> {
+    let waits = stacks::lines(&facts.waits, &facts.names);
+    std::iter::once(line).chain(waits).collect()
 }
 
 fn stopped(count: u32) -> String {
@@ -342,6 +365,9 @@ fn report(facts: &Facts, result: &str, exit: Exit) -> Value {
         .iter()
         .map(|line| text::harmless(line))
         .collect::<Vec<_>>();
+    let tells_waits = matches!(exit, Exit::Timeout | Exit::Hang);
+    let waits = facts.waits.iter().filter(|_| tells_waits);
+    let waits = waits.map(|task| stacks::in_json(task, &facts.names));
     json!({
         "job": JobId(facts.job).to_string(),
         "host": facts.host,
@@ -354,6 +380,7 @@ fn report(facts: &Facts, result: &str, exit: Exit) -> Value {
         "last_stderr": cause.map(|_| words),
         "failed": facts.failed.iter().map(|task| task_json(task, "")).collect::<Vec<_>>(),
         "stopped": ended.map_or(0, |ended| ended.stopped),
+        "waits": waits.collect::<Vec<_>>(),
     })
 }
 
@@ -380,6 +407,8 @@ fn task_json(task: &TaskEnded, program: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pvm::transport::Operation;
+    use pvm::wire::control::BlockedCall;
 
     fn task(rank: u32, how: How) -> TaskEnded {
         let status = ExitStatus {
@@ -413,10 +442,41 @@ mod tests {
             daemon_pid: 88,
             ran: Duration::from_millis(2_500),
             timeout: Some(Duration::from_secs(10)),
+            hang_timeout: Some(Duration::from_secs(60)),
+            waits: Vec::new(),
+            names: Names::default(),
             program: "./solver".into(),
             last_words: Vec::new(),
             failed,
         }
+    }
+
+    /// Two ranks are in a barrier, the third receives.
+    fn waits() -> (Vec<TaskInfo>, Names) {
+        let bits = |rank: u32| TaskId::new(1, 1, rank + 1).unwrap().bits();
+        let task = |rank, operation: Operation| TaskInfo {
+            task: bits(rank),
+            job: 3,
+            rank,
+            pid: 4711 + rank,
+            attached: true,
+            call: Some(BlockedCall {
+                operation: operation as u32,
+                peer: bits(0),
+                tag: 7,
+                bytes: 4,
+                waiting_ms: 61_000,
+                ..BlockedCall::default()
+            }),
+            ..TaskInfo::default()
+        };
+        let tasks = vec![
+            task(0, Operation::Barrier),
+            task(1, Operation::Barrier),
+            task(2, Operation::Receive),
+        ];
+        let names = Names::of(&tasks);
+        (tasks, names)
     }
 
     fn text_of(facts: &Facts) -> String {
@@ -454,6 +514,11 @@ mod tests {
         goes_on.failed.push(task(0, How::Signal(libc::SIGABRT)));
         let mut interrupted = facts(EndInterrupted, Some(task(0, How::Signal(15))), 8);
         interrupted.push = Push::Signal(libc::SIGINT);
+        let mut late = facts(EndTimeout, None, 3);
+        (late.waits, late.names) = waits();
+        let mut hung = facts(EndInterrupted, None, 3);
+        hung.push = Push::Hang;
+        (hung.waits, hung.names) = waits();
         let mut lost = facts(EndAllEnded, None, 0);
         lost.ending = Ending::DaemonLost;
         let mut silent = interrupted.clone();
@@ -479,6 +544,8 @@ mod tests {
             ),
             ("others_go_on", goes_on, 3),
             ("timeout", facts(EndTimeout, None, 8), 124),
+            ("timeout_of_tasks_that_wait", late, 124),
+            ("hung", hung, 123),
             ("interrupted", interrupted, 130),
             ("no_report", silent, 130),
             ("halted", facts(EndDaemonHalt, None, 8), 125),

@@ -60,6 +60,7 @@ impl Hub {
             origin: Origin::Foreign,
             link: Link::Never,
             exit: None,
+            last_call: None,
         };
         self.tasks.insert(id, task);
         Ok(id)

@@ -1,14 +1,14 @@
 //! ListTasks, ListHosts and ListJobs: each host lists its own; the one that a client asks puts the
 //! lists together.
 
+use crate::host::usage;
 use crate::server::hosts::Other;
 use crate::server::hub::{Asked, Hub};
 use crate::server::tasks::{Origin, Task};
 use pvm::ids::TaskId;
-use pvm::transport::Call;
 use pvm::wire::control::{
-    BlockedCall, DataFormat, HostInfo, HostList, JobInfo, JobList, ListTasks, TaskInfo, TaskList,
-    from_daemon, to_daemon,
+    DataFormat, HostInfo, HostList, JobInfo, JobList, ListTasks, TaskInfo, TaskList, from_daemon,
+    to_daemon,
 };
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -175,6 +175,8 @@ fn append(list: &mut from_daemon::Body, more: from_daemon::Body) {
 }
 
 fn task_info(id: TaskId, task: &Task) -> TaskInfo {
+    let pid = task.attachment().map(|attachment| attachment.pid);
+    let used = pid.and_then(usage::processor_time).unwrap_or_default();
     TaskInfo {
         task: id.bits(),
         parent: task.parent.map_or(0, TaskId::bits),
@@ -185,21 +187,7 @@ fn task_info(id: TaskId, task: &Task) -> TaskInfo {
         attached: task.attachment().is_some(),
         running_ms: task.since.elapsed().as_millis() as u64,
         foreign: task.origin == Origin::Foreign,
-        call: task
-            .attachment()
-            .and_then(|attachment| attachment.bell.call())
-            .map(blocked),
-    }
-}
-
-/// What a task says of the call that it waits in.
-fn blocked(call: Call) -> BlockedCall {
-    BlockedCall {
-        operation: call.operation,
-        context: call.context,
-        peer: call.peer,
-        tag: call.tag,
-        bytes: call.bytes,
-        waiting_ms: call.waiting().as_millis() as u64,
+        call: task.call(),
+        cpu_ms: used.as_millis() as u64,
     }
 }

@@ -113,6 +113,7 @@ impl InboxBell {
             tag: slot.tag.load(Ordering::Relaxed) as i32,
             bytes: slot.bytes.load(Ordering::Relaxed),
             since_ns: slot.since.load(Ordering::Relaxed),
+            turn: slot.turn.load(Ordering::Relaxed),
         };
         fence(Ordering::Acquire);
         let after = slot.sequence.load(Ordering::Relaxed);
@@ -131,6 +132,7 @@ impl InboxBell {
         slot.tag.store(call.tag as u32 as u64, Ordering::Relaxed);
         slot.bytes.store(call.bytes, Ordering::Relaxed);
         slot.since.store(call.since_ns, Ordering::Relaxed);
+        slot.turn.store(call.turn, Ordering::Relaxed);
         slot.sequence.store(sequence + 1, Ordering::Release);
     }
 }
@@ -307,6 +309,7 @@ mod tests {
             tag: -7,
             bytes: 1 << 40,
             since_ns: 5,
+            turn: 6,
         };
         inbox.show_call(&call);
         assert_eq!(inbox.call(), Some(call));

@@ -111,6 +111,8 @@ pub struct CallSlot {
     pub bytes: AtomicU64,
     /// Monotonic clock, nanoseconds.
     pub since: AtomicU64,
+    /// Changes with what comes.
+    pub turn: AtomicU64,
 }
 
 /// How a task is woken that sleeps with sockets.

@@ -3,6 +3,7 @@
 use super::{Live, Ready};
 use crate::cli::connect;
 use crate::cli::plan::Output;
+use crate::cli::run::hang::Watch;
 use crate::cli::run::outbox::Stream;
 use crate::cli::run::prefix::People;
 use crate::cli::run::signals::{Meaning, meaning};
@@ -58,8 +59,10 @@ impl Live<'_> {
     }
 
     pub(super) fn job_started(&mut self, started: &control::JobStarted) {
-        self.job.id = Some(started.job);
+        self.job.started(started);
         self.started = Instant::now();
+        let watch = self.plan.hang_timeout;
+        self.watch = watch.map(|limit| Watch::new(limit, self.started));
         self.tell_verbose(&format!(
             "job {} on {} (daemon pid {}): {} started",
             JobId(started.job),

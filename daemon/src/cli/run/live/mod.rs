@@ -1,12 +1,14 @@
 //! The loop of `pvm run`: the daemon, our signals, our terminal and the clock, in one poll.
 
 mod ending;
+mod hanging;
 mod incoming;
 mod outgoing;
 
 use super::assembler::{Assembler, Mode};
 use super::feed::Feed;
 use super::files::Files;
+use super::hang::Watch;
 use super::job::Job;
 use super::outbox::{Outbox, Stream};
 use super::prefix::Prefixes;
@@ -62,6 +64,10 @@ pub struct Live<'a> {
     /// Our stdout could not be written.
     output_lost: bool,
     give_up: Option<Instant>,
+    /// Whether the job hangs, when that matters.
+    watch: Option<Watch>,
+    /// The list of tasks that it has asked for.
+    listing: Option<Ticket>,
     ending: Option<Ending>,
     verdict: Option<Verdict>,
     not_started: Option<Trouble>,
@@ -118,6 +124,8 @@ impl<'a> Live<'a> {
             forced: false,
             output_lost: false,
             give_up: None,
+            watch: None,
+            listing: None,
             ending: None,
             verdict: None,
             not_started: None,
@@ -137,6 +145,7 @@ impl<'a> Live<'a> {
             self.read_daemon();
             self.take_answer();
             self.take_events();
+            self.watch_for_hang(Instant::now());
             self.feed_stdin(ready);
             if self.ending.is_none() && self.lost() {
                 self.ending = Some(Ending::DaemonLost);
@@ -217,10 +226,13 @@ impl<'a> Live<'a> {
         let give_up = self.give_up.filter(|_| self.ending.is_none());
         let waiting = self.starting.as_ref();
         let waiting = waiting.map(|(_, waiting)| waiting.deadline(self.status.rewrites()));
-        let next = [self.assembler.deadline(), give_up, waiting]
-            .into_iter()
-            .flatten()
-            .min()?;
+        let deadlines = [
+            self.assembler.deadline(),
+            give_up,
+            waiting,
+            self.next_look(),
+        ];
+        let next = deadlines.into_iter().flatten().min()?;
         Some(next.saturating_duration_since(Instant::now()))
     }
 }

@@ -84,6 +84,9 @@ impl Live<'_> {
             daemon_pid: self.connection.welcome.daemon_pid,
             ran: self.started.elapsed(),
             timeout: self.plan.timeout,
+            hang_timeout: self.plan.hang_timeout,
+            waits: self.job.waits(),
+            names: self.job.names.clone(),
             program: cause
                 .map_or("".into(), |rank| job::program(&self.plan.apps, rank))
                 .into_owned(),
