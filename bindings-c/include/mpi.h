@@ -1906,6 +1906,41 @@ int PMPI_T_source_get_num(int *num_sources);
 int MPI_T_source_get_timestamp(int source_index, MPI_Count *timestamp);
 int PMPI_T_source_get_timestamp(int source_index, MPI_Count *timestamp);
 
+/* handles for Fortran, of integers that the program may choose; made of the calls above, so that no symbol of a
+ * library depends on what Fortran's integers are */
+#if !defined(MPI_ABI_Fint)
+#define MPI_ABI_Fint int
+#endif
+typedef MPI_ABI_Fint MPI_Fint;
+
+#define MPI_ABI_CONVERT(PREFIX, NAME, TYPE)                    \
+    static __inline__ MPI_Fint PREFIX##NAME##_c2f(TYPE handle) \
+    {                                                          \
+        return PREFIX##NAME##_toint(handle);                   \
+    }                                                          \
+    static __inline__ TYPE PREFIX##NAME##_f2c(MPI_Fint handle) \
+    {                                                          \
+        return PREFIX##NAME##_fromint(handle);                 \
+    }
+#define MPI_ABI_CONVERSIONS(NAME, TYPE)                        \
+    MPI_ABI_CONVERT(MPI_, NAME, TYPE)                          \
+    MPI_ABI_CONVERT(PMPI_, NAME, TYPE)
+
+MPI_ABI_CONVERSIONS(Comm, MPI_Comm)
+MPI_ABI_CONVERSIONS(Errhandler, MPI_Errhandler)
+MPI_ABI_CONVERSIONS(File, MPI_File)
+MPI_ABI_CONVERSIONS(Group, MPI_Group)
+MPI_ABI_CONVERSIONS(Info, MPI_Info)
+MPI_ABI_CONVERSIONS(Message, MPI_Message)
+MPI_ABI_CONVERSIONS(Op, MPI_Op)
+MPI_ABI_CONVERSIONS(Request, MPI_Request)
+MPI_ABI_CONVERSIONS(Session, MPI_Session)
+MPI_ABI_CONVERSIONS(Type, MPI_Datatype)
+MPI_ABI_CONVERSIONS(Win, MPI_Win)
+
+#undef MPI_ABI_CONVERSIONS
+#undef MPI_ABI_CONVERT
+
 #if defined(__cplusplus)
 }
 #endif
