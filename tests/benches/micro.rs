@@ -7,9 +7,10 @@
 mod line;
 
 use anyhow::{Context as _, bail, ensure};
+use pvm::datatype::copy_past;
 use pvm::sync::atomic::{AtomicU64, Ordering};
 use pvm::testing::LocalVm;
-use pvm::transport::shm::hand_over::{Giver, Taker, hand_over};
+use pvm::transport::shm::hand_over::{Giver, Taker, copy_plainly, hand_over};
 use pvm::{Communicator, Options, Threads, Vm};
 use pvm_tests::figures::{self, ROUNDS, best, heading, median, most, pin, processors, row};
 use std::hint::black_box;
@@ -228,10 +229,17 @@ fn memcpy(from: &[u8], times: usize) -> f64 {
 }
 
 /// Speed at which one processor copies this into chunks and another one out of them, in GB/s: what
-/// memory that both see can do. Processors whose caches are far apart reach a small part of [`memcpy`].
+/// memory that both see can do, in the better way of writing it. Processors whose caches are far apart
+/// reach a small part of [`memcpy`].
 fn handed_over(from: &[u8], times: usize) -> anyhow::Result<f64> {
+    let plain = handed_over_by(copy_plainly, from, times)?;
+    let streamed = handed_over_by(copy_past, from, times)?;
+    Ok(plain.max(streamed))
+}
+
+fn handed_over_by(copy: fn(&[u8], &mut [u8]), from: &[u8], times: usize) -> anyhow::Result<f64> {
     let start = Instant::now();
-    let give = |giver: Giver| (0..times).try_for_each(|_| giver.give(from));
+    let give = |giver: Giver| (0..times).try_for_each(|_| giver.give(from, copy));
     let take = |taker: Taker| {
         let mut to = vec![0u8; from.len()];
         for _ in 0..times {

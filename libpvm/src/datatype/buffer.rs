@@ -11,6 +11,7 @@
 //! to memory that somebody may still write.
 
 use super::Layout;
+use super::copy::{SHORT, copy_long, copy_past_caches, copy_short};
 use super::workspace::Loan;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use bytemuck::allocation::BoxBytes;
@@ -301,8 +302,29 @@ impl Source {
         self.memory.pieces(offset, len, |from, at, piece| {
             // SAFETY: the maker of this source promised readable memory for every piece inside
             // `len()`, which was checked; the caller promised room for `at + piece <= len` bytes.
-            unsafe { to.add(at).copy_from_nonoverlapping(from, piece) }
+            unsafe { copy_long(from, to.add(at), piece) }
         });
+    }
+
+    /// As [`Source::pack`], past the caches: for memory that another processor has just read.
+    ///
+    /// # Safety
+    /// As for [`Source::pack`].
+    ///
+    /// # Panics
+    /// When the range is not inside the message.
+    pub unsafe fn pack_past_caches(&self, offset: usize, to: *mut u8, len: usize) {
+        assert!(
+            offset <= self.len && len <= self.len - offset,
+            "part outside the message"
+        );
+        // SAFETY: as for `pack`. Small pieces would be dearer this way.
+        unsafe {
+            match self.memory.contiguous() {
+                Some(from) => copy_past_caches(from.add(offset), to, len),
+                None => self.pack(offset, to, len),
+            }
+        }
     }
 
     /// A packed copy of bytes `offset..offset + len`.
@@ -431,7 +453,7 @@ impl Sink {
         self.memory.pieces(offset, len, |to, at, piece| {
             // SAFETY: the maker of this sink promised writable memory for every piece inside the
             // capacity, to which `len` was cut; the caller promised `len` readable bytes.
-            unsafe { to.copy_from_nonoverlapping(from.add(at), piece) }
+            unsafe { copy_long(from.add(at), to, piece) }
         });
     }
 
@@ -474,48 +496,6 @@ impl Sink {
             Memory::Borrowed { .. } | Memory::Boxed { .. } | Memory::Shared(_) => None,
         }
     }
-}
-
-/// Up to this length bytes are copied word by word: with a call, the copy of a small message would cost
-/// more than all else that its end does.
-const SHORT: usize = 40;
-
-/// Copies a few bytes in words, and never one word in two parts: what was written so can be read as
-/// words again at once.
-///
-/// # Safety
-/// `from` is readable and `to` writable for `len` bytes, and they do not overlap.
-#[inline]
-unsafe fn copy_short(from: *const u8, to: *mut u8, len: usize) {
-    let mut at = 0;
-    // SAFETY: `at + N <= len` wherever `N` bytes are copied.
-    unsafe {
-        while len - at >= 8 {
-            copy_bytes::<8>(from.add(at), to.add(at));
-            at += 8;
-        }
-        if len & 4 != 0 {
-            copy_bytes::<4>(from.add(at), to.add(at));
-            at += 4;
-        }
-        if len & 2 != 0 {
-            copy_bytes::<2>(from.add(at), to.add(at));
-            at += 2;
-        }
-        if len & 1 != 0 {
-            copy_bytes::<1>(from.add(at), to.add(at));
-        }
-    }
-}
-
-/// Copies `N` bytes, whatever their alignment.
-///
-/// # Safety
-/// As for [`copy_short`], with this length.
-#[inline(always)]
-unsafe fn copy_bytes<const N: usize>(from: *const u8, to: *mut u8) {
-    // SAFETY: the caller's promise; an array of bytes has no alignment.
-    unsafe { *to.cast::<[u8; N]>() = *from.cast::<[u8; N]>() }
 }
 
 /// A packed copy of `len` bytes of a memory, from packed offset `start` on.

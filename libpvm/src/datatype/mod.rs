@@ -8,12 +8,14 @@
 //! How numbers lie in memory is not the same on all hosts: a message has a [`Form`].
 
 mod buffer;
+mod copy;
 mod form;
 mod format;
 mod layout;
 mod workspace;
 
 pub use buffer::{Lease, Sink, Source, lend, lend_mut, transfer};
+pub use copy::copy_past;
 pub use form::{Change, Form, UnlikeError, Word};
 pub use layout::{Layout, LayoutBuilder, LayoutError, Run};
 pub use workspace::{AREAS, Area, LoanError, Workspace};

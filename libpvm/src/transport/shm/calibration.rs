@@ -6,32 +6,36 @@
 //! So a writer on one and a reader on another do what a sender and a receiver would.
 
 use super::cma::Reach;
-use super::hand_over::{Giver, Taker, await_next, far_processors, hand_over};
+use super::hand_over::{Giver, Taker, await_next, copy_plainly, far_processors, hand_over};
 use super::host::HostFacts;
-use crate::datatype::Sink;
+use crate::datatype::{Sink, copy_past};
 use std::hint::black_box;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 /// Sizes from which pulling may pay, the largest first.
 const SIZES: [usize; 4] = [1 << 20, 256 << 10, 64 << 10, 32 << 10];
+/// Sizes of bodies from which writing past the caches may pay, the largest first.
+const STREAMED: [usize; 3] = [16 << 10, 8 << 10, 4 << 10];
+/// So many times as long as an ordinary copy may writing past the caches take. Virtual processors are moved:
+/// now they share a cache, and a minute later none. To write past it then costs a little more than need be, not
+/// to do so when they share none can take ten times as long.
+const TOLERANCE: u32 = 2;
 /// Tries per size; the best counts, for others run on this machine too.
 const TRIES: usize = 3;
-/// No more time than this is spent.
-const BUDGET: Duration = Duration::from_millis(20);
+/// No more time than this is spent; on an idle machine much less is.
+const BUDGET: Duration = Duration::from_millis(50);
 
 /// Measures this host.
 pub fn calibrate() -> HostFacts {
-    let facts = HostFacts::default();
-    HostFacts {
-        pull_min: pull_min(&facts),
-        ..facts
-    }
+    let mut facts = HostFacts::default();
+    (facts.stream_min, facts.pull_min) = least_sizes(facts.chunk).unwrap_or_default();
+    facts
 }
 
-/// The smallest size from which on pulling is faster than copying twice, for all sizes tried.
-fn pull_min(facts: &HostFacts) -> Option<usize> {
-    let reach = Reach::probe(std::process::id())?;
+/// From what size on bodies are written past the caches, and from what size on pulling is faster than that,
+/// each for all sizes tried from there on.
+fn least_sizes(chunk: usize) -> Option<(Option<usize>, Option<usize>)> {
     let until = Instant::now() + BUDGET;
     let (ask, asked) = channel();
     let (tell, told) = channel();
@@ -42,12 +46,15 @@ fn pull_min(facts: &HostFacts) -> Option<usize> {
             ask,
             told,
             taker,
-            reach,
+            reach: Reach::probe(std::process::id()),
             room,
+            until,
         };
-        reader.least(until)
+        let streamed = reader.least(&STREAMED, Way::Streamed, (Way::Copied, TOLERANCE));
+        let copied = streamed.map_or(Way::Copied, |_| Way::Streamed);
+        Some((streamed, reader.least(&SIZES, Way::Pulled, (copied, 1))))
     };
-    hand_over(far_processors(), facts.chunk, until, write, read)
+    hand_over(far_processors(), chunk, until, write, read)
 }
 
 /// How bytes are moved.
@@ -55,6 +62,8 @@ fn pull_min(facts: &HostFacts) -> Option<usize> {
 enum Way {
     /// The writer copies them into chunks, the reader out of them.
     Copied,
+    /// The same, and the writer's caches have no part in it.
+    Streamed,
     /// The reader reads the writer's memory.
     Pulled,
 }
@@ -62,7 +71,7 @@ enum Way {
 /// The side that has the bytes.
 struct Writer {
     asked: Receiver<(Way, usize)>,
-    /// Since when they are written, and where.
+    /// When writing them began, and where they are.
     tell: Sender<(Instant, u64)>,
     giver: Giver,
 }
@@ -74,11 +83,15 @@ impl Writer {
         loop {
             let (way, size) = await_next(&self.asked, until)?;
             let bytes = &mut bytes[..size];
+            // Programs write what they send. Bytes that the reader's caches have are dear to write.
+            let start = Instant::now();
             bytes.fill(bytes[0].wrapping_add(1));
             let at = black_box(&*bytes).as_ptr() as u64;
-            self.tell.send((Instant::now(), at)).ok()?;
-            if way == Way::Copied {
-                self.giver.give(bytes)?;
+            self.tell.send((start, at)).ok()?;
+            match way {
+                Way::Copied => self.giver.give(bytes, copy_plainly)?,
+                Way::Streamed => self.giver.give(bytes, copy_past)?,
+                Way::Pulled => {}
             }
         }
     }
@@ -89,37 +102,38 @@ struct Reader {
     ask: Sender<(Way, usize)>,
     told: Receiver<(Instant, u64)>,
     taker: Taker,
-    reach: Reach,
+    /// Absent where memory cannot be read.
+    reach: Option<Reach>,
     room: Sink,
+    until: Instant,
 }
 
 impl Reader {
-    /// The smallest size that pays, with all larger ones.
-    fn least(&mut self, until: Instant) -> Option<usize> {
-        let pays = |&size: &usize| {
-            let copied = self.best(Way::Copied, size, until);
-            let pulled = self.best(Way::Pulled, size, until);
-            copied
-                .zip(pulled)
-                .is_some_and(|(copied, pulled)| pulled < copied)
+    /// The smallest size for which one way takes less than so many times as long as the other, with all larger
+    /// ones.
+    fn least(&mut self, sizes: &[usize], way: Way, (other, times): (Way, u32)) -> Option<usize> {
+        let pays = |size: &usize| {
+            let (this, that) = (self.best(way, *size), self.best(other, *size));
+            this.zip(that)
+                .is_some_and(|(this, that)| this < that * times)
         };
-        SIZES.into_iter().take_while(pays).last()
+        sizes.iter().copied().take_while(pays).last()
     }
 
-    fn best(&mut self, way: Way, size: usize, until: Instant) -> Option<Duration> {
-        let tries: Option<Vec<_>> = (0..TRIES).map(|_| self.once(way, size, until)).collect();
+    fn best(&mut self, way: Way, size: usize) -> Option<Duration> {
+        let tries: Option<Vec<_>> = (0..TRIES).map(|_| self.once(way, size)).collect();
         tries?.into_iter().min()
     }
 
-    /// How long it takes from the moment when the bytes are there to be sent; `None` when time is up
+    /// How long it takes from before the bytes are written until they are here; `None` when time is up
     /// or memory cannot be read.
-    fn once(&mut self, way: Way, size: usize, until: Instant) -> Option<Duration> {
+    fn once(&mut self, way: Way, size: usize) -> Option<Duration> {
         self.ask.send((way, size)).ok()?;
-        let (start, at) = await_next(&self.told, until)?;
+        let (start, at) = await_next(&self.told, self.until)?;
         let (reach, room) = (&self.reach, &mut self.room);
         match way {
-            Way::Pulled => reach.pull(at, size, room, 0).ok()?,
-            Way::Copied => {
+            Way::Pulled => reach.as_ref()?.pull(at, size, room, 0).ok()?,
+            Way::Copied | Way::Streamed => {
                 let copy = |offset, part: &[u8]| room.write(offset, black_box(part));
                 self.taker.take(size, copy)?;
             }
@@ -138,6 +152,7 @@ mod tests {
         let facts = calibrate();
         assert!(facts.cpus >= 1 && facts.eager_max <= facts.chunk);
         assert!(facts.pull_min.is_none_or(|min| SIZES.contains(&min)));
+        assert!(facts.stream_min.is_none_or(|min| STREAMED.contains(&min)));
     }
 
     #[test]

@@ -114,6 +114,8 @@ pub(super) struct Opening {
     pub side: usize,
     pub my_bell: u32,
     pub peer_bell: u32,
+    /// From what size on bodies are written past the caches.
+    pub stream_min: usize,
 }
 
 /// How far a channel's end has come.
@@ -140,6 +142,7 @@ pub(super) struct Channel {
     out: Producer<Direction>,
     cursor: Cursor,
     out_bytes: Bytes,
+    stream_min: usize,
     inbox: InboxBell,
     /// Size of the smallest body in the arena of the packets that found no room.
     blocked: Option<usize>,
@@ -168,6 +171,7 @@ impl Channel {
             out: Producer::new(lines(out)),
             cursor: Cursor::default(),
             out_bytes: Bytes::new(&map, out),
+            stream_min: opening.stream_min,
             inbox,
             blocked: None,
             into: Consumer::new(lines(into)),
@@ -280,7 +284,11 @@ impl Channel {
         let Some(position) = self.cursor.place(body.len, || out.arena_head())? else {
             return Ok(None);
         };
-        pack(body, self.out_bytes.at(position, body.len)?);
+        let to = self.out_bytes.at(position, body.len)?;
+        match body.len >= self.stream_min {
+            true => pack_past_caches(body, to),
+            false => pack(body, to),
+        }
         Ok(Some(position))
     }
 
@@ -500,6 +508,13 @@ fn pack(body: &Body<'_>, to: *mut u8) {
     // stack, or a place in the arena that the cursor gave out and whose range was checked. A
     // message does not overlap either.
     unsafe { source.pack(body.offset, to, body.len) }
+}
+
+/// As [`pack`], past the caches.
+fn pack_past_caches(body: &Body<'_>, to: *mut u8) {
+    let source: &Source = body.source;
+    // SAFETY: as for `pack`.
+    unsafe { source.pack_past_caches(body.offset, to, body.len) }
 }
 
 /// A packet's body: in a copied line, or in the arena.

@@ -50,6 +50,11 @@ pub struct Taker {
     until: Instant,
 }
 
+/// Copies as ever.
+pub fn copy_plainly(from: &[u8], to: &mut [u8]) {
+    to.copy_from_slice(from);
+}
+
 /// Lets one thread give what another takes, in chunks of so many bytes, each on its processor; one that
 /// cannot be bound is where the system puts it. Returns what the taker does; `None` when there is no
 /// room for threads. Neither waits for the other any longer than `until`.
@@ -94,12 +99,12 @@ fn ends(chunk: usize, until: Instant) -> Option<(Giver, Taker)> {
 }
 
 impl Giver {
-    /// Gives these bytes; `None` when the taker has gone or time is up.
-    pub fn give(&self, mut bytes: &[u8]) -> Option<()> {
+    /// Gives these bytes: `copy` copies each part into a chunk. `None` when the taker has gone or time is up.
+    pub fn give(&self, mut bytes: &[u8], copy: impl Fn(&[u8], &mut [u8])) -> Option<()> {
         while !bytes.is_empty() {
             let mut chunk = await_next(&self.free, self.until)?;
             let (now, later) = bytes.split_at(chunk.len().min(bytes.len()));
-            chunk[..now.len()].copy_from_slice(now);
+            copy(now, &mut chunk[..now.len()]);
             self.give.send(chunk).ok()?;
             bytes = later;
         }
@@ -141,6 +146,7 @@ pub(super) fn await_next<T>(channel: &Receiver<T>, until: Instant) -> Option<T> 
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::datatype::copy_past;
     use std::time::Duration;
 
     const LONG: Duration = Duration::from_secs(60);
@@ -154,7 +160,7 @@ mod tests {
             far_processors(),
             64,
             until,
-            |giver| giver.give(&bytes),
+            |giver| giver.give(&bytes, copy_past),
             |taker| {
                 taker.take(bytes.len(), |at, part| {
                     to[at..][..part.len()].copy_from_slice(part)
@@ -168,7 +174,7 @@ mod tests {
     #[test]
     fn who_waits_for_nobody_ends_when_time_is_up() {
         let (giver, taker) = ends(64, Instant::now()).unwrap();
-        assert_eq!(giver.give(&[0; 64 * (CHUNKS + 1)]), None);
+        assert_eq!(giver.give(&[0; 64 * (CHUNKS + 1)], copy_plainly), None);
         assert_eq!(taker.take(64 * (CHUNKS + 1), |_, _| ()), None);
     }
 

@@ -3,6 +3,7 @@
 use super::layout::{self, PIECE_MAX};
 use super::segment::{MapError, Mapping, create};
 use crate::sync::atomic::Ordering;
+use crate::sync::shared::AtomicU64;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ pub struct HostFacts {
     pub chunk: usize,
     /// From what size on reading the peer's memory beats copying twice; `None`: never.
     pub pull_min: Option<usize>,
+    /// From what size on a body is written past the caches; `None`: never.
+    pub stream_min: Option<usize>,
     /// How long waiting awake pays.
     pub spin: Duration,
 }
@@ -29,6 +32,7 @@ impl HostFacts {
             eager_max: self.eager_max.clamp(64, PIECE_MAX),
             chunk: self.chunk.clamp(4096, PIECE_MAX),
             pull_min: self.pull_min.map(|min| min.max(4096)),
+            stream_min: self.stream_min.map(|min| min.max(1024)),
             spin: self.spin.min(Duration::from_millis(1)),
         }
     }
@@ -42,6 +46,7 @@ impl Default for HostFacts {
             eager_max: 16 << 10,
             chunk: 16 << 10,
             pull_min: None,
+            stream_min: None,
             spin: Duration::from_micros(20),
         }
     }
@@ -65,6 +70,8 @@ impl HostPage {
         map.chunk.store(facts.chunk as u64, Ordering::Relaxed);
         let pull_min = facts.pull_min.unwrap_or(0) as u64;
         map.pull_min.store(pull_min, Ordering::Relaxed);
+        let stream_min = facts.stream_min.unwrap_or(0) as u64;
+        map.stream_min.store(stream_min, Ordering::Relaxed);
         let spin = facts.spin.as_nanos() as u64;
         map.spin_ns.store(spin, Ordering::Release);
         Ok((fd, Self { map }))
@@ -84,12 +91,15 @@ impl HostPage {
         let size = |word: u64| usize::try_from(word).unwrap_or(usize::MAX);
         let map = &self.map;
         let spin = map.spin_ns.load(Ordering::Acquire);
-        let pull_min = size(map.pull_min.load(Ordering::Relaxed));
+        // Of a size, 0 is never.
+        let from =
+            |word: &AtomicU64| Some(size(word.load(Ordering::Relaxed))).filter(|min| *min != 0);
         let facts = HostFacts {
             cpus: map.cpus.load(Ordering::Relaxed) as u32,
             eager_max: size(map.eager_max.load(Ordering::Relaxed)),
             chunk: size(map.chunk.load(Ordering::Relaxed)),
-            pull_min: (pull_min != 0).then_some(pull_min),
+            pull_min: from(&map.pull_min),
+            stream_min: from(&map.stream_min),
             spin: Duration::from_nanos(spin),
         };
         facts.sane()

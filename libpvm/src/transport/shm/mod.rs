@@ -7,6 +7,8 @@
 //! - An *inbox* for each task, one page: its `doorbell` and what it waits for (`inbox`).
 //! - A *host page* (`host`): what was measured here (`calibration`, by `hand_over`) and how many tasks
 //!   are awake.
+//! - Large bodies are written past the caches where that was measured to be faster, since the receiver's
+//!   have what was there before.
 //! - `transport` puts them together; the daemon, seen as an `introducer`, makes the channels.
 //!
 //! Nothing has a name in a file system, so nothing is left behind by whoever is killed.

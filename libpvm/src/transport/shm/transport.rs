@@ -354,6 +354,7 @@ impl<I: Introducer> ShmTransport<I> {
             side: opened.side as usize,
             my_bell: opened.my_bell,
             peer_bell: opened.peer_bell,
+            stream_min: self.facts.stream_min.unwrap_or(usize::MAX),
         };
         let bells = [opened.my_bell, opened.peer_bell];
         let sane = opened.side <= 1 && bells.iter().all(|&bell| (bell as usize) < BELLS_MAX);
