@@ -136,7 +136,7 @@ impl Machine<'_> {
                 self.is_free(rank, into, true)
             }
             Step::Reduce { from, into } | Step::Copy { from, into } => {
-                assert!(!overlap(from, into), "{step:?}");
+                assert!(!from.overlaps(into), "{step:?}");
                 assert_ne!(into.buffer, Buffer::Input);
                 self.is_free(rank, from, false) && self.is_free(rank, into, true)
             }
@@ -223,7 +223,7 @@ impl Machine<'_> {
 
     fn is_free(&self, rank: usize, span: Span, writing: bool) -> bool {
         let mut pending = self.states[rank].pending.iter();
-        !pending.any(|other| overlap(other.span, span) && (other.writing || writing))
+        !pending.any(|other| other.span.overlaps(span) && (other.writing || writing))
     }
 
     fn begin(&mut self, rank: usize, span: Span, writing: bool) -> End {
@@ -259,8 +259,4 @@ impl Machine<'_> {
             .map(|[_, output, _]| output)
             .collect()
     }
-}
-
-fn overlap(a: Span, b: Span) -> bool {
-    a.buffer == b.buffer && a.start < b.start + b.len && b.start < a.start + a.len
 }

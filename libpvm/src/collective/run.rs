@@ -11,6 +11,8 @@
 //! What comes from a host of another form is made ours at once, before another step reads it, and
 //! passed on in our own form. So steps cut no numbers.
 
+mod hurry;
+
 use super::op::Op;
 use super::schedule::{Buffer, Schedule, Span, Step};
 use crate::datatype::{Form, LoanError, Sink, Source, Word, Workspace};
@@ -19,6 +21,7 @@ use crate::engine::{
 };
 use crate::ids::{Context, Rank, Tag};
 use crate::transport::{Call, Peer, Sleep, Transport};
+use hurry::Awaited;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
@@ -130,6 +133,7 @@ pub struct Scratch {
     pub schedule: Schedule,
     workspace: Option<Workspace>,
     pending: Vec<Pending>,
+    awaited: Vec<Awaited>,
 }
 
 impl From<Schedule> for Scratch {
@@ -285,9 +289,11 @@ impl Run {
             tag: self.setup.tag,
             ..Call::default()
         };
-        let waited = core.wait_in(
+        let waited = core.wait_after(
+            &mut self,
+            |run, engine, awake| run.hurry(engine, awake),
             |_| doing,
-            |engine| match self.advance(engine) {
+            |run, engine| match run.advance(engine) {
                 Poll::Ready(result) => Some(result),
                 Poll::Pending => None,
             },
@@ -424,15 +430,21 @@ impl Run {
     }
 
     fn receive<T: Transport>(&mut self, engine: &mut Engine<T>, from: Rank, sink: Sink) {
-        let (context, tag) = self.setup.lane(from);
-        let selector = Selector {
-            context,
-            source: Some(self.setup.members[from].peer),
-            tag: Some(tag),
-        };
+        let selector = self.selector(from);
         let len = sink.capacity();
         let request = engine.receive(selector, sink);
         self.follow(engine, request, from, Some(len));
+    }
+
+    /// The messages of a rank in this call.
+    #[inline]
+    fn selector(&self, from: Rank) -> Selector {
+        let (context, tag) = self.setup.lane(from);
+        Selector {
+            context,
+            source: Some(self.setup.members[from].peer),
+            tag: Some(tag),
+        }
     }
 
     /// Keeps a request until it is over, which it may be already.
@@ -468,20 +480,43 @@ impl Run {
         let Some(outcome) = engine.finish(pending.request) else {
             return false;
         };
-        let error = match (outcome.result, pending.receives) {
-            (Ok(envelope), Some(len)) => match self.judge(engine, pending.rank, &envelope, len) {
-                None if envelope.form.is_foreign() => self.convert(&envelope, outcome.sink),
+        let rank = pending.rank;
+        match pending.receives {
+            Some(len) => self.received(engine, rank, len, outcome.result, outcome.sink),
+            None => self.sent(rank, outcome.result.map(drop)),
+        }
+        true
+    }
+
+    /// Takes the outcome of a send.
+    fn sent(&mut self, rank: Rank, result: Result<(), EngineError>) {
+        match result {
+            Ok(()) => {}
+            Err(error @ EngineError::PeerGone(_)) => self.fail(error, rank as u32),
+            Err(error) => self.fail(error, NOBODY),
+        }
+    }
+
+    /// Takes the outcome of a receive of `len` bytes.
+    fn received<T: Transport>(
+        &mut self,
+        engine: &Engine<T>,
+        rank: Rank,
+        len: usize,
+        result: Result<Envelope, EngineError>,
+        sink: Option<Sink>,
+    ) {
+        let error = match result {
+            Ok(envelope) => match self.judge(engine, rank, &envelope, len) {
+                None if envelope.form.is_foreign() => self.convert(&envelope, sink),
                 error => error,
             },
-            (Ok(_), None) => None,
-            (Err(error @ EngineError::PeerGone(_)), _) => Some((error, pending.rank as u32)),
-            (Err(EngineError::Truncated { .. }), _) => Some((WRONG_LENGTH, NOBODY)),
-            (Err(error), _) => Some((error, NOBODY)),
+            Err(EngineError::Truncated { .. }) => Some((WRONG_LENGTH, NOBODY)),
+            Err(error) => return self.sent(rank, Err(error)),
         };
         if let Some((error, ended)) = error {
             self.fail(error, ended);
         }
-        true
     }
 
     /// What is wrong with a message.

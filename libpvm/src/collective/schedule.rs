@@ -57,6 +57,13 @@ impl Span {
         Self { start, len, ..self }
     }
 
+    /// Whether a byte is in both.
+    pub fn overlaps(self, other: Self) -> bool {
+        self.buffer == other.buffer
+            && self.start < other.start + other.len
+            && other.start < self.start + self.len
+    }
+
     /// Parts of at most `len` bytes.
     pub fn chunks(self, len: usize) -> impl Iterator<Item = Span> {
         let len = len.max(1);

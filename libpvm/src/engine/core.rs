@@ -308,6 +308,29 @@ impl<T: Sleep> Core<T> {
         self.go_on(self.gate.enter()?, None, None, call, ready)
     }
 
+    /// As [`Core::wait_in`], of what `state` does; but first `begin` does what needs no request, and waits
+    /// awake while that pays.
+    ///
+    /// # Errors
+    /// When this thread may not enter.
+    #[inline]
+    pub fn wait_after<S, R>(
+        &self,
+        state: &mut S,
+        begin: impl FnOnce(&mut S, &mut Engine<T>, &mut Awake<'_, T>),
+        call: impl Fn(&Engine<T>) -> Call,
+        mut ready: impl FnMut(&mut S, &mut Engine<T>) -> Option<R>,
+    ) -> Result<R, WaitError> {
+        let mut inside = self.gate.enter()?;
+        let mut awake = Awake {
+            gate: &self.gate,
+            ladder: None,
+        };
+        begin(state, &mut inside.engine, &mut awake);
+        let ladder = awake.ladder;
+        self.go_on(inside, ladder, None, call, |engine| ready(state, engine))
+    }
+
     /// As [`Core::wait`], for a thread that is inside and may have begun to wait.
     #[inline]
     fn go_on<'a, R>(
@@ -379,6 +402,37 @@ impl<T: Sleep> Core<T> {
                 // sleep.
             }
         }
+    }
+}
+
+/// The wait of a thread that stays inside, and looks instead of polling.
+pub struct Awake<'a, T: Sleep> {
+    gate: &'a Gate<Inside<T>>,
+    ladder: Option<Ladder>,
+}
+
+impl<T: Sleep> Awake<'_, T> {
+    /// After a look that has found nothing: passes the time until the next one. False: the thread is to
+    /// wait otherwise, for another one wants to come in, or it is time to sleep.
+    #[inline]
+    pub fn again(&mut self, transport: &mut T) -> bool {
+        let ladder = self.ladder.get_or_insert_with(|| transport.ladder());
+        match ladder.climb() {
+            Step::Again => std::hint::spin_loop(),
+            // Others have the processor meanwhile, so nobody may wait for this thread to go out. Who has looked
+            // in vain for long polls for everything.
+            Step::Yield if self.gate.level() == Level::Single && !ladder.spins() => {
+                std::thread::yield_now();
+            }
+            Step::Yield | Step::Sleep => return false,
+        }
+        !self.gate.is_wanted()
+    }
+
+    /// Something has come: the next wait begins anew.
+    #[inline]
+    pub fn restart(&mut self) {
+        self.ladder = None;
     }
 }
 

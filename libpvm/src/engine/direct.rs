@@ -106,7 +106,7 @@ impl<T: Transport> Engine<T> {
 
     /// Whether a receive that is posted now gets the next message that it accepts.
     #[inline]
-    fn is_first(&mut self, source: Peer, selector: Selector) -> bool {
+    pub(super) fn is_first(&mut self, source: Peer, selector: Selector) -> bool {
         let Some(space) = self.spaces.get(selector.context.0) else {
             return false;
         };

@@ -24,6 +24,7 @@
 
 mod core;
 mod direct;
+mod looks;
 mod matching;
 mod progress;
 mod queue;
@@ -31,7 +32,8 @@ mod request;
 mod space;
 mod task;
 
-pub use self::core::{Core, WaitError};
+pub use self::core::{Awake, Core, WaitError};
+pub use self::looks::Looked;
 pub use self::matching::Selector;
 pub use self::request::{EngineError, Envelope, Outcome, RequestId};
 pub use self::task::{AskError, BadWelcome, Task, TaskEngine};
