@@ -36,6 +36,9 @@ const HOST_BLOCK_MAX: usize = 1 << 10;
 const ALLTOALL_BRUCK_MAX: usize = 64;
 /// Longest vector of which a reduce-scatter combines all at one rank, with many ranks.
 const REDUCE_SCATTER_TREE_MAX: usize = 4 << 10;
+/// Longest vector or block that ranks which take turns on their processors give to all others, or to one who
+/// speaks for them.
+const TURNS_MAX: usize = 4 << 10;
 /// From how many ranks on `n - 1` messages of each are too many for small data.
 const MANY: usize = 8;
 /// From how many ranks on neighbours only talk with neighbours.
@@ -240,7 +243,8 @@ impl Builder<'_> {
         let blocks = Blocks::Equal { len };
         let total = self.check_blocks(&blocks)?;
         let by_host = self.topology.by_host(self.rank, 0).is_some();
-        if total > ALLGATHER_DOUBLING_MAX || self.size <= 2 || len == 0 || by_host {
+        let is_direct = self.size <= 2 || len == 0 || by_host || self.takes_turns(len);
+        if total > ALLGATHER_DOUBLING_MAX || is_direct {
             return self.allgatherv(plan, &blocks);
         }
         let output = Span::of(Buffer::Output, total);
@@ -271,7 +275,10 @@ impl Builder<'_> {
             local, speakers, ..
         }) = self.topology.by_host(self.rank, 0)
         else {
-            return barrier::dissemination(plan, &self.all());
+            return match self.takes_turns(0) {
+                true => barrier::central(plan, &self.all()),
+                false => barrier::dissemination(plan, &self.all()),
+            };
         };
         barrier::fan_in(plan, &local);
         if let Some(speakers) = speakers {
@@ -289,7 +296,10 @@ impl Builder<'_> {
             local, speakers, ..
         }) = self.by_host(vector, 0)
         else {
-            combine_for_all(plan, &self.all(), input, output, vector);
+            match self.takes_turns(input.len) {
+                true => allreduce::central(plan, &self.all(), input, output),
+                false => combine_for_all(plan, &self.all(), input, output, vector),
+            }
             return Ok(());
         };
         let sum = room(plan, speakers.is_some(), output);
@@ -312,7 +322,7 @@ impl Builder<'_> {
             by_host::alltoall(plan, &teams, (input, output), len);
             return Ok(());
         }
-        if len == 0 || len > ALLTOALL_BRUCK_MAX || self.size < MANY {
+        if len == 0 || len > ALLTOALL_BRUCK_MAX || self.size < MANY || self.takes_turns(len) {
             return self.alltoallv(plan, &blocks, &blocks);
         }
         alltoall::bruck(plan, &self.all(), input, output, len);
@@ -376,7 +386,9 @@ impl Builder<'_> {
 
     /// From member 0 to all others, who share memory or not.
     fn pass_on(&self, plan: &mut Schedule, team: &Team<'_>, data: Span) {
-        if data.len <= BROADCAST_TREE_MAX || team.size <= 2 {
+        if self.takes_turns(data.len) {
+            broadcast::direct(plan, team, data);
+        } else if data.len <= BROADCAST_TREE_MAX || team.size <= 2 {
             broadcast::binomial(plan, team, data);
         } else if !self.topology.is_one_host() && team.size >= MANY {
             broadcast::scatter_allgather(plan, team, data);
@@ -533,6 +545,12 @@ impl Builder<'_> {
         let mine = self.result_at(root, blocks, len);
         scatter::linear(plan, &team, Span::of(Buffer::Input, end), blocks, mine);
         Ok(())
+    }
+
+    /// Whether ranks wait for their turn on a processor rather than for messages: then the fewest turns one
+    /// after the other are best, and not the fewest messages of each rank.
+    fn takes_turns(&self, len: usize) -> bool {
+        self.topology.is_crowded() && self.size < CROWD && len <= TURNS_MAX
     }
 
     fn all(&self) -> Team<'static> {

@@ -1,7 +1,7 @@
 //! Allreduce: the inputs of all members are combined, in the order of the members, in the outputs
 //! of all.
 
-use super::{allgather, powers_below, reduce_scatter};
+use super::{allgather, broadcast, gather, powers_below, reduce_scatter};
 use crate::collective::schedule::{Buffer, Schedule, Span};
 use crate::collective::team::{Blocks, Team};
 
@@ -45,6 +45,39 @@ pub fn recursive_doubling(
     if folded {
         plan.send(team, team.me - 1, output);
     }
+}
+
+/// Member 0 combines all inputs, in the order and with the brackets of [`recursive_doubling`], and sends the
+/// result to all.
+pub fn central(plan: &mut Schedule, team: &Team<'_>, input: Span, output: Span) {
+    let len = input.len;
+    if team.me > 0 {
+        plan.send(team, 0, input);
+        return plan.receive(team, 0, output);
+    }
+    let all = plan.temporary(team.size * len);
+    gather::linear(plan, team, input, &Blocks::Equal { len }, all);
+    let mut sums: Vec<Span> = all.chunks(len).collect();
+    let extra = team.size - (1 << team.size.ilog2());
+    let (folded, rest) = sums.split_at(2 * extra);
+    let first = add_pairs(plan, folded);
+    sums = first.into_iter().chain(rest.iter().copied()).collect();
+    while sums.len() > 1 {
+        sums = add_pairs(plan, &sums);
+    }
+    plan.copy(sums[0], output);
+    broadcast::direct(plan, team, output);
+}
+
+/// Adds every second part to its neighbour.
+fn add_pairs(plan: &mut Schedule, sums: &[Span]) -> Vec<Span> {
+    let pairs = sums.chunks_exact(2);
+    pairs
+        .map(|pair| {
+            plan.reduce(pair[0], pair[1]);
+            pair[1]
+        })
+        .collect()
 }
 
 /// The sum so far, which moves from room to room so that no step waits for a send of it.

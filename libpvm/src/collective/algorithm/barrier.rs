@@ -1,6 +1,6 @@
 //! Barrier.
 
-use super::{parent, powers_below, subtree};
+use super::{broadcast, parent, powers_below, subtree};
 use crate::collective::schedule::{Buffer, Schedule, Span};
 use crate::collective::team::Team;
 
@@ -13,6 +13,20 @@ pub fn dissemination(plan: &mut Schedule, team: &Team<'_>) {
         plan.receive(team, team.before(distance), nothing);
         plan.fence();
     }
+}
+
+/// All tell member 0, which tells all: the fewest messages, and only one turn of member 0 between the others.
+pub fn central(plan: &mut Schedule, team: &Team<'_>) {
+    let nothing = Span::of(Buffer::Temporary, 0);
+    if team.me > 0 {
+        plan.send(team, 0, nothing);
+        return plan.receive(team, 0, nothing);
+    }
+    for member in 1..team.size {
+        plan.receive(team, member, nothing);
+    }
+    plan.fence();
+    broadcast::direct(plan, team, nothing);
 }
 
 /// Member 0 knows that all have come.

@@ -17,6 +17,16 @@ pub fn binomial(plan: &mut Schedule, team: &Team<'_>, data: Span) {
     }
 }
 
+/// Member 0 sends to all others.
+pub fn direct(plan: &mut Schedule, team: &Team<'_>, data: Span) {
+    if team.me > 0 {
+        return plan.receive(team, 0, data);
+    }
+    for member in 1..team.size {
+        plan.send(team, member, data);
+    }
+}
+
 /// Chain of segments: every link works at the same time, for large data and idle processors.
 pub fn chain(plan: &mut Schedule, team: &Team<'_>, data: Span, segment: usize) {
     let mut arriving = data.chunks(segment);
