@@ -230,11 +230,6 @@ impl Request {
         lock(&self.0)
     }
 
-    /// Whether it can be started again.
-    pub fn is_persistent(&self) -> bool {
-        self.state().starter.is_some()
-    }
-
     /// Whether something goes on, or has ended and nobody was told.
     pub fn is_active(&self) -> bool {
         self.state().work.is_some()
@@ -275,11 +270,16 @@ impl Request {
         work.as_mut().is_some_and(|work| work.settle(engine))
     }
 
-    /// Outside the engine: how it has ended, once [`Request::settle`] was true. A persistent request is
-    /// not active any more.
-    pub fn conclude(&self) -> Ended {
-        let work = self.state().work.take();
-        work.map_or(Ended::well(Status::EMPTY), Work::conclude)
+    /// Outside the engine: how it has ended, once [`Request::settle`] was true, and whether it can be
+    /// started again: then it is not active any more, and else to be freed.
+    #[inline]
+    pub fn conclude(&self) -> (Ended, bool) {
+        let (work, is_persistent) = {
+            let mut state = self.state();
+            (state.work.take(), state.starter.is_some())
+        };
+        let ended = work.map_or(Ended::well(Status::EMPTY), Work::conclude);
+        (ended, is_persistent)
     }
 
     /// Outside the engine: the status of what has ended, once [`Request::settle`] was true; it stays to

@@ -2,7 +2,7 @@
 //!
 //! # Why this is sound
 //! Slots live in chunks that are made once and freed with the whole. A slot's value is written and
-//! taken only inside the mutex, and only by [`Slots::fill`] (when no key that is not stale names it)
+//! taken only inside the mutex, and only by `put` (when no key that is not stale names it)
 //! and [`Slots::remove`]. Reading needs no lock: a key's generation is odd and was published, with
 //! `Release`, after the value; a reader that sees it, with `Acquire`, sees the value. That nobody
 //! removes an object while somebody reads it is the caller's promise: it is what programs promise
@@ -12,7 +12,7 @@ use std::cell::UnsafeCell;
 use std::marker::PhantomData;
 // Not part of an algorithm that loom models; loom's atomics have no place in statics.
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Bits of an index.
 pub const INDEX_BITS: u32 = 27;
@@ -85,15 +85,28 @@ impl<T> Slots<T> {
 
     /// Keeps an object; `None`: there are too many.
     pub fn insert(&self, value: T) -> Option<Key> {
-        let reserved = self.reserve()?;
+        let mut places = self.places();
+        let reserved = self.take_place(&mut places)?;
         let key = reserved.key();
-        self.fill(reserved, value);
+        self.put(&mut places, reserved, value);
         Some(key)
     }
 
     /// A place for an object that comes later; until then its key is stale. `None`: there are too many.
     pub fn reserve(&self) -> Option<Reserved<T>> {
-        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        self.take_place(&mut self.places())
+    }
+
+    /// Keeps an object in the place that was reserved here for it.
+    pub fn fill(&self, reserved: Reserved<T>, value: T) {
+        self.put(&mut self.places(), reserved, value);
+    }
+
+    fn places(&self) -> MutexGuard<'_, Places> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take_place(&self, places: &mut Places) -> Option<Reserved<T>> {
         let index = match places.free.pop() {
             Some(index) => index,
             None if places.used < FIRST_CHUNK * ((1 << CHUNKS) - 1) => {
@@ -109,9 +122,8 @@ impl<T> Slots<T> {
         Some(Reserved(key, PhantomData))
     }
 
-    /// Keeps an object in the place that was reserved here for it.
-    pub fn fill(&self, reserved: Reserved<T>, value: T) {
-        let _places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+    /// `places` is what its caller has locked.
+    fn put(&self, _places: &mut Places, reserved: Reserved<T>, value: T) {
         let Key { index, generation } = reserved.key();
         let (chunk, at) = place(index);
         let slot = self
@@ -146,7 +158,7 @@ impl<T> Slots<T> {
     /// # Safety
     /// Nobody uses a reference to the object any more.
     pub unsafe fn remove(&self, key: Key) -> Option<T> {
-        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut places = self.places();
         let slot = self.slot(key)?;
         slot.generation
             .store(key.generation.wrapping_add(1), Ordering::Release);
@@ -165,7 +177,7 @@ impl<T> Slots<T> {
 
     /// How many objects there are.
     pub fn len(&self) -> usize {
-        let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let places = self.places();
         places.used as usize - places.free.len()
     }
 

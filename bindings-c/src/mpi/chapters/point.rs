@@ -367,7 +367,7 @@ pub fn sendrecv(
 fn finish(process: &Process, work: Work, status: OutStatus) -> Outcome {
     let request = Request::new(work);
     mpi::request::wait_one(process, &request)?;
-    tell(request.conclude(), status)
+    tell(request.conclude().0, status)
 }
 
 /// As [`send_and_receive`], with a packed copy of what is sent: the buffer is received into.

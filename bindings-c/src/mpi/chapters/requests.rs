@@ -58,6 +58,11 @@ impl Requests {
         find(&self.handles.at(place)).ok().flatten().map(look)
     }
 
+    /// Whether any of them is not null.
+    fn is_any_real(&self) -> bool {
+        (0..self.len).any(|at| self.handles.at(at) != raw::Request::NULL)
+    }
+
     /// Whether something goes on in any of them.
     fn is_any_active(&self) -> bool {
         (0..self.len).any(|at| self.at(at, Request::is_active) == Some(true))
@@ -99,8 +104,8 @@ fn named(place: usize, error: &Error) -> Error {
 
 /// Takes the result of a request that has ended, and frees it unless it is persistent.
 fn conclude(object: &Request, handle: raw::Request) -> (Ended, raw::Request) {
-    let ended = object.conclude();
-    if object.is_persistent() {
+    let (ended, is_persistent) = object.conclude();
+    if is_persistent {
         return (ended, handle);
     }
     // SAFETY: the program promises to use the request nowhere else; the reference is not used any more.
@@ -189,7 +194,7 @@ pub fn waitall(
 ) -> Outcome {
     let requests = Requests::read(count, array_of_requests.as_const())?;
     let mut from = 0;
-    if requests.is_any_active() {
+    if requests.is_any_real() {
         request::wait(&*any_process()?, |engine| {
             // Those that have ended are not looked at again.
             from = requests.next_going_on(from, engine).unwrap_or(requests.len);
