@@ -76,8 +76,7 @@ impl<T: Transport> Engine<T> {
         mut again: impl FnMut(&mut T) -> bool,
     ) -> Option<Result<(), EngineError>> {
         let from = selector.source.filter(|&from| from != Peer::SELF)?;
-        let is_idle = self.outbox.is_empty() && self.operations.is_empty();
-        if !is_idle || !self.is_first(from, selector) {
+        if !self.may_look() || !self.is_first(from, selector) {
             return None;
         }
         let capacity = sink.capacity() as u64;
@@ -117,6 +116,21 @@ impl<T: Transport> Engine<T> {
     }
 }
 
+impl Selector {
+    /// Whether a receive takes what comes with this head from that peer, and needs no request for it.
+    #[inline(always)]
+    pub(super) fn takes_at_once(&self, from: Peer, head: &Head) -> bool {
+        let key = Key {
+            source: from,
+            tag: head.tag,
+        };
+        head.kind == Kind::Eager
+            && head.context == self.context.0
+            && self.accepts(key)
+            && head.flags & progress::FLAG_CONFIRM == 0
+    }
+}
+
 /// Takes the message of one receive.
 struct Direct<'a> {
     from: Peer,
@@ -129,15 +143,7 @@ struct Direct<'a> {
 impl Taker for Direct<'_> {
     #[inline]
     fn take<A: Arrived>(&mut self, head: &Head, _: &Args, body: A) -> bool {
-        let key = Key {
-            source: self.from,
-            tag: head.tag,
-        };
-        let is_it = head.kind == Kind::Eager
-            && head.context == self.selector.context.0
-            && self.selector.accepts(key)
-            && head.flags & progress::FLAG_CONFIRM == 0;
-        if !is_it {
+        if !self.selector.takes_at_once(self.from, head) {
             return false;
         }
         body.read_into(self.sink, 0);

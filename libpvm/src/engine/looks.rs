@@ -5,11 +5,10 @@
 //! ([`Transport::needs_poll`]), so that nothing else waits for long.
 
 use super::progress::{self, checked};
-use super::queue::Key;
 use super::request::{EngineError, Envelope};
 use super::{Engine, Selector};
 use crate::datatype::Sink;
-use crate::transport::{Args, Arrived, Head, Kind, Look, Peer, Taker, Transport};
+use crate::transport::{Args, Arrived, Head, Look, Peer, Taker, Transport};
 
 /// What a look has found.
 pub enum Looked {
@@ -42,7 +41,7 @@ impl<T: Transport> Engine<T> {
             room: Some(room),
             taken: None,
         };
-        match (self.transport.look(from, &mut taking), taking.taken) {
+        match (self.transport.look(from, &mut taking, 0), taking.taken) {
             (Look::Taken, Some((envelope, sink))) => {
                 Looked::Taken(checked(envelope, sink.capacity() as u64), sink)
             }
@@ -63,14 +62,7 @@ struct Taking<R> {
 impl<R: FnOnce() -> Option<Sink>> Taker for Taking<R> {
     #[inline]
     fn take<A: Arrived>(&mut self, head: &Head, _: &Args, body: A) -> bool {
-        let key = Key {
-            source: self.from,
-            tag: head.tag,
-        };
-        let is_it = head.kind == Kind::Eager
-            && head.context == self.selector.context.0
-            && self.selector.accepts(key)
-            && head.flags & progress::FLAG_CONFIRM == 0;
+        let is_it = self.selector.takes_at_once(self.from, head);
         let room = self.room.take().filter(|_| is_it);
         let Some(mut sink) = room.and_then(|room| room()) else {
             return false;

@@ -615,7 +615,7 @@ pub(super) fn fits(envelope: &Envelope, capacity: u64) -> Result<(), EngineError
 }
 
 /// The envelope, or the error of a message larger than its room.
-fn checked(envelope: Envelope, capacity: u64) -> Result<Envelope, EngineError> {
+pub(super) fn checked(envelope: Envelope, capacity: u64) -> Result<Envelope, EngineError> {
     fits(&envelope, capacity).map(|()| envelope)
 }
 
