@@ -67,6 +67,7 @@ variables! {
     MPI_LOCALNRANKS = "MPI_LOCALNRANKS": "set for started tasks: number of them on this host";
     INITIAL_ERRHANDLER = "PVM_INITIAL_ERRHANDLER":
         "set for tasks started with -initial-errhandler: what MPI does with errors until the program has told it";
+    ON_FAILURE = "PVM_ON_FAILURE": "set for tasks of a job that goes on when one of them fails: continue";
     UNIVERSE_SIZE = "PVM_UNIVERSE_SIZE": "set for tasks started with -usize: size of the universe of MPI";
     MPIEXEC_TIMEOUT = "MPIEXEC_TIMEOUT": "time limit of jobs whose launcher is given none; default none";
     LD_LIBRARY_PATH = "LD_LIBRARY_PATH": "where the system looks for libraries of programs first";

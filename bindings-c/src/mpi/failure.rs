@@ -2,8 +2,10 @@
 
 use std::ffi::c_int;
 
+use pvm::group::Group;
 use pvm::mpi::{Class, Comm, Errhandler, Error};
 
+use super::generated::constants as abi;
 use super::raw;
 use super::state;
 
@@ -108,7 +110,20 @@ pub(crate) fn raise(call: &str, subject: &dyn Subject, failure: Failure) -> c_in
     match errhandler {
         Errhandler::Return => {}
         Errhandler::User(user) => (user.function)(handle as u64, error.code()),
-        Errhandler::AreFatal | Errhandler::Abort => state::die(call, &error),
+        fatal @ (Errhandler::AreFatal | Errhandler::Abort) => {
+            state::die(call, &error, group_of(&fatal, handle).as_ref())
+        }
     }
     error.code()
+}
+
+/// Whom a handler ends that was called for an object: all that are connected, or the group of a
+/// communicator; `None`: this process alone (MPI 5.0, 9.3).
+pub(crate) fn group_of(fatal: &Errhandler, object: usize) -> Option<Group> {
+    let of = match fatal {
+        Errhandler::AreFatal => raw::Comm(abi::COMM_WORLD as usize),
+        _ => raw::Comm(object),
+    };
+    let comm = of.find().ok()?;
+    Some(comm.group().clone())
 }

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::ThreadId;
 
+use pvm::group::Group;
 use pvm::mpi::{Class, Comm, Errhandler, Error, Info, Process, Result};
 use pvm::sync::atomic::{AtomicU32, Ordering};
 
@@ -186,17 +187,21 @@ fn initial_errhandler() -> Errhandler {
     }
 }
 
-/// Says what went wrong and ends this process, and with it the job.
-pub(crate) fn die(call: &str, error: &Error) -> ! {
+/// Says what went wrong and ends this process, a group, and with it the job.
+pub(crate) fn die(call: &str, error: &Error, group: Option<&Group>) -> ! {
     let text = format!("{}: {call}: {error}", who());
-    end(&text, error.class().map_or(1, |class| class as i32))
+    end(&text, error.class().map_or(1, |class| class as i32), group)
 }
 
-/// Says why and ends this process, and with it the job. A code that says success is not taken.
-pub(crate) fn end(text: &str, code: i32) -> ! {
+/// Says why and ends this process, and with it the job; of a job that goes on all the same, the
+/// processes of a group. A code that says success is not taken.
+pub(crate) fn end(text: &str, code: i32, group: Option<&Group>) -> ! {
     let mut stderr = std::io::stderr().lock();
     // There is nobody else to tell.
     let _ = writeln!(stderr, "{text}");
+    if let (Some(process), Some(group)) = (attached::process(), group) {
+        process.end_others(group);
+    }
     // SAFETY: both may be called at any time; NULL stands for all streams.
     unsafe {
         libc::fflush(std::ptr::null_mut());

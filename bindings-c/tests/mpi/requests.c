@@ -325,6 +325,49 @@ static void freeing(void)
     }
 }
 
+static int told;
+static MPI_Comm told_of;
+
+static void note(MPI_Comm *comm, int *code, ...)
+{
+    (void)code;
+    told++;
+    told_of = *comm;
+}
+
+/* Errors of starting a persistent request are those of its communicator. */
+static void starting(void)
+{
+    MPI_Comm comm;
+    MPI_Errhandler mine;
+    MPI_Request requests[3];
+    int in, out = rank, i;
+
+    CHECK_OK(MPI_Comm_dup(MPI_COMM_WORLD, &comm));
+    CHECK_OK(MPI_Comm_create_errhandler(note, &mine));
+    CHECK_OK(MPI_Comm_set_errhandler(comm, mine));
+    CHECK_OK(MPI_Errhandler_free(&mine));
+    CHECK_OK(MPI_Recv_init(&in, 1, MPI_INT, before, 1, comm, &requests[0]));
+    CHECK_OK(MPI_Send_init(&out, 1, MPI_INT, next, 1, comm, &requests[1]));
+    CHECK_OK(MPI_Barrier_init(comm, MPI_INFO_NULL, &requests[2]));
+    CHECK_OK(MPI_Startall(3, requests));
+    told = 0;
+    for (i = 0; i < 3; i++) {
+        told_of = MPI_COMM_NULL;
+        /* A send that has begun may have ended: it is active all the same. */
+        CHECK_CLASS(MPI_Start(&requests[i]), MPI_ERR_REQUEST);
+        CHECK_IS(told, i + 1);
+        CHECK(told_of == comm);
+    }
+    CHECK_CLASS(MPI_Startall(3, requests), MPI_ERR_REQUEST);
+    CHECK_IS(told, 4);
+    CHECK_OK(MPI_Waitall(3, requests, MPI_STATUSES_IGNORE));
+    CHECK_IS(in, before);
+    for (i = 0; i < 3; i++)
+        CHECK_OK(MPI_Request_free(&requests[i]));
+    CHECK_OK(MPI_Comm_free(&comm));
+}
+
 int main(int argc, char **argv)
 {
     check_start(&argc, &argv);
@@ -338,6 +381,7 @@ int main(int argc, char **argv)
     in_status();
     cancelling();
     freeing();
+    starting();
     CHECK_OK(MPI_Finalize());
     return 0;
 }

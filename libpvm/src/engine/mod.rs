@@ -80,6 +80,7 @@ pub struct Engine<T: Transport> {
     outbox: Outbox,
     /// Peers that have ended.
     gone: Vec<bool>,
+    gone_count: usize,
     operations: Vec<RequestId>,
     /// Completions when the operations last advanced.
     advanced_at: u64,
@@ -103,6 +104,7 @@ impl<T: Transport> Engine<T> {
             requests: Requests::default(),
             outbox: Outbox::default(),
             gone: Vec::new(),
+            gone_count: 0,
             operations: Vec::new(),
             advanced_at: 0,
             other_news: 0,
@@ -155,6 +157,19 @@ impl<T: Transport> Engine<T> {
     /// Whether the peer is known to have ended.
     pub fn is_gone(&self, peer: Peer) -> bool {
         self.gone.get(peer.index()).copied().unwrap_or(false)
+    }
+
+    /// How many peers are known to have ended.
+    pub fn gone_count(&self) -> usize {
+        self.gone_count
+    }
+
+    /// Whether a receive waits for a message of anybody.
+    pub fn is_for_anybody(&mut self, receive: RequestId) -> bool {
+        let receive = self.requests.receive(receive);
+        receive.is_some_and(|receive| {
+            receive.selector.source.is_none() && matches!(receive.state, ReceiveState::Posted)
+        })
     }
 
     /// Whether the daemon has gone, and all peers with it.

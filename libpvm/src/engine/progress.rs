@@ -534,6 +534,7 @@ impl<T: Transport> Engine<T> {
         if self.gone.len() <= peer.index() {
             self.gone.resize(peer.index() + 1, false);
         }
+        self.gone_count += usize::from(!self.gone[peer.index()]);
         self.gone[peer.index()] = true;
         self.other_news += 1;
         self.outbox.drop_peer(peer);

@@ -9,6 +9,7 @@ use crate::collective::Member;
 use crate::datatype::{Sink, Source};
 use crate::engine::{Claim, EngineError, Envelope, Mode, Selector, TaskEngine};
 use crate::ids::Tag;
+use crate::sync::Level;
 use crate::transport::{Operation, Peer, Transport};
 
 /// Messages carry no hash of a type: MPI compares signatures, not types.
@@ -30,12 +31,40 @@ pub fn send(comm: &Comm, to: Member, tag: Tag, source: Source, mode: Mode) -> Re
 /// When this thread may not enter the engine; what happens to the message is in the result.
 #[inline]
 pub fn receive(comm: &Comm, from: Selector, sink: Sink) -> Result<Ended> {
+    if from.source.is_none() {
+        let received = receive_from_anybody(comm, from, sink)?;
+        return Ok(Ended::received(comm, received));
+    }
     let mut envelope = Envelope::NONE;
     let received = comm.process.task.core.receive(from, sink, &mut envelope)?;
     Ok(match received {
         Ok(()) => Ended::well(Status::of(comm, &envelope)),
         Err(error) => Ended::received(comm, Err(error)),
     })
+}
+
+/// A receive that ends, too, when nobody is left.
+fn receive_from_anybody(
+    comm: &Comm,
+    from: Selector,
+    sink: Sink,
+) -> Result<std::result::Result<Envelope, EngineError>> {
+    let bytes = sink.capacity() as u64;
+    let call = |engine: &TaskEngine| engine.call(Operation::Receive, from, bytes);
+    let is_alone = is_alone(comm);
+    let (mut sink, mut receive) = (Some(sink), None);
+    comm.process.wait_in(call, |engine| {
+        if let Some(sink) = sink.take() {
+            receive = Some(engine.receive(from, sink));
+        }
+        let ended = engine.finish_envelope(receive?);
+        ended.or_else(|| comm.orphan(engine, receive?, is_alone))
+    })
+}
+
+/// Whether no other thread of this process can send while one waits.
+fn is_alone(comm: &Comm) -> bool {
+    comm.process.task.core.level() != Level::Multiple
 }
 
 /// Starts a send.
@@ -112,7 +141,7 @@ pub fn probe(comm: &Comm, from: Selector) -> Result<Status> {
     let looks = |engine: &TaskEngine| engine.call(Operation::Probe, from, 0);
     let found = comm.process.wait_in(looks, |engine| {
         let envelope = engine.probe(from).map(Ok);
-        envelope.or_else(|| nobody_left(engine, from))
+        envelope.or_else(|| nobody_left(comm, engine, from))
     })?;
     Ok(Status::of(comm, &found?))
 }
@@ -135,7 +164,7 @@ pub fn claim(comm: &Comm, from: Selector) -> Result<(Message, Status)> {
     let looks = |engine: &TaskEngine| engine.call(Operation::Probe, from, 0);
     let claimed = comm.process.wait_in(looks, |engine| {
         let claimed = engine.claim(from).map(Ok);
-        claimed.or_else(|| nobody_left(engine, from))
+        claimed.or_else(|| nobody_left(comm, engine, from))
     })?;
     Ok(matched(comm, claimed?))
 }
@@ -169,12 +198,17 @@ fn watch(process: &Process, from: Selector) -> Result<()> {
 
 /// The error of a wait for somebody who has ended, or for anybody when nobody is left.
 fn nobody_left<R>(
+    comm: &Comm,
     engine: &mut TaskEngine,
     from: Selector,
 ) -> Option<std::result::Result<R, EngineError>> {
     match from.source {
         Some(peer) if engine.is_gone(peer) => Some(Err(EngineError::PeerGone(engine.task(peer)))),
+        Some(_) => None,
         None if engine.is_lost() => Some(Err(EngineError::Lost)),
-        _ => None,
+        None => {
+            let gone = comm.abandoned(engine, is_alone(comm))?;
+            Some(Err(EngineError::PeerGone(gone)))
+        }
     }
 }

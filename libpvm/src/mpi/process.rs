@@ -3,6 +3,7 @@
 use super::buffered::Buffer;
 use super::error::{Class, Error, Result};
 use crate::engine::{AskError, EngineError, Task, TaskEngine, WaitError};
+use crate::group::Group;
 use crate::limits::DAEMON_IDLE_S;
 use crate::session::{
     DaemonOptions, LinkError, StartError, daemon_name, runtime_dir, start_daemon,
@@ -12,7 +13,7 @@ use crate::sync::{GateError, Level};
 use crate::transport::Call;
 use crate::transport::route::{Route, Routes};
 use crate::transport::shm::{AttachError, AttachOptions, Identity};
-use crate::wire::control::{ListHosts, from_daemon, to_daemon};
+use crate::wire::control::{Kill, ListHosts, from_daemon, to_daemon};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ pub struct Process {
     pub task: Task,
     /// Where buffered sends go whose communicator has no buffer.
     pub buffer: Buffer,
+    /// Whether the others go on when a process of the job fails.
+    pub goes_on: bool,
 }
 
 /// Where communicators and groups belong: this process, and the session that they descend from. Clones
@@ -84,7 +87,23 @@ impl Process {
         Ok(Arc::new(Self {
             task,
             buffer: Buffer::default(),
+            goes_on: std::env::var(settings::ON_FAILURE).is_ok_and(|what| what == "continue"),
         }))
+    }
+
+    /// Ends the other processes of a group, where the end of this one does not end them.
+    pub fn end_others(&self, group: &Group) {
+        if !self.goes_on {
+            return;
+        }
+        for task in group.tasks().iter().filter(|&&task| task != self.task.me) {
+            // The best that can be done: this process ends whatever comes of it.
+            let _ = self.task.tell(to_daemon::Body::Kill(Kill {
+                task: task.bits(),
+                signal: libc::SIGKILL,
+                ..Kill::default()
+            }));
+        }
     }
 
     /// The processors of all hosts of the virtual machine.

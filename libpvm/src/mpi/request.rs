@@ -83,7 +83,7 @@ pub enum Work {
 struct State {
     /// `None`: a persistent request that is not active.
     work: Option<Work>,
-    starter: Option<Arc<Starter>>,
+    starter: Option<(Arc<Starter>, Comm)>,
     partitioned: Option<Partitioned>,
 }
 
@@ -107,6 +107,7 @@ impl Work {
                 .map(|result| Ended::sent(comm, result.map(drop))),
             Work::Receive(id, comm) => engine
                 .finish_envelope(*id)
+                .or_else(|| comm.orphan(engine, *id, false))
                 .map(|result| Ended::received(comm, result)),
             Work::Running(id, _) => {
                 let Some(result) = engine.finish_envelope(*id) else {
@@ -199,20 +200,20 @@ impl Request {
         }))
     }
 
-    /// A persistent request, not active.
-    pub fn persistent(starter: Starter) -> Self {
+    /// A persistent request of a communicator, not active.
+    pub fn persistent(comm: &Comm, starter: Starter) -> Self {
         Self(Mutex::new(State {
             work: None,
-            starter: Some(Arc::new(starter)),
+            starter: Some((Arc::new(starter), comm.clone())),
             partitioned: None,
         }))
     }
 
     /// A persistent request of partitioned communication, not active.
-    pub fn partitioned(starter: Starter, partitioned: Partitioned) -> Self {
+    pub fn partitioned(comm: &Comm, starter: Starter, partitioned: Partitioned) -> Self {
         Self(Mutex::new(State {
             work: None,
-            starter: Some(Arc::new(starter)),
+            starter: Some((Arc::new(starter), comm.clone())),
             partitioned: Some(partitioned),
         }))
     }
@@ -238,18 +239,21 @@ impl Request {
     /// Starts a persistent request.
     ///
     /// # Errors
-    /// `MPI_ERR_REQUEST` when it is active or not persistent, and what starting it raises.
-    pub fn start(&self) -> Result<()> {
-        let starter = {
+    /// `MPI_ERR_REQUEST` when it is active or not persistent, and what starting it raises; with the
+    /// communicator that it is of.
+    pub fn start(&self) -> std::result::Result<(), (Error, Option<Comm>)> {
+        let (is_active, starter) = {
             let state = self.state();
-            if state.work.is_some() {
-                return Err(Error::new(Class::Request, "the request is active"));
-            }
-            state.starter.clone()
+            (state.work.is_some(), state.starter.clone())
         };
-        let starter =
-            starter.ok_or_else(|| Error::new(Class::Request, "the request is not persistent"))?;
-        let work = starter()?;
+        let wrong = |what| Error::new(Class::Request, what);
+        let (starter, comm) = starter.unzip();
+        let work = match starter {
+            None => Err(wrong("the request is not persistent")),
+            Some(_) if is_active => Err(wrong("the request is active")),
+            Some(starter) => starter(),
+        };
+        let work = work.map_err(|error| (error, comm))?;
         self.state().work = Some(work);
         Ok(())
     }

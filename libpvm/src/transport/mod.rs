@@ -226,6 +226,16 @@ pub trait Transport {
     /// Makes sure that the end of this peer will be shown: a receive waits for it alone.
     fn watch(&mut self, peer: Peer);
 
+    /// Makes sure that the ends of these peers will be shown, without any other contact with them.
+    fn watch_ends(&mut self, peers: &[Peer]) {
+        peers.iter().for_each(|peer| self.watch(*peer));
+    }
+
+    /// Whether a peer that has ended is known to have left in good order.
+    fn has_left(&self, _peer: Peer) -> bool {
+        false
+    }
+
     /// For a task that is about to leave: asks peers to confirm what they have. The number gets less
     /// with everything that goes out and that they confirm; 0: they have it all.
     fn flush(&mut self) -> u64 {

@@ -58,9 +58,8 @@ pub fn is_thread_main(flag: OutInt) -> Outcome {
 }
 
 pub fn abort(comm: &mpi::Comm, errorcode: i32) -> Outcome {
-    let _ = comm;
     let text = format!("{}: MPI_Abort with code {errorcode}", state::who());
-    state::end(&text, errorcode)
+    state::end(&text, errorcode, Some(comm.group()))
 }
 
 pub fn pcontrol(level: i32) -> Outcome {

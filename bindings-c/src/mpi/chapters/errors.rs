@@ -7,7 +7,7 @@ use pvm::mpi::code;
 use pvm::mpi::errhandler::{Subject, UserErrhandler};
 use pvm::mpi::{self, Class, Error};
 
-use super::super::failure::Outcome;
+use super::super::failure::{self, Outcome};
 use super::super::generated::constants as abi;
 use super::super::handle::{self, Object};
 use super::super::raw::{self, CommErrhandlerFunction, Out, OutInt, OutStr, text};
@@ -130,11 +130,12 @@ pub(crate) fn call(errhandler: mpi::Errhandler, object: usize, code: i32) -> Out
             (user.function)(object as u64, code);
             Ok(())
         }
-        mpi::Errhandler::AreFatal | mpi::Errhandler::Abort => {
+        fatal @ (mpi::Errhandler::AreFatal | mpi::Errhandler::Abort) => {
             let what = code::text(code).unwrap_or_default();
             let who = state::who();
             let text = format!("{who}: the program raised error {code}: {what}");
-            state::end(&text, code::class(code).unwrap_or(1))
+            let group = failure::group_of(&fatal, object);
+            state::end(&text, code::class(code).unwrap_or(1), group.as_ref())
         }
     }
 }

@@ -62,9 +62,9 @@ impl Partitions {
         unsafe { sink(OutBuf(address), count, &self.datatype) }
     }
 
-    fn of_nobody(&self) -> Request {
+    fn of_nobody(&self, comm: &mpi::Comm) -> Request {
         let starter: Starter = Box::new(|| Ok(with_nobody()));
-        Request::partitioned(starter, Partitioned::Nobody(self.partitions))
+        Request::partitioned(comm, starter, Partitioned::Nobody(self.partitions))
     }
 }
 
@@ -86,7 +86,7 @@ pub fn psend_init(
     // SAFETY: it is dropped at once.
     let total = unsafe { memory.source(0, memory.total()) }?.len();
     let Some(to) = to else {
-        return give(request, memory.of_nobody());
+        return give(request, memory.of_nobody(comm));
     };
     let partitions = (memory.partitions, total / memory.partitions);
     let part = Box::new(move |number: usize| {
@@ -97,7 +97,7 @@ pub fn psend_init(
     let starter = sender.starter();
     give(
         request,
-        Request::partitioned(starter, Partitioned::Send(sender)),
+        Request::partitioned(comm, starter, Partitioned::Send(sender)),
     )
 }
 
@@ -123,7 +123,7 @@ pub fn precv_init(
     // SAFETY: it is dropped at once.
     let total = unsafe { memory.sink(0, memory.total()) }?.capacity();
     let Some(from) = from else {
-        return give(request, memory.of_nobody());
+        return give(request, memory.of_nobody(comm));
     };
     let elements = count as usize;
     let size = total.checked_div(elements * memory.partitions).unwrap_or(0);
@@ -143,7 +143,7 @@ pub fn precv_init(
     let starter = receiver.starter();
     give(
         request,
-        Request::partitioned(starter, Partitioned::Receive(receiver)),
+        Request::partitioned(comm, starter, Partitioned::Receive(receiver)),
     )
 }
 

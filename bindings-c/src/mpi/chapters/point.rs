@@ -115,7 +115,7 @@ impl<'a> Sending<'a> {
             let buf = Buf(address as *const _);
             Sending::new(buf, count, &datatype, dest, tag, &comm).start(how)
         });
-        give(request, Request::persistent(starter))
+        give(request, Request::persistent(self.comm, starter))
     }
 }
 
@@ -186,7 +186,7 @@ impl<'a> Receiving<'a> {
             let buf = OutBuf(address as *mut _);
             Receiving::new(buf, count, &datatype, source, tag, &comm).start()
         });
-        give(request, Request::persistent(starter))
+        give(request, Request::persistent(self.comm, starter))
     }
 }
 

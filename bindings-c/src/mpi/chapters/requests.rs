@@ -373,8 +373,10 @@ pub fn start(request: Out<raw::Request>) -> Outcome {
 pub fn startall(count: i32, array_of_requests: ArrayMut<raw::Request>) -> Outcome {
     let requests = Requests::read(count, array_of_requests.as_const())?;
     for at in 0..requests.len {
-        let started = real(&array_of_requests.at(at)).and_then(Request::start);
-        started.map_err(|error| named(at, &error))?;
+        let handle = array_of_requests.at(at);
+        let request = real(&handle).map_err(|error| named(at, &error))?;
+        let started = request.start();
+        started.map_err(|(error, on)| (named(at, &error), on))?;
     }
     Ok(())
 }

@@ -65,7 +65,7 @@ impl Job {
             "rank {} (pid {}) ended after {after}: {how}{by_us}",
             task.rank, task.pid
         );
-        if !task.by_us && is_failure(&task) {
+        if !task.by_us && !task.excused && is_failure(&task) {
             self.failed.push(task);
         }
         line
@@ -193,5 +193,10 @@ mod tests {
         job.task_ended(task(How::Code(0), false, true));
         job.task_ended(task(How::Code(3), false, false));
         assert_eq!((job.ended, job.failed.len()), (4, 2));
+        job.task_ended(TaskEnded {
+            excused: true,
+            ..task(How::Signal(9), false, true)
+        });
+        assert_eq!((job.ended, job.failed.len()), (5, 2));
     }
 }

@@ -45,7 +45,7 @@ pub fn request(plan: &Plan) -> Result<Run, RequestError> {
     };
     let environment = environment();
     let message = |(number, app): (usize, &App)| -> Result<control::App, RequestError> {
-        let mut message = message(app, number, &here);
+        let mut message = message(app, number, &here, plan.on_failure);
         if let (true, Some(path)) = (plan.stage, find(&message, &environment, &here)) {
             message.staged = Some(staged(&app.program, &path)?);
         }
@@ -87,9 +87,12 @@ fn share_placement(launch: &mut Launch) {
     }
 }
 
-fn message(app: &App, number: usize, here: &Path) -> control::App {
+fn message(app: &App, number: usize, here: &Path, on_failure: OnFailure) -> control::App {
     let absolute = |dir: &OsString| here.join(dir).into_os_string().into_vec();
     let mut variables: Vec<Vec<u8>> = app.environment.iter().filter_map(given).collect();
+    if on_failure == OnFailure::Continue {
+        variables.push(variable(settings::ON_FAILURE, "continue"));
+    }
     variables.push(variable(settings::APP, number.to_string()));
     control::App {
         count: app.count,

@@ -210,7 +210,8 @@ impl Prepared {
         let schedule = self.scratch.schedule;
         let (comm, setup) = (self.comm, self.setup);
         let kept = Arc::new(Mutex::new(Some(self.ends)));
-        Request::persistent(Box::new(move || {
+        let of = comm.clone();
+        let starter = Box::new(move || {
             let ends = lock(&kept).take().ok_or_else(lost)?;
             let prepared = Self {
                 comm: comm.clone(),
@@ -223,7 +224,8 @@ impl Prepared {
                 let Finished { input, output, .. } = finished;
                 *lock(&kept) = Some(Ends { input, output });
             })
-        }))
+        });
+        Request::persistent(&of, starter)
     }
 
     fn number_in_background(&mut self) {

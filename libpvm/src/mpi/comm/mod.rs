@@ -20,11 +20,11 @@ use super::object::{ObjectName, lock};
 use super::process::{Process, Scope};
 use super::topology::Topology;
 use crate::collective::{Beyond, Circle, Member, Scratch, Setup, Tags};
-use crate::engine::Selector;
+use crate::engine::{EngineError, Envelope, RequestId, Selector, TaskEngine};
 use crate::group::Group;
-use crate::ids::{Context, Rank, Tag};
-use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::transport::Peer;
+use crate::ids::{Context, Rank, Tag, TaskId};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::transport::{Peer, Transport};
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -69,6 +69,8 @@ pub struct Inner {
     topology: OnceLock<Topology>,
     /// The handle under which the program's interface knows it.
     handle: AtomicU64,
+    /// The ends of its processes are told to this one.
+    is_watched: AtomicBool,
 }
 
 /// What changes with every collective.
@@ -135,6 +137,7 @@ impl Comm {
             hints: Mutex::default(),
             topology: OnceLock::new(),
             handle: AtomicU64::new(0),
+            is_watched: AtomicBool::new(false),
         })))
     }
 
@@ -253,6 +256,44 @@ impl Inner {
             .rank_of(peer)
             .and_then(|rank| i32::try_from(rank).ok())
             .unwrap_or(UNDEFINED)
+    }
+
+    /// The end of a receive from anybody, if nobody is left who could send to it. Who has left in good
+    /// order counts when this process has no other thread that could send.
+    pub(super) fn orphan(
+        &self,
+        engine: &mut TaskEngine,
+        receive: RequestId,
+        is_alone: bool,
+    ) -> Option<std::result::Result<Envelope, EngineError>> {
+        if !engine.is_for_anybody(receive) {
+            return None;
+        }
+        let gone = self.abandoned(engine, is_alone)?;
+        engine.cancel(receive);
+        let ended = engine.finish_envelope(receive)?;
+        Some(match ended {
+            Err(EngineError::Cancelled) => Err(EngineError::PeerGone(gone)),
+            ended => ended,
+        })
+    }
+
+    /// One of the others, if all of them have ended, one at least not in good order, or `is_alone`.
+    pub(super) fn abandoned(&self, engine: &mut TaskEngine, is_alone: bool) -> Option<TaskId> {
+        if self.process.goes_on && !self.is_watched.swap(true, Ordering::Relaxed) {
+            let peers: Vec<Peer> = self.circle.members.iter().map(|it| it.peer).collect();
+            engine.transport().watch_ends(&peers);
+        }
+        let members = &self.circle.members;
+        if engine.gone_count() + 1 < members.len() || engine.gone_count() == 0 {
+            return None;
+        }
+        let mut others = members.iter().filter(|it| it.peer != Peer::SELF);
+        if !others.clone().all(|it| engine.is_gone(it.peer)) {
+            return None;
+        }
+        let found = others.find(|it| is_alone || !engine.transport().has_left(it.peer))?;
+        Some(engine.task(found.peer))
     }
 
     /// A collective of all its processes, of both groups, whose number comes by [`Inner::number`].

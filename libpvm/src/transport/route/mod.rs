@@ -249,6 +249,14 @@ impl<I: Introducer> Transport for Routes<I> {
         }
     }
 
+    fn watch_ends(&mut self, peers: &[Peer]) {
+        self.shm.watch_ends(peers);
+    }
+
+    fn has_left(&self, peer: Peer) -> bool {
+        self.shm.has_left(peer)
+    }
+
     fn flush(&mut self) -> u64 {
         self.sessions.flush(self.shm.link(), Instant::now())
     }

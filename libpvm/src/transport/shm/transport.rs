@@ -16,7 +16,10 @@ use crate::sync::{Ladder, WaitPolicy};
 use crate::transport::{
     Args, Body, Head, Look, Peer, PullError, Receiver, SendError, Sleep, Taker, Transport,
 };
-use crate::wire::control::{ChannelOpened, Relayed, RouteOffer, TaskExited, from_daemon};
+use crate::wire::control::exit_status::How;
+use crate::wire::control::{
+    ChannelOpened, Notify, Relayed, RouteOffer, TaskExited, from_daemon, to_daemon,
+};
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -67,6 +70,8 @@ pub(in crate::transport) enum FarNews {
 struct Entry {
     task: TaskId,
     route: Route,
+    /// It has ended in good order.
+    has_left: bool,
 }
 
 /// The transport between tasks of one host. `I` introduces it to other tasks: the daemon's link.
@@ -115,6 +120,7 @@ impl<I: Introducer> ShmTransport<I> {
         let myself = Entry {
             task: me,
             route: Route::Gone,
+            has_left: false,
         };
         Self {
             sleeper: Sleeper::new(inbox.clone(), link.line()),
@@ -420,6 +426,8 @@ impl<I: Introducer> ShmTransport<I> {
 
     fn exited(&mut self, mut exited: TaskExited) {
         if let Some(peer) = self.known(exited.task) {
+            let how = exited.status.as_ref().and_then(|status| status.how);
+            self.peers[peer.index()].has_left |= matches!(how, Some(How::Detached(_)));
             match self.peers[peer.index()].route {
                 Route::Open(index) => {
                     self.channels[index].end();
@@ -669,7 +677,11 @@ impl<I: Introducer> Transport for ShmTransport<I> {
                 true => Route::Unknown,
                 false => Route::Far,
             };
-            peers.push(Entry { task, route });
+            peers.push(Entry {
+                task,
+                route,
+                has_left: false,
+            });
             Peer(peers.len() as u32 - 1)
         })
     }
@@ -737,6 +749,22 @@ impl<I: Introducer> Transport for ShmTransport<I> {
             // It is introduced later, or told to be gone.
             let _ = self.introduce(peer, Duration::ZERO);
         }
+    }
+
+    fn watch_ends(&mut self, peers: &[Peer]) {
+        let others = peers.iter().filter(|&&peer| peer != Peer::SELF);
+        let tasks = others.map(|peer| self.peers[peer.index()].task.bits());
+        let watch = Notify {
+            token: TRANSPORT_TOKEN,
+            tasks: tasks.collect(),
+            cancel: false,
+        };
+        // A daemon that has gone is found out by a poll.
+        self.check_daemon |= !self.link.post(to_daemon::Body::Notify(watch));
+    }
+
+    fn has_left(&self, peer: Peer) -> bool {
+        self.peers[peer.index()].has_left
     }
 
     fn is_lost(&self) -> bool {
