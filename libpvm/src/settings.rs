@@ -68,6 +68,8 @@ variables! {
     INITIAL_ERRHANDLER = "PVM_INITIAL_ERRHANDLER":
         "set for tasks started with -initial-errhandler: what MPI does with errors until the program has told it";
     ON_FAILURE = "PVM_ON_FAILURE": "set for tasks of a job that goes on when one of them fails: continue";
+    DEBUG = "PVM_DEBUG":
+        "what MPI programs are checked for at some cost, in all tasks alike: collectives (ranks compare their calls first), leaks (at the end it is told what was never freed or received), or all; default nothing";
     UNIVERSE_SIZE = "PVM_UNIVERSE_SIZE": "set for tasks started with -usize: size of the universe of MPI";
     MPIEXEC_TIMEOUT = "MPIEXEC_TIMEOUT": "time limit of jobs whose launcher is given none; default none";
     LD_LIBRARY_PATH = "LD_LIBRARY_PATH": "where the system looks for libraries of programs first";

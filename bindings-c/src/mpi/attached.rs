@@ -86,6 +86,9 @@ pub(crate) fn leave() {
     };
     attached.again |= !stays;
     drop(attached);
+    process
+        .iter()
+        .for_each(|process| super::leaks::tell(process));
     match process {
         Some(process) if stays => {
             // What is left goes out with the next user, or when the program ends.

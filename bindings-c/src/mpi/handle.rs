@@ -155,7 +155,12 @@ macro_rules! objects {
                 ($predefined)(number as isize)
             }
         }
-    )*};
+    )*
+
+    /// How many objects of each kind the program has handles of.
+    pub(crate) fn counts() -> Vec<(&'static str, usize)> {
+        vec![$((<$type as Object>::NAME, <$type as Object>::slots().len())),*]
+    }};
 }
 
 objects! {
@@ -207,22 +212,25 @@ pub(crate) fn of_errhandler(errhandler: Errhandler) -> Result<usize> {
 
 /// The handle of a datatype: a predefined one has always the same, another gets a new one.
 pub(crate) fn of_datatype(datatype: Datatype) -> Result<usize> {
-    /// The handles of those that are predefined and have no number.
-    static GIVEN: Mutex<Vec<(Datatype, usize)>> = Mutex::new(Vec::new());
-
     if let Some(number) = datatype.number() {
         return Ok(number as usize);
     }
     if !datatype.is_predefined() {
         return keep(datatype);
     }
-    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut given = given();
     if let Some((_, raw)) = given.iter().find(|(known, _)| *known == datatype) {
         return Ok(*raw);
     }
     let raw = keep(datatype.clone())?;
     given.push((datatype, raw));
     Ok(raw)
+}
+
+/// The handles of datatypes that are predefined and have no number; nobody frees them.
+pub(crate) fn given() -> MutexGuard<'static, Vec<(Datatype, usize)>> {
+    static GIVEN: Mutex<Vec<(Datatype, usize)>> = Mutex::new(Vec::new());
+    GIVEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Handles of communicators that come later, with the error handlers that the program gave them already.

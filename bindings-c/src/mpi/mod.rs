@@ -34,6 +34,7 @@ mod failure;
 mod foreign;
 mod generated;
 mod handle;
+mod leaks;
 mod memory;
 mod raw;
 mod state;

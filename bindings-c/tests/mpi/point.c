@@ -1,6 +1,6 @@
 /* Sending, receiving and probing, of all sizes and to everybody (MPI 5.0, chapter 3). */
 /* ranks: 1 2 3 4 8 */
-/* expect: truncate => 15: rank 0 sent 12 bytes with tag 4 to rank 0, which has room for 4 */
+/* expect: truncate => 15: rank 0 sent 12 bytes with tag 4 in MPI_COMM_WORLD to rank 0, which has room for 4 */
 #include "check.h"
 
 #define LARGE (1 << 20)

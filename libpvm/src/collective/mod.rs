@@ -24,7 +24,8 @@ mod topology;
 pub use circle::Circle;
 pub use op::{Builtin, Kind, Op, Scalar, UserFunction};
 pub use run::{
-    Beyond, Delivery, Finished, Member, Run, Scratch, Setup, Tags, WRONG_LENGTH, WRONG_TYPE,
+    Beyond, Delivery, Difference, Finished, Member, Run, Scratch, Setup, Tags, WRONG_LENGTH,
+    WRONG_TYPE,
 };
 pub use schedule::{Buffer, Schedule, Span, Step};
 pub use select::{Call, CallError, Place, Vector, plan};

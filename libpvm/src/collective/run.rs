@@ -5,7 +5,8 @@
 //! rest of its schedule all the same: it sends *poison* in place of data, takes what is sent to it,
 //! and computes nothing. So every rank whose result depends on the failure learns of it, nobody
 //! waits for somebody who has given up, and no message is left over. Poison is an empty message
-//! whose check has its highest bit set and names the rank that has ended.
+//! whose check has its highest bit set, then says what is wrong (two bits), and names the rank that
+//! has ended or called otherwise.
 //!
 //! # Unlike hosts
 //! What comes from a host of another form is made ours at once, before another step reads it, and
@@ -27,10 +28,14 @@ use std::task::Poll;
 
 /// The bit of a check that says poison.
 const POISON: u32 = 1 << 31;
-/// In place of a rank: no rank has ended, something else is wrong.
-const NOBODY: u32 = POISON - 1;
-/// In place of a rank: ranks have made different calls.
-const DISAGREE: u32 = NOBODY - 1;
+/// The bits of a rank that poison names; those above say what is wrong. Nothing: the rank has ended.
+const RANK: u32 = (1 << 29) - 1;
+/// Ranks have made different calls, this one among them.
+const CALLS_DIFFER: u32 = 1 << 29;
+/// Ranks disagree on lengths, this one among them.
+const LENGTHS_DIFFER: u32 = 2 << 29;
+/// Something else is wrong, with no rank.
+const NOBODY: u32 = 3 << 29;
 
 const FAILED_ELSEWHERE: EngineError = EngineError::Operation("it failed in another task");
 const NO_OPERATION: EngineError = EngineError::Operation("it reduces without an operation");
@@ -82,6 +87,20 @@ impl Setup {
             _ => (self.context, self.tag),
         }
     }
+
+    /// Whom a rank means with a number: of two groups each begins with its own.
+    fn seen_by(&self, rank: Rank, number: usize) -> Rank {
+        match &self.beyond {
+            Some(beyond) if rank >= beyond.first => {
+                let theirs = self.members.len() - beyond.first;
+                match number.checked_sub(theirs) {
+                    Some(ours) => ours,
+                    None => number + beyond.first,
+                }
+            }
+            _ => number,
+        }
+    }
 }
 
 /// The last ranks of a call, which this task talks with in another context.
@@ -123,6 +142,13 @@ impl Tags {
     }
 }
 
+/// Whether a blocking call with this tag came before another one, of which there were not half as many as
+/// there are tags.
+fn is_before(tag: Tag, other: Tag) -> bool {
+    let since = other.wrapping_sub(tag) & (IN_BACKGROUND - 1);
+    (0..IN_BACKGROUND).contains(&tag) && 0 < since && since < IN_BACKGROUND / 2
+}
+
 /// Most room of its own that a call leaves for the next, in bytes.
 const ROOM_KEPT_MAX: usize = 1 << 20;
 
@@ -147,7 +173,11 @@ impl From<Schedule> for Scratch {
 
 impl Scratch {
     /// Separates the buffers of the program from what is kept.
-    fn finish(mut self, mut workspace: Workspace, disagreement: Option<(Rank, u32)>) -> Finished {
+    fn finish(
+        mut self,
+        mut workspace: Workspace,
+        disagreement: Option<(Rank, Difference)>,
+    ) -> Finished {
         self.schedule.clear();
         if workspace.len(Buffer::Temporary as usize) > ROOM_KEPT_MAX {
             workspace.take_sink(Buffer::Temporary as usize);
@@ -164,14 +194,32 @@ impl Scratch {
     }
 }
 
+/// What ranks disagree on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Difference {
+    /// The rank made another call: its [`Setup::check`].
+    Call(u32),
+    /// The rank sent so many bytes where this one expected another number of them.
+    Length {
+        /// What it sent.
+        sent: u64,
+        /// What there is to be.
+        expected: u64,
+    },
+    /// The rank made another call in place of one that this one has behind it.
+    Before(u32),
+    /// Others have found that the rank, perhaps this one, does not call as another does.
+    Elsewhere,
+}
+
 /// What a finished run gives back.
 pub struct Finished {
     /// The input, if there was one.
     pub input: Option<Source>,
     /// The output, if there was one.
     pub output: Option<Sink>,
-    /// A rank that made another call, and its [`Setup::check`].
-    pub disagreement: Option<(Rank, u32)>,
+    /// A rank with which others disagree, and on what.
+    pub disagreement: Option<(Rank, Difference)>,
     /// For the next call.
     pub scratch: Scratch,
 }
@@ -211,10 +259,12 @@ pub struct Run {
     scratch: Scratch,
     workspace: Workspace,
     next: usize,
-    /// What went wrong first, and the rank that has ended.
+    /// What went wrong first, and as poison says it.
     failure: Option<(EngineError, u32)>,
-    disagreement: Option<(Rank, u32)>,
+    disagreement: Option<(Rank, Difference)>,
     delivery: Option<Delivery>,
+    /// Calls in its context come one after another.
+    is_in_order: bool,
 }
 
 impl Run {
@@ -236,6 +286,7 @@ impl Run {
             failure: None,
             disagreement: None,
             delivery: None,
+            is_in_order: false,
         };
         run.set_buffers(input, output).map_err(|_| SMALL_BUFFERS)?;
         Ok(run)
@@ -244,6 +295,13 @@ impl Run {
     /// Leaves what it gives back in `delivery` when it is over: for [`Engine::start`].
     pub fn deliver_to(mut self, delivery: &Delivery) -> Self {
         self.delivery = Some(delivery.clone());
+        self
+    }
+
+    /// Only such calls are in its context whose tags are [`Tags::next_tag`], and this is one: at its end
+    /// it is seen whether those before were the same in all ranks.
+    pub fn in_order(mut self) -> Self {
+        self.is_in_order = true;
         self
     }
 
@@ -294,7 +352,7 @@ impl Run {
             |run, engine, awake| run.hurry(engine, awake),
             |_| doing,
             |run, engine| match run.advance(engine) {
-                Poll::Ready(result) => Some(result),
+                Poll::Ready(result) => Some(result.and_then(|()| run.look_back(engine))),
                 Poll::Pending => None,
             },
         );
@@ -306,6 +364,31 @@ impl Run {
                 Err(error)
             }
         }
+    }
+
+    /// Whether a rank has sent what no earlier call of this one has received: they were not the same.
+    #[inline]
+    fn look_back<T: Transport>(&mut self, engine: &mut Engine<T>) -> Result<(), EngineError> {
+        if !self.is_in_order {
+            return Ok(());
+        }
+        let tag = self.setup.tag;
+        match engine.drop_kept(self.setup.context, |left| is_before(left, tag)) {
+            None => Ok(()),
+            Some(left) => self.blame(left),
+        }
+    }
+
+    #[cold]
+    fn blame(&mut self, left: Envelope) -> Result<(), EngineError> {
+        let members = &*self.setup.members;
+        let rank = members.iter().position(|it| it.peer == left.source);
+        let difference = match left.check & POISON {
+            0 => Difference::Before(left.check),
+            _ => Difference::Elsewhere,
+        };
+        self.disagreement = rank.map(|rank| (rank, difference));
+        Err(WRONG_TYPE)
     }
 
     /// Gives the buffers back; only after [`Run::advance`] was ready.
@@ -424,8 +507,8 @@ impl Run {
         engine: &mut Engine<T>,
         to: Rank,
     ) -> Result<(), LoanError> {
-        let ended = self.failure.map_or(NOBODY, |(_, ended)| ended);
-        self.send(engine, to, POISON | ended, Source::from_vec(Vec::new()));
+        let poison = self.failure.map_or(NOBODY, |(_, poison)| poison);
+        self.send(engine, to, POISON | poison, Source::from_vec(Vec::new()));
         Ok(())
     }
 
@@ -492,7 +575,7 @@ impl Run {
     fn sent(&mut self, rank: Rank, result: Result<(), EngineError>) {
         match result {
             Ok(()) => {}
-            Err(error @ EngineError::PeerGone(_)) => self.fail(error, rank as u32),
+            Err(error @ EngineError::PeerGone(_)) => self.fail(error, named(rank)),
             Err(error) => self.fail(error, NOBODY),
         }
     }
@@ -511,11 +594,13 @@ impl Run {
                 None if envelope.form.is_foreign() => self.convert(&envelope, sink),
                 error => error,
             },
-            Err(EngineError::Truncated { .. }) => Some((WRONG_LENGTH, NOBODY)),
+            Err(EngineError::Truncated { envelope, .. }) => {
+                self.judge(engine, rank, &envelope, len)
+            }
             Err(error) => return self.sent(rank, Err(error)),
         };
-        if let Some((error, ended)) = error {
-            self.fail(error, ended);
+        if let Some((error, poison)) = error {
+            self.fail(error, poison);
         }
     }
 
@@ -528,19 +613,42 @@ impl Run {
         len: usize,
     ) -> Option<(EngineError, u32)> {
         if envelope.check & POISON != 0 {
-            let ended = envelope.check & !POISON;
-            let error = match self.setup.members.get(ended as usize) {
-                Some(member) => EngineError::PeerGone(engine.task(member.peer)),
-                None if ended == DISAGREE => WRONG_TYPE,
-                None => FAILED_ELSEWHERE,
-            };
-            return Some((error, ended));
+            return Some(self.hear(engine, rank, envelope.check & !POISON));
         }
         if envelope.check != self.setup.check & !POISON {
-            self.disagreement.get_or_insert((rank, envelope.check));
-            return Some((WRONG_TYPE, DISAGREE));
+            let difference = Difference::Call(envelope.check);
+            self.disagreement.get_or_insert((rank, difference));
+            return Some((WRONG_TYPE, CALLS_DIFFER | named(rank)));
         }
-        (envelope.len != len as u64).then_some((WRONG_LENGTH, NOBODY))
+        let (sent, expected) = (envelope.len, len as u64);
+        (sent != expected).then(|| {
+            let difference = Difference::Length { sent, expected };
+            self.disagreement.get_or_insert((rank, difference));
+            (WRONG_LENGTH, LENGTHS_DIFFER | named(rank))
+        })
+    }
+
+    /// What the poison of a rank says.
+    #[cold]
+    fn hear<T: Transport>(
+        &mut self,
+        engine: &Engine<T>,
+        from: Rank,
+        poison: u32,
+    ) -> (EngineError, u32) {
+        let about = self.setup.seen_by(from, (poison & RANK) as usize);
+        let (kind, member) = (poison & !RANK, self.setup.members.get(about));
+        let error = match (kind, member) {
+            (0, Some(member)) => EngineError::PeerGone(engine.task(member.peer)),
+            (CALLS_DIFFER, Some(_)) => WRONG_TYPE,
+            (LENGTHS_DIFFER, Some(_)) => WRONG_LENGTH,
+            _ => return (FAILED_ELSEWHERE, NOBODY),
+        };
+        if kind != 0 {
+            let difference = Difference::Elsewhere;
+            self.disagreement.get_or_insert((about, difference));
+        }
+        (error, kind | named(about))
     }
 
     /// Makes what has come from an unlike host ours.
@@ -556,9 +664,14 @@ impl Run {
         }
     }
 
-    fn fail(&mut self, error: EngineError, ended: u32) {
-        self.failure.get_or_insert((error, ended));
+    fn fail(&mut self, error: EngineError, poison: u32) {
+        self.failure.get_or_insert((error, poison));
     }
+}
+
+/// A rank as poison names it.
+fn named(rank: Rank) -> u32 {
+    (rank as u32).min(RANK)
 }
 
 impl<T: Transport> Operation<T> for Run {
@@ -579,5 +692,47 @@ impl<T: Transport> Operation<T> for Run {
             form: Form::HERE,
         };
         Poll::Ready(result.map(|()| envelope))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_group_numbers_its_own_ranks_first() {
+        let member = |peer| Member {
+            peer: Peer(peer),
+            context: Context(20),
+        };
+        let setup = Setup {
+            // Two of the own group, three of the other.
+            members: (0..5).map(member).collect(),
+            context: Context(20),
+            tag: 0,
+            check: 0,
+            word: || Word::Fixed(1),
+            op: None,
+            beyond: Some(Beyond {
+                first: 2,
+                context: Context(22),
+                tag: 0,
+            }),
+        };
+        assert_eq!(
+            (0..5).map(|n| setup.seen_by(1, n)).collect::<Vec<_>>(),
+            [0, 1, 2, 3, 4]
+        );
+        assert_eq!(
+            (0..5).map(|n| setup.seen_by(4, n)).collect::<Vec<_>>(),
+            [2, 3, 4, 0, 1]
+        );
+    }
+
+    #[test]
+    fn tags_are_before_others_also_when_they_begin_again() {
+        assert!(is_before(4, 5) && !is_before(5, 5) && !is_before(6, 5));
+        assert!(is_before(IN_BACKGROUND - 1, 0) && !is_before(0, IN_BACKGROUND - 1));
+        assert!(!is_before(IN_BACKGROUND | 4, 5) && !is_before(-4, 5));
     }
 }

@@ -147,6 +147,27 @@ pub enum Call<'a> {
 }
 
 impl Call<'_> {
+    /// Bytes that all ranks name alike; `None`: they need not, or there are none.
+    pub fn common_len(&self) -> Option<usize> {
+        match *self {
+            Self::Allgather { len }
+            | Self::Alltoall { len }
+            | Self::Broadcast { len, .. }
+            | Self::Gather { len, .. }
+            | Self::Scatter { len, .. } => Some(len),
+            Self::Allreduce(vector)
+            | Self::Exscan(vector)
+            | Self::Scan(vector)
+            | Self::Reduce { vector, .. }
+            | Self::ReduceScatter { vector, .. } => Some(vector.count * vector.element),
+            Self::Allgatherv { .. }
+            | Self::Alltoallv { .. }
+            | Self::Barrier
+            | Self::Gatherv { .. }
+            | Self::Scatterv { .. } => None,
+        }
+    }
+
     /// What those who look at a rank are told of it.
     pub fn operation(&self) -> Operation {
         match self {

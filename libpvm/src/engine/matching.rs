@@ -114,6 +114,22 @@ impl<R: Copy + PartialEq, M> Matcher<R, M> {
         self.unexpected.is_empty() && self.exact.is_empty() && self.wild.is_empty()
     }
 
+    /// How many messages are kept, and the oldest.
+    pub fn kept(&self) -> (usize, Option<(Key, &M)>) {
+        let oldest = self.unexpected.find_where(|_| true);
+        let oldest = oldest.and_then(|place| self.unexpected.get(place));
+        (self.unexpected.len(), oldest)
+    }
+
+    /// Takes out the oldest message with a key that `accepts` names.
+    pub fn take_where(&mut self, accepts: impl Fn(Key) -> bool) -> Option<(Key, M)> {
+        if self.unexpected.is_empty() {
+            return None;
+        }
+        let place = self.unexpected.find_where(accepts)?;
+        self.unexpected.remove(place)
+    }
+
     /// Keeps a message for which no receive is posted.
     pub fn keep(&mut self, key: Key, message: M) {
         self.unexpected.push(key, message);

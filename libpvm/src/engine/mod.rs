@@ -290,6 +290,33 @@ impl<T: Transport> Engine<T> {
         id
     }
 
+    /// Drops a message that was kept in a context, with a tag that `accepts` names; gives what is known
+    /// of it. For those who know that nobody will receive it.
+    #[inline]
+    pub fn drop_kept(
+        &mut self,
+        context: Context,
+        accepts: impl Fn(Tag) -> bool,
+    ) -> Option<Envelope> {
+        let space = self.space(context)?;
+        let (key, message) = space.matcher.take_where(|key| accepts(key.tag))?;
+        let envelope = message.envelope(key);
+        self.drop_message(key.source, &message);
+        Some(envelope)
+    }
+
+    /// How many messages have come that were not received, in contexts that are open, and one of them.
+    pub fn not_received(&mut self) -> (usize, Option<Envelope>) {
+        self.progress();
+        let mut all = (0, None);
+        for space in self.spaces.iter_mut() {
+            let (count, oldest) = space.matcher.kept();
+            all.0 += count;
+            all.1 = all.1.or(oldest.map(|(key, message)| message.envelope(key)));
+        }
+        all
+    }
+
     /// Whether a request has ended.
     pub fn is_complete(&self, request: RequestId) -> bool {
         self.requests.is_done(request)

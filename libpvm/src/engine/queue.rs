@@ -114,6 +114,11 @@ impl<V> Queue<V> {
         place
     }
 
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
     /// Whether there is no entry.
     pub fn is_empty(&self) -> bool {
         self.len == 0

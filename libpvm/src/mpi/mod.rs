@@ -9,6 +9,7 @@ pub mod code;
 pub mod collective;
 pub mod comm;
 pub mod datatype;
+pub mod debug;
 pub mod errhandler;
 pub mod error;
 pub mod group;

@@ -1,6 +1,7 @@
 //! This process as a task of the virtual machine that runs an MPI program.
 
 use super::buffered::Buffer;
+use super::debug::Debug;
 use super::error::{Class, Error, Result};
 use crate::engine::{AskError, EngineError, Task, TaskEngine, WaitError};
 use crate::group::Group;
@@ -23,6 +24,8 @@ pub struct Process {
     pub task: Task,
     /// Where buffered sends go whose communicator has no buffer.
     pub buffer: Buffer,
+    /// What the program is checked for.
+    pub debug: Debug,
     /// Whether the others go on when a process of the job fails.
     pub goes_on: bool,
 }
@@ -65,6 +68,7 @@ impl Process {
     /// # Errors
     /// `MPI_ERR_OTHER` when there is no daemon or it refuses; the text says what to type.
     pub fn attach(level: Level, again: bool) -> Result<Arc<Self>> {
+        let debug = Debug::from_environment()?;
         let options = match again {
             true => Identity::new_task().map(|identity| AttachOptions {
                 identity,
@@ -87,6 +91,7 @@ impl Process {
         Ok(Arc::new(Self {
             task,
             buffer: Buffer::default(),
+            debug,
             goes_on: std::env::var(settings::ON_FAILURE).is_ok_and(|what| what == "continue"),
         }))
     }

@@ -114,10 +114,12 @@ impl Ended {
 fn truncated(comm: &Comm, envelope: &Envelope, capacity: u64) -> Error {
     let Envelope { tag, len, .. } = envelope;
     let (source, me) = (comm.source_of(envelope.source), comm.rank);
+    let (group, place) = (comm.source_group(), comm.called());
     Error::new(
         super::Class::Truncate,
         format!(
-            "rank {source} sent {len} bytes with tag {tag} to rank {me}, which has room for {capacity}"
+            "rank {source}{group} sent {len} bytes with tag {tag} in {place} to rank {me}, \
+             which has room for {capacity}"
         ),
     )
 }

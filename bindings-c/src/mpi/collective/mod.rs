@@ -28,6 +28,7 @@ struct Request<'a> {
     root: Root,
     ends: Ends,
     word: fn() -> Word,
+    elements: Option<(i64, &'a Datatype)>,
     in_place: bool,
 }
 
@@ -40,6 +41,7 @@ impl<'a> Request<'a> {
             root: Root::Beside,
             ends: Ends::default(),
             word: || Word::Fixed(1),
+            elements: None,
             in_place: false,
         }
     }
@@ -75,6 +77,7 @@ impl<'a> Request<'a> {
             in_place: self.in_place,
             op,
             word: self.word,
+            elements: self.elements,
         };
         Prepared::new(self.comm, job, self.ends)
     }
@@ -86,6 +89,13 @@ impl<'a> Request<'a> {
             Root::There(rank) => rank,
             Root::Beside => 0,
         }
+    }
+
+    /// So many elements of a datatype are what all ranks name alike.
+    fn of(mut self, count: i64, datatype: &'a Datatype) -> Self {
+        self.word = words(datatype);
+        self.elements = Some((count, datatype));
+        self
     }
 
     /// Whether this rank gives the root a part or gets one, out of a buffer of its own; in one group the

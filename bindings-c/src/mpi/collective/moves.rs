@@ -37,8 +37,7 @@ pub(crate) fn bcast(
     let request = Request {
         root,
         ends,
-        word: words(datatype),
-        ..Request::new(comm, Name::Bcast)
+        ..Request::new(comm, Name::Bcast).of(count, datatype)
     };
     let root = request.root_rank();
     request.prepare(Call::Broadcast { root, len })
@@ -63,10 +62,10 @@ pub(crate) fn gather(
         let count = for_all(recvcount, comm.remote_size())?;
         output = Some((recvbuf, sink(recvbuf, count, recvtype)?));
         len = len_of(recvcount, recvtype)?;
-        request.word = words(recvtype);
+        request = request.of(recvcount, recvtype);
     } else if input.is_some() {
         len = len_of(sendcount, sendtype.find()?)?;
-        request.word = words(sendtype.find()?);
+        request = request.of(sendcount, sendtype.find()?);
     }
     request.ends = ends(input, output)?;
     if is_root && !comm.is_inter() {
@@ -137,10 +136,10 @@ pub(crate) fn scatter(
         let count = for_all(sendcount, comm.remote_size())?;
         input = Some((sendbuf, source(sendbuf, count, sendtype)?));
         len = len_of(sendcount, sendtype)?;
-        request.word = words(sendtype);
+        request = request.of(sendcount, sendtype);
     } else if output.is_some() {
         len = len_of(recvcount, recvtype.find()?)?;
-        request.word = words(recvtype.find()?);
+        request = request.of(recvcount, recvtype.find()?);
     }
     check_own(
         len,
@@ -211,9 +210,8 @@ pub(crate) fn allgather(
     let len = len_of(recvcount, recvtype)?;
     let request = Request {
         ends: ends(input, Some(output))?,
-        word: words(recvtype),
         in_place,
-        ..Request::new(comm, Name::Allgather)
+        ..Request::new(comm, Name::Allgather).of(recvcount, recvtype)
     };
     if !comm.is_inter() {
         request.check_given(len)?;
@@ -270,9 +268,8 @@ pub(crate) fn alltoall(
     let (len, room) = (len_of(recvcount, recvtype)?, output.capacity());
     let request = Request {
         ends: ends(input, Some((recvbuf, output)))?,
-        word: words(recvtype),
         in_place,
-        ..Request::new(comm, Name::Alltoall)
+        ..Request::new(comm, Name::Alltoall).of(recvcount, recvtype)
     };
     if !comm.is_inter() {
         request.check_given(room)?;

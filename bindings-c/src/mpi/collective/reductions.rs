@@ -1,7 +1,7 @@
 //! Calls that combine data.
 
 use pvm::collective::{Blocks, Call, Vector};
-use pvm::mpi::collective::{Ends, Name, Prepared, Root, words};
+use pvm::mpi::collective::{Ends, Name, Prepared, Root};
 use pvm::mpi::op::Elements;
 use pvm::mpi::{self, Class, Error, Op, Result};
 
@@ -59,9 +59,8 @@ impl<'a> Reduction<'a> {
         let output = self.sink(recvbuf, room)?;
         let request = Request {
             ends: ends(input, Some(output))?,
-            word: words(self.elements.datatype),
             in_place,
-            ..Request::new(comm, name)
+            ..Request::new(comm, name).of(count, self.elements.datatype)
         };
         let vector = self.vector(count)?;
         request.reduce(call(vector), Some((self.op, self.combine)))
@@ -78,7 +77,6 @@ pub(crate) fn reduce(
     comm: &mpi::Comm,
 ) -> Result<Prepared> {
     let mut request = Request::rooted(comm, Name::Reduce, root, sendbuf.0)?;
-    request.word = words(datatype.datatype);
     if request.root == Root::Beside {
         // Only the root of its group gets something: no other argument counts here.
         let vector = Vector {
@@ -88,6 +86,7 @@ pub(crate) fn reduce(
         };
         return request.reduce(Call::Reduce { root: 0, vector }, None);
     }
+    request = request.of(count, datatype.datatype);
     let reduction = Reduction::new(datatype, op)?;
     let input = match request.has_part() {
         true => Some(reduction.source(sendbuf, count)?),

@@ -359,8 +359,70 @@ fn disagreement_is_an_error() {
             let error = result.unwrap().unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }
+        for (rank, run) in runs.into_iter().enumerate() {
+            let other = 1 - rank;
+            let difference = match checks[other] == checks[rank] {
+                false => Difference::Call(checks[other]),
+                true => Difference::Length {
+                    sent: lens[other] as u64,
+                    expected: lens[rank] as u64,
+                },
+            };
+            let told = run.finish().disagreement;
+            assert_eq!(told, Some((other, difference)));
+        }
         job.check_clean();
     }
+}
+
+/// Those that learn of it from others are told which rank is one of those that disagree.
+#[test]
+fn disagreement_is_told_on() {
+    let op = sum();
+    let mut job = Job::new(8, Behaviour::default());
+    let call = Call::Allreduce(vector(20, true));
+    let model = Model {
+        call: &call,
+        size: 8,
+        op: &op,
+        in_place: false,
+    };
+    let mut runs = Vec::new();
+    for rank in 0..8 {
+        let player = model.player(rank, &Topology::one_host(8, false));
+        let setup = Setup {
+            check: if rank == 5 { 78 } else { 77 },
+            ..job.setup(rank, 0, &op)
+        };
+        let (input, output) = (
+            Source::from_vec(player.input),
+            Sink::from_vec(player.output),
+        );
+        let scratch = Scratch::from(player.schedule);
+        runs.push(Some(
+            Run::new(setup, scratch, Some(input), Some(output)).unwrap(),
+        ));
+    }
+    let mut told = Vec::new();
+    while told.len() < 8 {
+        job.progress();
+        for (rank, slot) in runs.iter_mut().enumerate() {
+            let Some(run) = slot else { continue };
+            if let Poll::Ready(result) = run.advance(&mut job.engines[rank]) {
+                assert_eq!(result, Err(WRONG_TYPE), "rank {rank}");
+                let run = slot.take().expect("it has just advanced");
+                told.push((rank, run.finish().disagreement.expect("a difference")));
+            }
+        }
+    }
+    let from_others = told
+        .iter()
+        .filter(|(_, (_, it))| *it == Difference::Elsewhere);
+    assert!(from_others.clone().count() > 0, "{told:?}");
+    let directly = told.iter().filter(|(rank, _)| *rank != 5);
+    let directly = directly.filter(|(_, (_, it))| *it == Difference::Call(78));
+    assert!(directly.clone().all(|(_, (of, _))| *of == 5), "{told:?}");
+    job.check_clean();
 }
 
 /// A run that is given up leaves no request and no hold on its memory.

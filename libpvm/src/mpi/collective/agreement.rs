@@ -1,8 +1,8 @@
 //! What all ranks must agree on.
 
-use super::super::error::{Class, Error};
+use super::super::error::{Class, Error, Result};
 use super::super::op::{self, Op};
-use crate::collective::{WRONG_LENGTH, WRONG_TYPE};
+use crate::collective::{Difference, WRONG_LENGTH, WRONG_TYPE};
 use crate::engine::EngineError;
 use crate::ids::Rank;
 
@@ -48,6 +48,7 @@ names! {
     Scatter = 21 "MPI_Scatter";
     Scatterv = 22 "MPI_Scatterv";
     Making = 23 "a call that makes a communicator";
+    Comparing = 24 "a collective with PVM_DEBUG=collectives";
 }
 
 /// The bits of the name, and above it of the operation, and above that of the root.
@@ -61,6 +62,38 @@ pub(super) fn check(name: Name, op: Option<&Op>, root: Option<usize>) -> u32 {
     let root = root.map_or(0, |root| (root as u32 & ((1 << ROOT_BITS) - 1)) + 1);
     let root = root & ((1 << ROOT_BITS) - 1);
     name as u32 | op << NAME_BITS | root << (NAME_BITS + OP_BITS)
+}
+
+/// What a rank says of its call before anything is moved: the call, its bytes, and what they are made of.
+pub(super) const SAID: usize = 4;
+
+/// The first rank whose call is another than this one's.
+///
+/// # Errors
+/// `MPI_ERR_NOT_SAME`, with both calls.
+pub(super) fn compare(ours: &[u64; SAID], all: &[u64]) -> Result<()> {
+    let (calls, _) = all.as_chunks::<SAID>();
+    let Some(rank) = calls.iter().position(|theirs| theirs != ours) else {
+        return Ok(());
+    };
+    let theirs = &calls[rank];
+    let what = |said: &[u64; SAID]| {
+        let call = describe(said[0] as u32);
+        match said[1] {
+            0 => call,
+            more => format!("{call} of {} bytes", more - 1),
+        }
+    };
+    let others = match theirs[..2] == ours[..2] {
+        true => " with elements of other types",
+        false => "",
+    };
+    let detail = format!(
+        "rank {rank} is in {}{others}, this one in {}",
+        what(theirs),
+        what(ours)
+    );
+    Err(Error::new(Class::NotSame, detail))
 }
 
 /// A call that was made, for people.
@@ -77,29 +110,110 @@ fn describe(check: u32) -> String {
     format!("{name}{op}{root}")
 }
 
-/// Why a collective has failed here: on what ranks disagree, if they do.
+/// Why a collective has failed here: on what ranks disagree, if they do. Of two groups the own one has so
+/// many ranks.
 #[cold]
 pub(in crate::mpi) fn failure(
     error: EngineError,
     check: u32,
-    disagreement: Option<(Rank, u32)>,
+    disagreement: Option<(Rank, Difference)>,
+    own: Option<usize>,
 ) -> Error {
     match (error, disagreement) {
-        (EngineError::PeerGone(_) | EngineError::Lost, _) => error.into(),
-        (_, Some((rank, theirs))) => {
-            let (theirs, ours) = (describe(theirs), describe(check));
-            let detail = format!("rank {rank} is in {theirs}, this one in {ours}");
-            Error::new(Class::NotSame, detail)
-        }
         (WRONG_TYPE, None) => Error::new(Class::NotSame, "ranks have made different calls"),
-        (WRONG_LENGTH, None) => Error::new(Class::Truncate, error.to_string()),
-        (error, None) => error.into(),
+        (WRONG_TYPE | WRONG_LENGTH, Some((rank, difference))) => {
+            let rank = match own.and_then(|own| rank.checked_sub(own)) {
+                Some(rank) => format!("rank {rank} of the remote group"),
+                None => format!("rank {rank}"),
+            };
+            disagree(error, &rank, difference, &describe(check))
+        }
+        (error, _) => error.into(),
     }
+}
+
+/// Names both sides.
+fn disagree(error: EngineError, rank: &str, difference: Difference, call: &str) -> Error {
+    let (class, detail) = match difference {
+        Difference::Call(theirs) => {
+            let theirs = describe(theirs);
+            let detail = format!("{rank} is in {theirs}, this one in {call}");
+            (Class::NotSame, detail)
+        }
+        Difference::Length { sent, expected } if sent > expected => {
+            let detail =
+                format!("{rank} sent {sent} bytes in {call}, this one has room for {expected}");
+            (Class::Truncate, detail)
+        }
+        Difference::Length { sent, expected } => {
+            let detail = format!("{rank} sent {sent} bytes in {call}, this one expects {expected}");
+            (Class::NotSame, detail)
+        }
+        Difference::Before(theirs) => {
+            let theirs = describe(theirs);
+            let detail =
+                format!("{rank} was in {theirs} before, where this one was in another call");
+            (Class::NotSame, detail)
+        }
+        Difference::Elsewhere => {
+            let what = match error {
+                WRONG_TYPE => "have made different calls",
+                _ => "disagree on lengths",
+            };
+            let detail = format!("{rank} and another one {what}, this one is in {call}");
+            (Class::NotSame, detail)
+        }
+    };
+    Error::new(class, detail)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn calls_are_compared_before_anything_is_moved() {
+        let bcast = u64::from(check(Name::Bcast, None, Some(0)));
+        let (ours, other) = ([bcast, 41, 10, 7], [bcast, 21, 5, 7]);
+        let all = |last: [u64; SAID]| [ours, ours, last].concat();
+        assert_eq!(compare(&ours, &all(ours)), Ok(()));
+        let error = compare(&ours, &all(other)).unwrap_err();
+        assert_eq!(
+            error.detail(),
+            "rank 2 is in MPI_Bcast with root 0 of 20 bytes, this one in MPI_Bcast with root 0 of 40 bytes"
+        );
+        let error = compare(&ours, &all([bcast, 41, 10, 8])).unwrap_err();
+        assert!(error.detail().contains("of other types"), "{error}");
+    }
+
+    #[test]
+    fn both_sides_are_named() {
+        let bcast = check(Name::Bcast, None, Some(0));
+        let barrier = check(Name::Barrier, None, None);
+        let told = |error, difference, own| {
+            let error = failure(error, bcast, Some((5, difference)), own);
+            (error.class(), error.detail().to_owned())
+        };
+        let (class, detail) = told(WRONG_TYPE, Difference::Call(barrier), None);
+        assert_eq!(class, Some(Class::NotSame));
+        assert_eq!(
+            detail,
+            "rank 5 is in MPI_Barrier, this one in MPI_Bcast with root 0"
+        );
+        let length = |sent| Difference::Length { sent, expected: 8 };
+        let (class, detail) = told(WRONG_LENGTH, length(9), Some(4));
+        assert_eq!(class, Some(Class::Truncate));
+        assert_eq!(
+            detail,
+            "rank 1 of the remote group sent 9 bytes in MPI_Bcast with root 0, this one has room for 8"
+        );
+        let (class, detail) = told(WRONG_LENGTH, length(7), None);
+        assert_eq!(class, Some(Class::NotSame));
+        assert!(detail.ends_with("this one expects 8"), "{detail}");
+        let (class, detail) = told(WRONG_LENGTH, Difference::Elsewhere, None);
+        assert_eq!(class, Some(Class::NotSame));
+        assert!(detail.contains("disagree on lengths"), "{detail}");
+    }
 
     #[test]
     fn calls_are_named() {

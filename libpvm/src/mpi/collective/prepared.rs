@@ -1,13 +1,14 @@
 //! A call that only has to be gone through.
 
 use super::super::comm::{Comm, PROC_NULL, ROOT};
+use super::super::datatype::Datatype;
 use super::super::error::{Class, Error, Result};
 use super::super::object::lock;
 use super::super::op::Op;
 use super::super::request::{Request, Work};
 use super::super::status::{Ended, Status};
 use super::super::topology::{Neighbours, Topology};
-use super::agreement::{self, Name, failure};
+use super::agreement::{self, Name, SAID, failure};
 use crate::collective::between::{self, Between, Root};
 use crate::collective::{
     self, Buffer, Call, CallError, Delivery, Finished, Place, Run, Schedule, Scratch, Setup, Span,
@@ -41,6 +42,8 @@ pub struct Job<'a> {
     pub op: Option<(&'a Op, collective::Op)>,
     /// What elements are made of; asked when a rank's host is unlike this one.
     pub word: fn() -> Word,
+    /// Elements that all ranks name alike, where they do.
+    pub elements: Option<(i64, &'a Datatype)>,
 }
 
 /// Who the root of a call is.
@@ -78,6 +81,8 @@ pub struct Prepared {
     setup: Setup,
     scratch: Scratch,
     ends: Ends,
+    /// What all ranks have to say of it.
+    said: [u64; SAID],
 }
 
 impl Prepared {
@@ -95,8 +100,10 @@ impl Prepared {
         };
         // The sides of two groups call with different roots.
         let root = root.filter(|_| !comm.is_inter());
-        let (op, combine) = job.op.unzip();
+        let op = job.op.as_ref().map(|(op, _)| *op);
         let check = agreement::check(job.name, op, root);
+        let said = said(comm, check, &job)?;
+        let combine = job.op.map(|(_, combine)| combine);
         match &comm.local {
             Some(local) => {
                 let between = Between {
@@ -127,6 +134,7 @@ impl Prepared {
             },
             scratch,
             ends,
+            said,
         })
     }
 
@@ -166,15 +174,17 @@ impl Prepared {
             .collect();
         let place = (comm.rank, comm.size());
         neighbours::exchange(&mut scratch.schedule, place, &outgoing, &incoming);
+        let check = agreement::check(name, None, None);
         Self {
             comm: comm.clone(),
             setup: Setup {
-                check: agreement::check(name, None, None),
+                check,
                 word,
                 ..comm.setup()
             },
             scratch,
             ends,
+            said: [check.into(), 0, 0, 0],
         }
     }
 
@@ -184,14 +194,18 @@ impl Prepared {
     /// Those of the collective: a rank that has ended, or made another call.
     #[inline]
     pub fn run(mut self) -> Result<()> {
+        if self.comm.process.debug.collectives {
+            self.compare()?;
+        }
         self.comm.number(&mut self.setup, Tags::next_tag);
         let check = self.setup.check;
         let Ends { input, output } = self.ends;
         let run = Run::new(self.setup, self.scratch, input, output).map_err(unfit)?;
+        let run = run.in_order();
         let (result, finished) = run.wait(&self.comm.process.task.core)?;
         let disagreement = finished.disagreement;
         put_back(&self.comm, finished.scratch);
-        result.map_err(|error| failure(error, check, disagreement))
+        result.map_err(|error| failure(error, check, disagreement, self.comm.own_size()))
     }
 
     /// Starts it.
@@ -208,7 +222,7 @@ impl Prepared {
     pub fn persistent(mut self) -> Request {
         self.number_in_background();
         let schedule = self.scratch.schedule;
-        let (comm, setup) = (self.comm, self.setup);
+        let (comm, setup, said) = (self.comm, self.setup, self.said);
         let kept = Arc::new(Mutex::new(Some(self.ends)));
         let of = comm.clone();
         let starter = Box::new(move || {
@@ -218,6 +232,7 @@ impl Prepared {
                 setup: setup.clone(),
                 scratch: Scratch::from(Schedule::clone(&schedule)),
                 ends,
+                said,
             };
             let kept = Arc::clone(&kept);
             prepared.launch(move |_, finished| {
@@ -226,6 +241,17 @@ impl Prepared {
             })
         });
         Request::persistent(&of, starter)
+    }
+
+    /// Tells all ranks which call this is, and hears which theirs are.
+    #[cold]
+    fn compare(&self) -> Result<()> {
+        if self.comm.is_inter() {
+            return Ok(());
+        }
+        let shown = self.scratch.schedule.operation;
+        let all = self.comm.talk().compare(&self.said, shown)?;
+        agreement::compare(&self.said, &all)
     }
 
     fn number_in_background(&mut self) {
@@ -251,13 +277,32 @@ impl Prepared {
             match result {
                 Ok(()) => Ended::well(Status::EMPTY),
                 Err(error) => {
-                    let error = failure(error, check, disagreement);
+                    let error = failure(error, check, disagreement, comm.own_size());
                     Ended::badly(&comm, Status::EMPTY, error)
                 }
             }
         };
         Ok(Work::Running(id, Box::new(conclusion)))
     }
+}
+
+/// What a rank says of its call, where that is asked.
+#[inline]
+fn said(comm: &Comm, check: u32, job: &Job<'_>) -> Result<[u64; SAID]> {
+    match comm.process.debug.collectives {
+        false => Ok([0; SAID]),
+        true => said_of(check, job),
+    }
+}
+
+#[cold]
+fn said_of(check: u32, job: &Job<'_>) -> Result<[u64; SAID]> {
+    let len = job.call.common_len().map_or(0, |len| len as u64 + 1);
+    let (elements, print) = match job.elements {
+        Some((count, datatype)) => datatype.signature().repeat(count)?.fingerprint(),
+        None => (0, 0),
+    };
+    Ok([check.into(), len, elements as u64, print])
 }
 
 /// Memory of the last call.

@@ -63,7 +63,7 @@ impl Comm {
         let (request, heard) = self.start_both(&opened.said(EVERYBODY))?;
         let comm = self.clone();
         let conclusion = move |ended: std::result::Result<(), EngineError>| {
-            let both = heard.take(ended, comm.size() * SAID);
+            let both = heard.take(ended, comm.size() * SAID, comm.own_size());
             let made = both.and_then(|both| comm.as_copy(comm.form(EVERYBODY, opened, &both)?));
             match then(made) {
                 Ok(()) => Ended::well(Status::EMPTY),

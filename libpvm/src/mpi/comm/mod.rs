@@ -188,6 +188,11 @@ impl Inner {
         self.group().size()
     }
 
+    /// The number of processes in the own group, if there is another one.
+    pub(super) fn own_size(&self) -> Option<usize> {
+        self.local.as_ref().map(|local| local.circle.group.size())
+    }
+
     /// The number of processes that messages can go to.
     pub fn remote_size(&self) -> usize {
         self.circle.group.size()
@@ -362,6 +367,24 @@ impl Inner {
     /// Its name.
     pub fn name(&self) -> String {
         self.name.text()
+    }
+
+    /// What it is called in the text of an error.
+    #[cold]
+    pub(super) fn called(&self) -> String {
+        match self.name() {
+            name if name.is_empty() => format!("a communicator of {}", self.size()),
+            name => name,
+        }
+    }
+
+    /// What is to be added to the number of a sender in such a text.
+    #[cold]
+    pub(super) fn source_group(&self) -> &'static str {
+        match self.is_inter() {
+            true => " of the remote group",
+            false => "",
+        }
     }
 
     /// Names it; what is too long is cut.

@@ -12,6 +12,7 @@ use crate::ids::{Context, Rank, Tag};
 use crate::mpi::collective::{Name, failure};
 use crate::mpi::error::{Class, Error, Result};
 use crate::mpi::process::Process;
+use crate::transport::Operation;
 
 /// Equal in all calls of this kind, and in no other.
 const CHECK: u32 = Name::Making as u32;
@@ -95,16 +96,41 @@ impl Talk<'_> {
         self.one(leader, &found.and_then(Result::ok).unwrap_or_default(), len)
     }
 
+    /// As [`Talk::all`], while those who look are to see another call.
+    ///
+    /// # Errors
+    /// As [`Talk::all`].
+    pub fn compare(&self, said: &[u64], shown: Operation) -> Result<Vec<u64>> {
+        let len = size_of_val(said);
+        let call = Call::Allgather { len };
+        let mut schedule = steps(self.circle, self.rank, &call, false)?;
+        schedule.operation = shown;
+        let room = vec![0; len * self.circle.group.size()];
+        self.go(schedule, Name::Comparing, Some(encode(said)), room)
+    }
+
     fn run(&self, call: Call<'_>, input: Option<Vec<u8>>, output: Vec<u8>) -> Result<Vec<u64>> {
+        let schedule = steps(self.circle, self.rank, &call, input.is_none())?;
+        self.go(schedule, Name::Making, input, output)
+    }
+
+    fn go(
+        &self,
+        schedule: Schedule,
+        name: Name,
+        input: Option<Vec<u8>>,
+        output: Vec<u8>,
+    ) -> Result<Vec<u64>> {
+        let check = name as u32;
         let setup = Setup {
             tag: self.tag,
+            check,
             ..of_numbers(self.circle.setup())
         };
-        let schedule = steps(self.circle, self.rank, &call, input.is_none())?;
         let (input, output) = (input.map(Source::from_vec), Sink::from_vec(output));
         let run = Run::new(setup, Scratch::from(schedule), input, Some(output))?;
         let (ended, finished) = run.wait(&self.process.task.core)?;
-        ended.map_err(|error| failure(error, CHECK, finished.disagreement))?;
+        ended.map_err(|error| failure(error, check, finished.disagreement, None))?;
         Ok(decode(finished.output))
     }
 }
@@ -187,10 +213,15 @@ pub(super) struct Heard(Delivery);
 
 impl Heard {
     /// What they have said, when that has ended, of which so many numbers are of the own group.
-    pub fn take(&self, ended: std::result::Result<(), EngineError>, ours: usize) -> Result<Both> {
+    pub fn take(
+        &self,
+        ended: std::result::Result<(), EngineError>,
+        ours: usize,
+        own: Option<usize>,
+    ) -> Result<Both> {
         let finished = self.0.take();
         let disagreement = finished.as_ref().and_then(|left| left.disagreement);
-        ended.map_err(|error| failure(error, CHECK, disagreement))?;
+        ended.map_err(|error| failure(error, CHECK, disagreement, own))?;
         let finished = finished.ok_or_else(|| Error::new(Class::Intern, "nothing was heard"))?;
         let mut ours_and_theirs = decode(finished.output);
         let theirs = ours_and_theirs.split_off(ours.min(ours_and_theirs.len()));

@@ -254,8 +254,9 @@ impl Side for Receiver {
             Err(error) => Ended::badly(comm, Status::EMPTY, error),
             Ok(()) if sent > room => {
                 let (rank, tag, me) = (self.rank, self.tag, comm.rank);
+                let (group, place) = (comm.source_group(), comm.called());
                 let detail = format!(
-                    "the partitions of rank {rank} with tag {tag} have {sent} bytes, \
+                    "the partitions of rank {rank}{group} with tag {tag} in {place} have {sent} bytes, \
                      those of rank {me} have room for {room}"
                 );
                 Ended::badly(comm, status, Error::new(Class::Truncate, detail))
