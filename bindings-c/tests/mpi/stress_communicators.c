@@ -101,6 +101,30 @@ static void freed_meanwhile(int number)
         CHECK_IS(large[1][i], number % 100);
 }
 
+/* Freed while requests of it are under way, which are the last that keep it: waited for, or freed too. */
+static void outlived(int count)
+{
+    MPI_Comm comm;
+    MPI_Request requests[3];
+    int in[2], out = 7, i;
+
+    for (i = 0; i < count; i++) {
+        CHECK_OK(MPI_Comm_dup(MPI_COMM_SELF, &comm));
+        CHECK_OK(MPI_Irecv(&in[0], 1, MPI_INT, 0, 1, comm, &requests[0]));
+        CHECK_OK(MPI_Irecv(&in[1], 1, MPI_INT, 0, 2, comm, &requests[1]));
+        CHECK_OK(MPI_Isend(&out, 1, MPI_INT, 0, 1, comm, &requests[2]));
+        CHECK_OK(MPI_Request_free(&requests[2]));
+        CHECK_OK(MPI_Send(&out, 1, MPI_INT, 0, 2, comm));
+        CHECK_OK(MPI_Comm_free(&comm));
+        if (i % 2)
+            CHECK_OK(MPI_Request_free(&requests[0]));
+        else
+            CHECK_OK(MPI_Wait(&requests[0], MPI_STATUS_IGNORE));
+        CHECK_OK(MPI_Wait(&requests[1], MPI_STATUS_IGNORE));
+        CHECK_IS(in[1], 7);
+    }
+}
+
 /* Never received: what is left in a communicator goes with it. */
 static void left_behind(int number)
 {
@@ -185,6 +209,11 @@ int main(int argc, char **argv)
     }
     stress_grown("after the first fifth", stress_status("VmRSS") - memory, NOISE);
     CHECK_IS(stress_descriptors(), files);
+
+    outlived(100);
+    memory = stress_status("VmRSS");
+    outlived(3000);
+    stress_grown("before communicators were outlived by requests", stress_status("VmRSS") - memory, NOISE / 4);
 
     for (i = 0; i < 2; i++) {
         memory = stress_status("VmRSS");

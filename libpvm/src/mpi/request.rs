@@ -64,6 +64,9 @@ impl OfProgram {
 pub enum Work {
     /// Nothing any more.
     Over(Ended),
+    /// A send or a receive that has ended. The communicator may be the last one of its kind, whose end is
+    /// nothing for inside the engine.
+    Past(Ended, Comm),
     /// A send.
     Send(RequestId, Comm),
     /// A receive.
@@ -94,7 +97,7 @@ impl Work {
     /// Notices the end, if there is one, and takes the result out of the engine.
     fn settle(&mut self, engine: &mut TaskEngine) -> bool {
         let over = match self {
-            Work::Over(_) | Work::Ready(..) => return true,
+            Work::Over(_) | Work::Past(..) | Work::Ready(..) => return true,
             Work::Generalized(operation) => return operation.complete,
             Work::Several(parts) => {
                 return parts.iter_mut().all(|part| part.settle(engine));
@@ -120,13 +123,15 @@ impl Work {
                 return true;
             }
         };
-        match over {
-            Some(ended) => {
-                *self = Work::Over(ended);
-                true
-            }
-            None => false,
+        let Some(ended) = over else {
+            return false;
+        };
+        if let Work::Send(_, comm) | Work::Receive(_, comm) =
+            std::mem::replace(self, Work::nothing())
+        {
+            *self = Work::Past(ended, comm);
         }
+        true
     }
 
     /// Nothing, which has ended well.
@@ -137,7 +142,7 @@ impl Work {
     /// The rest of what has ended, outside the engine.
     fn conclude(self) -> Ended {
         match self {
-            Work::Over(ended) => ended,
+            Work::Over(ended) | Work::Past(ended, _) => ended,
             Work::Ready(result, conclusion) => conclusion(result),
             Work::Generalized(operation) => operation.conclude(),
             Work::Several(parts) => {
@@ -171,12 +176,12 @@ impl Work {
     }
 
     /// Lets it end by itself.
-    fn forget(self, engine: &mut TaskEngine) {
+    fn forget(&self, engine: &mut TaskEngine) {
         match self {
-            Work::Send(id, _) | Work::Receive(id, _) | Work::Running(id, _) => engine.forget(id),
-            Work::Exchange(parts) => parts.into_iter().for_each(|part| part.forget(engine)),
-            Work::Several(parts) => parts.into_iter().for_each(|part| part.forget(engine)),
-            Work::Over(_) | Work::Ready(..) | Work::Generalized(_) => {}
+            Work::Send(id, _) | Work::Receive(id, _) | Work::Running(id, _) => engine.forget(*id),
+            Work::Exchange(parts) => parts.iter().for_each(|part| part.forget(engine)),
+            Work::Several(parts) => parts.iter().for_each(|part| part.forget(engine)),
+            Work::Over(_) | Work::Past(..) | Work::Ready(..) | Work::Generalized(_) => {}
         }
     }
 }
@@ -295,7 +300,7 @@ impl Request {
         let mut state = self.state();
         let work = match &state.work {
             None => return Ok(Status::EMPTY),
-            Some(Work::Over(ended)) => return Ok(ended.status),
+            Some(Work::Over(ended) | Work::Past(ended, _)) => return Ok(ended.status),
             Some(Work::Generalized(OfProgram { operation, .. })) => {
                 let operation = Arc::clone(operation);
                 drop(state);
