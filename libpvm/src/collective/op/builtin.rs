@@ -50,6 +50,14 @@ pub enum Kind {
 }
 
 impl Scalar {
+    /// Whether it is a floating-point number.
+    pub fn is_float(self) -> bool {
+        matches!(
+            self,
+            Scalar::F16 | Scalar::F32 | Scalar::F64 | Scalar::F80 | Scalar::F128
+        )
+    }
+
     /// Bytes of a number.
     pub fn size(self) -> usize {
         match self {

@@ -24,6 +24,8 @@ type Combine = fn(&[u8], &mut [u8]);
 /// An operation on elements of one size. Cheap to clone.
 #[derive(Clone)]
 pub struct Op {
+    /// What the elements are, of a built-in operation.
+    kind: Option<Kind>,
     size: usize,
     commutative: bool,
     function: Function,
@@ -70,6 +72,7 @@ impl Op {
     /// A built-in operation; `None` if it has no meaning for the kind.
     pub fn builtin(kind: Kind, builtin: Builtin) -> Option<Self> {
         Some(Self {
+            kind: Some(kind),
             size: kind.size(),
             commutative: builtin.is_commutative(),
             function: builtin::function(kind, builtin)?,
@@ -80,10 +83,16 @@ impl Op {
     /// commutative is applied in the order of the ranks.
     pub fn user(size: usize, commutative: bool, function: Arc<UserFunction>) -> Self {
         Self {
+            kind: None,
             size,
             commutative,
             function: Function::User(function),
         }
+    }
+
+    /// What the elements are; `None`: what the program takes them for.
+    pub fn kind(&self) -> Option<Kind> {
+        self.kind
     }
 
     /// Packed bytes of an element.

@@ -2,7 +2,7 @@
 
 use super::super::error::{Class, Error, Result};
 use super::super::op::{self, Op};
-use crate::collective::{Difference, WRONG_LENGTH, WRONG_TYPE};
+use crate::collective::{Difference, Kind, Scalar, WRONG_LENGTH, WRONG_TYPE};
 use crate::engine::EngineError;
 use crate::ids::Rank;
 
@@ -51,17 +51,69 @@ names! {
     Comparing = 24 "a collective with PVM_DEBUG=collectives";
 }
 
-/// The bits of the name, and above it of the operation, and above that of the root.
+/// The bits of the name, and above it of the operation, of its elements, and of the root.
 const NAME_BITS: u32 = 5;
 const OP_BITS: u32 = 6;
-const ROOT_BITS: u32 = 20;
+const ELEMENT_BITS: u32 = 5;
+const ROOT_BITS: u32 = 15;
+
+/// Where they begin.
+const OP: u32 = NAME_BITS;
+const ELEMENT: u32 = OP + OP_BITS;
+const ROOT: u32 = ELEMENT + ELEMENT_BITS;
 
 /// A call as one number of 31 bits.
-pub(super) fn check(name: Name, op: Option<&Op>, root: Option<usize>) -> u32 {
+pub(super) fn check(
+    name: Name,
+    op: Option<&Op>,
+    elements: Option<Kind>,
+    root: Option<usize>,
+) -> u32 {
     let op = op.map_or(0, Op::code);
+    let elements = elements.map_or(0, element_code);
     let root = root.map_or(0, |root| (root as u32 & ((1 << ROOT_BITS) - 1)) + 1);
     let root = root & ((1 << ROOT_BITS) - 1);
-    name as u32 | op << NAME_BITS | root << (NAME_BITS + OP_BITS)
+    name as u32 | op << OP | elements << ELEMENT | root << ROOT
+}
+
+/// What elements are, as far as it must be the same: datatypes that differ in their name alone, or in
+/// their sign, are one thing.
+fn element_code(kind: Kind) -> u32 {
+    let width = |scalar: Scalar| scalar.size().ilog2();
+    match kind {
+        Kind::Number(float) if float.is_float() => 6 + float_code(float),
+        Kind::Number(integer) => 1 + width(integer),
+        Kind::Complex(part) => 11 + float_code(part),
+        Kind::Logical(scalar) => 16 + width(scalar),
+        Kind::Byte => 21,
+        Kind::Located(..) => 22,
+    }
+}
+
+/// Two formats have 16 bytes.
+fn float_code(float: Scalar) -> u32 {
+    match float {
+        Scalar::F80 => 0,
+        float => float.size().ilog2(),
+    }
+}
+
+/// What elements with such a code are, for people.
+fn element_name(code: u32) -> String {
+    let bytes = |first: u32| 1 << (code - first);
+    let float = |first: u32| match code - first {
+        0 => "80-bit".to_owned(),
+        _ => format!("{}-byte", bytes(first)),
+    };
+    match code {
+        0 => String::new(),
+        1..6 => format!(" of {}-byte integers", bytes(1)),
+        6..11 => format!(" of {} floating-point numbers", float(6)),
+        11..16 => format!(" of complex numbers of {} parts", float(11)),
+        16..21 => format!(" of {}-byte logical values", bytes(16)),
+        21 => " of bytes".to_owned(),
+        _ => " of values with an index".to_owned(),
+    }
 }
 
 /// What a rank says of its call before anything is moved: the call, its bytes, and what they are made of.
@@ -99,15 +151,16 @@ pub(super) fn compare(ours: &[u64; SAID], all: &[u64]) -> Result<()> {
 /// A call that was made, for people.
 fn describe(check: u32) -> String {
     let name = symbol(check & ((1 << NAME_BITS) - 1));
-    let op = match check >> NAME_BITS & ((1 << OP_BITS) - 1) {
+    let elements = element_name(check >> ELEMENT & ((1 << ELEMENT_BITS) - 1));
+    let op = match check >> OP & ((1 << OP_BITS) - 1) {
         0 => String::new(),
         code => format!(" with {}", op::name_of_code(code)),
     };
-    let root = match check >> (NAME_BITS + OP_BITS) {
+    let root = match check >> ROOT {
         0 => String::new(),
         root => format!(" with root {}", root - 1),
     };
-    format!("{name}{op}{root}")
+    format!("{name}{op}{elements}{root}")
 }
 
 /// Why a collective has failed here: on what ranks disagree, if they do. Of two groups the own one has so
@@ -173,7 +226,7 @@ mod tests {
 
     #[test]
     fn calls_are_compared_before_anything_is_moved() {
-        let bcast = u64::from(check(Name::Bcast, None, Some(0)));
+        let bcast = u64::from(check(Name::Bcast, None, None, Some(0)));
         let (ours, other) = ([bcast, 41, 10, 7], [bcast, 21, 5, 7]);
         let all = |last: [u64; SAID]| [ours, ours, last].concat();
         assert_eq!(compare(&ours, &all(ours)), Ok(()));
@@ -188,8 +241,8 @@ mod tests {
 
     #[test]
     fn both_sides_are_named() {
-        let bcast = check(Name::Bcast, None, Some(0));
-        let barrier = check(Name::Barrier, None, None);
+        let bcast = check(Name::Bcast, None, None, Some(0));
+        let barrier = check(Name::Barrier, None, None, None);
         let told = |error, difference, own| {
             let error = failure(error, bcast, Some((5, difference)), own);
             (error.class(), error.detail().to_owned())
@@ -218,12 +271,45 @@ mod tests {
     #[test]
     fn calls_are_named() {
         let sum = Op::named(33);
-        let reduce = check(Name::Reduce, sum, Some(3));
-        assert_eq!(describe(reduce), "MPI_Reduce with MPI_SUM with root 3");
-        assert_eq!(describe(check(Name::Barrier, None, None)), "MPI_Barrier");
+        let of = |kind| check(Name::Reduce, sum, Some(kind), Some(3));
+        let reduce = of(Kind::Number(Scalar::I32));
+        assert_eq!(
+            describe(reduce),
+            "MPI_Reduce with MPI_SUM of 4-byte integers with root 3"
+        );
+        assert_eq!(
+            describe(check(Name::Barrier, None, None, None)),
+            "MPI_Barrier"
+        );
         let making = describe(Name::Making as u32);
         assert_eq!(making, "a call that makes a communicator");
-        assert_ne!(reduce, check(Name::Reduce, sum, Some(4)));
-        assert!(check(Name::Scatterv, Op::named(61), Some(usize::MAX)) < 1 << 31);
+        let there = check(Name::Reduce, sum, Some(Kind::Number(Scalar::I32)), Some(4));
+        assert_ne!(reduce, there);
+        let (op, byte) = (Op::named(61), Some(Kind::Byte));
+        assert!(check(Name::Scatterv, op, byte, Some(usize::MAX)) < 1 << 31);
+    }
+
+    #[test]
+    fn elements_are_told_apart() {
+        use Scalar::*;
+        let numbers = [I8, I16, I32, I64, I128, F16, F32, F64, F80, F128].map(Kind::Number);
+        let complex = [F16, F32, F64, F80, F128].map(Kind::Complex);
+        let logical = [I8, I16, I32, I64, I128].map(Kind::Logical);
+        let others = [Kind::Byte, Kind::Located(F64, I32)];
+        let all = [&numbers[..], &complex, &logical, &others].concat();
+        let mut codes: Vec<u32> = all.iter().map(|kind| element_code(*kind)).collect();
+        let names: Vec<String> = codes.iter().map(|code| element_name(*code)).collect();
+        assert_eq!(names[5], " of 2-byte floating-point numbers");
+        assert_eq!(names[13], " of complex numbers of 80-bit parts");
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), all.len());
+        assert!(
+            codes
+                .iter()
+                .all(|code| (1..1 << ELEMENT_BITS).contains(code))
+        );
+        let unsigned = element_code(Kind::Number(U32));
+        assert_eq!(unsigned, element_code(Kind::Number(I32)));
     }
 }

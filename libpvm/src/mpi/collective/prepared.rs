@@ -101,7 +101,8 @@ impl Prepared {
         // The sides of two groups call with different roots.
         let root = root.filter(|_| !comm.is_inter());
         let op = job.op.as_ref().map(|(op, _)| *op);
-        let check = agreement::check(job.name, op, root);
+        let elements = job.op.as_ref().and_then(|(_, combine)| combine.kind());
+        let check = agreement::check(job.name, op, elements, root);
         let said = said(comm, check, &job)?;
         let combine = job.op.map(|(_, combine)| combine);
         match &comm.local {
@@ -174,7 +175,7 @@ impl Prepared {
             .collect();
         let place = (comm.rank, comm.size());
         neighbours::exchange(&mut scratch.schedule, place, &outgoing, &incoming);
-        let check = agreement::check(name, None, None);
+        let check = agreement::check(name, None, None, None);
         Self {
             comm: comm.clone(),
             setup: Setup {
