@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
 use crate::needs;
-use crate::shell;
+use crate::shell::{self, Profile};
 
 /// What watches, as the tests read it (`PVM_CHECK`, `tests/tests/checker`).
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -33,13 +33,13 @@ pub fn run(options: &Options) -> Result<()> {
     {
         bail!("no {} here; {}", need.program, need.remedy());
     }
-    shell::run(shell::cargo().args(["build", "--workspace", "--bins", "--lib"]))?;
+    shell::build(Profile::Dev)?;
     let name = match options.with {
         Checker::Valgrind => "valgrind",
         Checker::Sanitizers => "sanitizers",
     };
     let mut tests = shell::cargo();
-    tests.args(["test", "--package=pvm-tests", "--test=mpi_programs", "--"]);
+    tests.args(["test", "--workspace", "--test=mpi_programs", "--"]);
     tests.args(["--test-threads=1", &options.name]);
     shell::run(tests.env("PVM_CHECK", name))
 }
