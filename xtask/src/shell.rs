@@ -61,9 +61,19 @@ pub fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     command
 }
 
-/// The cargo that runs this job.
+/// The cargo that runs this job, without what it told this program of its package: build scripts look at
+/// that, and would build anew what was built from the command line.
 pub fn cargo() -> Command {
-    command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut cargo = command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let names = env::vars_os().map(|(name, _)| name);
+    let is_of_package = |name: &std::ffi::OsString| {
+        let name = name.to_string_lossy();
+        name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+    };
+    for name in names.filter(is_of_package) {
+        cargo.env_remove(name);
+    }
+    cargo
 }
 
 /// The compiler flags of the caller's environment and one more.
