@@ -82,6 +82,12 @@ impl Subject for raw::Comm {
     }
 }
 
+impl Subject for raw::AnyComm {
+    fn errhandler(&self) -> Option<(Errhandler, usize)> {
+        raw::Comm(self.0).errhandler()
+    }
+}
+
 impl Subject for raw::Session {
     fn errhandler(&self) -> Option<(Errhandler, usize)> {
         let session = self.find().ok()?;

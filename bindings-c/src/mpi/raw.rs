@@ -725,6 +725,7 @@ nulls! {
     Info = mpi::Info;
     Request = mpi::Request;
     DatatypeOrNull = mpi::Datatype;
+    AnyComm = mpi::Comm;
     Message = handle::Arrived;
 }
 

@@ -295,6 +295,33 @@ static void inherited(void)
 }
 
 /* Contexts are given back: many communicators, one after the other. */
+/* What was given up while it was under way has come through when the communicator has gone. */
+static void disconnects(void)
+{
+    enum { LEN = 1 << 18 };
+    static int numbers[LEN], got[LEN];
+    MPI_Comm copy, world = MPI_COMM_WORLD, self = MPI_COMM_SELF, none = MPI_COMM_NULL;
+    MPI_Request requests[2];
+    int next = (rank + 1) % size, before = (rank + size - 1) % size;
+
+    for (int i = 0; i < LEN; i++)
+        numbers[i] = rank + i;
+    CHECK_OK(MPI_Comm_dup(MPI_COMM_WORLD, &copy));
+    CHECK_OK(MPI_Irecv(got, LEN, MPI_INT, before, 3, copy, &requests[0]));
+    CHECK_OK(MPI_Isend(numbers, LEN, MPI_INT, next, 3, copy, &requests[1]));
+    CHECK_OK(MPI_Request_free(&requests[0]));
+    CHECK_OK(MPI_Request_free(&requests[1]));
+    CHECK_OK(MPI_Comm_disconnect(&copy));
+    CHECK(copy == MPI_COMM_NULL);
+    for (int i = 0; i < LEN; i += 4099)
+        CHECK_IS(got[i], before + i);
+    CHECK_CLASS(MPI_Comm_disconnect(&world), MPI_ERR_COMM);
+    CHECK_CLASS(MPI_Comm_disconnect(&self), MPI_ERR_COMM);
+    CHECK_CLASS(MPI_Comm_disconnect(&none), MPI_ERR_COMM);
+    CHECK_CLASS(MPI_Comm_disconnect(NULL), MPI_ERR_ARG);
+    CHECK(world == MPI_COMM_WORLD && self == MPI_COMM_SELF);
+}
+
 static void many(void)
 {
     MPI_Comm comm;
@@ -321,6 +348,7 @@ int main(int argc, char **argv)
     hints();
     what_must_not_be();
     inherited();
+    disconnects();
     many();
     CHECK_OK(MPI_Finalize());
     return 0;

@@ -117,6 +117,7 @@ static void abi(void)
 
 static void world(void)
 {
+    MPI_Comm parent = MPI_COMM_WORLD;
     int rank = -1, size = -1, flag = -1, length = -1;
     char name[MPI_MAX_OBJECT_NAME];
 
@@ -131,9 +132,18 @@ static void world(void)
     CHECK_OK(MPI_Comm_get_name(MPI_COMM_WORLD, name, &length));
     CHECK_TEXT(name, "all");
     CHECK_IS(length, 3);
+    CHECK_OK(MPI_Comm_get_name(MPI_COMM_NULL, name, &length));
+    CHECK_TEXT(name, "MPI_COMM_NULL");
+    CHECK_IS(length, 13);
+    CHECK_CLASS(MPI_Comm_set_name(MPI_COMM_NULL, "none"), MPI_ERR_COMM);
+    CHECK_CLASS(MPI_Comm_get_name((MPI_Comm)0, name, &length), MPI_ERR_COMM);
+    CHECK_CLASS(MPI_Comm_get_name(MPI_COMM_WORLD, NULL, &length), MPI_ERR_ARG);
     CHECK_OK(MPI_Comm_rank(MPI_COMM_SELF, &rank));
     CHECK_OK(MPI_Comm_size(MPI_COMM_SELF, &size));
     CHECK(rank == 0 && size == 1);
+    CHECK_OK(MPI_Comm_get_parent(&parent));
+    CHECK(parent == MPI_COMM_NULL);
+    CHECK_CLASS(MPI_Comm_get_parent(NULL), MPI_ERR_ARG);
     CHECK_CLASS(MPI_Comm_rank(MPI_COMM_NULL, &rank), MPI_ERR_COMM);
     CHECK_CLASS(MPI_Comm_size((MPI_Comm)0, &size), MPI_ERR_COMM);
     CHECK_CLASS(MPI_Comm_size((MPI_Comm)(intptr_t)-1, &size), MPI_ERR_COMM);

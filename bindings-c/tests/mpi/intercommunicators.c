@@ -156,7 +156,7 @@ static void what_must_not_be(MPI_Comm inter, MPI_Comm half)
 
 int main(int argc, char **argv)
 {
-    MPI_Comm half, inter;
+    MPI_Comm half, inter, copy;
 
     check_start(&argc, &argv);
     size = check_size();
@@ -169,6 +169,9 @@ int main(int argc, char **argv)
     from_groups(inter);
     merges(inter);
     what_must_not_be(inter, half);
+    CHECK_OK(MPI_Comm_dup(inter, &copy));
+    CHECK_OK(MPI_Comm_disconnect(&copy));
+    CHECK(copy == MPI_COMM_NULL);
     CHECK_OK(MPI_Comm_free(&half));
     check_inter(inter, rank / 2, local_size(), remote_size());
     CHECK_OK(MPI_Comm_free(&inter));

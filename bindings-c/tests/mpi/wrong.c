@@ -3248,7 +3248,7 @@ static void of_MPI_Comm_get_errhandler(void)
 static void of_MPI_Comm_set_errhandler(void)
 {
     WRONG(SELF, MPI_ERR_COMM, 0, HANDLES, MPI_Comm_set_errhandler(wrong.comm[at], MPI_ERRORS_RETURN));
-    WRONG(SELF, MPI_ERR_ERRHANDLER, 0, HANDLES, MPI_Comm_set_errhandler(in.comm, wrong.errhandler[at]));
+    WRONG(COMM, MPI_ERR_ERRHANDLER, 0, HANDLES, MPI_Comm_set_errhandler(in.comm, wrong.errhandler[at]));
 }
 
 static void of_MPI_Errhandler_free(void)
@@ -3456,6 +3456,16 @@ static void of_MPI_Abi_set_fortran_booleans(void)
 static void of_MPI_Abi_set_fortran_info(void)
 {
     WRONG(SELF, MPI_ERR_INFO, 1, HANDLES, MPI_Abi_set_fortran_info(wrong.info[at]));
+}
+
+static void of_MPI_Comm_disconnect(void)
+{
+    WRONG(SELF, MPI_ERR_ARG, 0, 1, MPI_Comm_disconnect(NULL));
+}
+
+static void of_MPI_Comm_get_parent(void)
+{
+    WRONG(SELF, MPI_ERR_ARG, 0, 1, MPI_Comm_get_parent(NULL));
 }
 
 int main(int argc, char **argv)
@@ -3871,6 +3881,8 @@ int main(int argc, char **argv)
     of_MPI_Abi_get_version();
     of_MPI_Abi_set_fortran_booleans();
     of_MPI_Abi_set_fortran_info();
+    of_MPI_Comm_disconnect();
+    of_MPI_Comm_get_parent();
     wrong_end();
     return 0;
 }

@@ -409,6 +409,19 @@ impl<T: Transport> Engine<T> {
         self.outbox.is_empty() && self.operations.is_empty() && !self.requests.any(is_sent)
     }
 
+    /// Whether no message is under way that this task receives in a context of its own, or sends to one
+    /// that `is_target` names.
+    pub fn is_quiet_in(&self, context: Context, is_target: impl Fn(Peer, Context) -> bool) -> bool {
+        !self.requests.any(|request| {
+            let is_meant = match request {
+                Request::Send(send) => is_target(send.to, Context(send.head.context)),
+                Request::Receive(receive) => receive.selector.context == context,
+                Request::Operation(_) | Request::Done(_) => false,
+            };
+            is_meant && !request.is_over()
+        })
+    }
+
     fn space(&mut self, context: Context) -> Option<&mut Space> {
         self.spaces.get(context.0)
     }

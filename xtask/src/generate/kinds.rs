@@ -183,7 +183,8 @@ impl Kind {
     pub fn has_handler(&self) -> bool {
         matches!(
             self,
-            Self::Handle("MPI_Comm" | "MPI_Win" | "MPI_File" | "MPI_Session")
+            Self::AnyHandle("MPI_Comm")
+                | Self::Handle("MPI_Comm" | "MPI_Win" | "MPI_File" | "MPI_Session")
         )
     }
 }

@@ -49,8 +49,12 @@ pub fn comm_set_name(comm: &mpi::Comm, comm_name: &CStr) -> Outcome {
     Ok(())
 }
 
-pub fn comm_get_name(comm: &mpi::Comm, comm_name: OutStr, resultlen: OutInt) -> Outcome {
-    resultlen.set_number(comm_name.put(&comm.name(), abi::MAX_OBJECT_NAME as usize));
+pub fn comm_get_name(comm: raw::AnyComm, comm_name: OutStr, resultlen: OutInt) -> Outcome {
+    let name = match comm == raw::AnyComm::NULL {
+        true => "MPI_COMM_NULL".to_owned(),
+        false => comm.find()?.name(),
+    };
+    resultlen.set_number(comm_name.put(&name, abi::MAX_OBJECT_NAME as usize));
     Ok(())
 }
 

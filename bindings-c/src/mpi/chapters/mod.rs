@@ -17,6 +17,7 @@ pub(super) mod operations;
 pub(super) mod packing;
 pub(super) mod partitioned;
 pub(super) mod point;
+pub(super) mod processes;
 pub(super) mod requests;
 pub(super) mod sessions;
 pub(super) mod statuses;

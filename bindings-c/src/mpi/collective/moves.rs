@@ -14,6 +14,11 @@ pub(crate) fn barrier(comm: &mpi::Comm) -> Result<Prepared> {
     Request::new(comm, Name::Barrier).prepare(Call::Barrier)
 }
 
+/// All have come to the end of a communicator.
+pub(crate) fn disconnect(comm: &mpi::Comm) -> Result<Prepared> {
+    Request::new(comm, Name::Disconnect).prepare(Call::Barrier)
+}
+
 pub(crate) fn bcast(
     buffer: OutBuf,
     count: i64,

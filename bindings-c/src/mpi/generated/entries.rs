@@ -354,7 +354,7 @@ entries! {
     MPI_Comm_delete_attr PMPI_Comm_delete_attr = caching::comm_delete_attr on comm (comm: Comm, comm_keyval: Int);
     MPI_Comm_free_keyval PMPI_Comm_free_keyval = caching::comm_free_keyval on nobody (comm_keyval: OutInt);
     MPI_Comm_get_attr PMPI_Comm_get_attr = caching::comm_get_attr on comm (comm: Comm, comm_keyval: Int, attribute_val: OutBuf, flag: OutInt);
-    MPI_Comm_get_name PMPI_Comm_get_name = communicators::comm_get_name on comm (comm: Comm, comm_name: OutStr, resultlen: OutInt);
+    MPI_Comm_get_name PMPI_Comm_get_name = communicators::comm_get_name on comm (comm: AnyComm, comm_name: OutStr, resultlen: OutInt);
     MPI_Comm_set_attr PMPI_Comm_set_attr = caching::comm_set_attr on comm (comm: Comm, comm_keyval: Int, attribute_val: Pointer);
     MPI_Comm_set_name PMPI_Comm_set_name = communicators::comm_set_name on comm (comm: Comm, comm_name: Str);
     MPI_Keyval_create PMPI_Keyval_create = caching::keyval_create on nobody (copy_fn: CopyFunction, delete_fn: DeleteFunction, keyval: OutInt, extra_state: Pointer);
@@ -399,7 +399,7 @@ entries! {
     MPI_Comm_call_errhandler PMPI_Comm_call_errhandler = errors::comm_call_errhandler on comm (comm: Comm, errorcode: Int);
     MPI_Comm_create_errhandler PMPI_Comm_create_errhandler = errors::comm_create_errhandler on nobody (comm_errhandler_fn: CommErrhandlerFunction, errhandler: Out<Errhandler>);
     MPI_Comm_get_errhandler PMPI_Comm_get_errhandler = errors::comm_get_errhandler on comm (comm: Comm, errhandler: Out<Errhandler>);
-    MPI_Comm_set_errhandler PMPI_Comm_set_errhandler = errors::comm_set_errhandler on nobody (comm: AnyComm, errhandler: Errhandler);
+    MPI_Comm_set_errhandler PMPI_Comm_set_errhandler = errors::comm_set_errhandler on comm (comm: AnyComm, errhandler: Errhandler);
     MPI_Errhandler_free PMPI_Errhandler_free = errors::errhandler_free on nobody (errhandler: Out<Errhandler>);
     MPI_Error_class PMPI_Error_class = errors::error_class on nobody (errorcode: Int, errorclass: OutInt);
     MPI_Error_string PMPI_Error_string = errors::error_string on nobody (errorcode: Int, string: OutStr, resultlen: OutInt);
@@ -450,8 +450,8 @@ entries! {
     MPI_Close_port PMPI_Close_port = nowhere on nobody (port_name: Str);
     MPI_Comm_accept PMPI_Comm_accept = nowhere on comm (port_name: Str, info: Info, root: Int, comm: Comm, newcomm: Out<Comm>);
     MPI_Comm_connect PMPI_Comm_connect = nowhere on comm (port_name: Str, info: Info, root: Int, comm: Comm, newcomm: Out<Comm>);
-    MPI_Comm_disconnect PMPI_Comm_disconnect = nowhere on nobody (comm: Out<Comm>);
-    MPI_Comm_get_parent PMPI_Comm_get_parent = nowhere on nobody (parent: Out<Comm>);
+    MPI_Comm_disconnect PMPI_Comm_disconnect = processes::comm_disconnect on nobody (comm: Out<Comm>);
+    MPI_Comm_get_parent PMPI_Comm_get_parent = processes::comm_get_parent on nobody (parent: Out<Comm>);
     MPI_Comm_join PMPI_Comm_join = nowhere on nobody (fd: Int, intercomm: Out<Comm>);
     MPI_Comm_spawn PMPI_Comm_spawn = nowhere on comm (command: Str, argv: Strings, maxprocs: Int, info: Info, root: Int, comm: Comm, intercomm: Out<Comm>, array_of_errcodes: OutInts);
     MPI_Comm_spawn_multiple PMPI_Comm_spawn_multiple = nowhere on comm (count: Int, array_of_commands: Strings, array_of_argv: StringLists, array_of_maxprocs: Ints, array_of_info: Array<Info>, root: Int, comm: Comm, intercomm: Out<Comm>, array_of_errcodes: OutInts);

@@ -49,6 +49,7 @@ names! {
     Scatterv = 22 "MPI_Scatterv";
     Making = 23 "a call that makes a communicator";
     Comparing = 24 "a collective with PVM_DEBUG=collectives";
+    Disconnect = 25 "MPI_Comm_disconnect";
 }
 
 /// The bits of the name, and above it of the operation, of its elements, and of the root.

@@ -18,6 +18,7 @@ use super::errhandler::Errhandler;
 use super::error::{Class, Error, Result};
 use super::object::{ObjectName, lock};
 use super::process::{Process, Scope};
+use super::request;
 use super::topology::Topology;
 use crate::collective::{Beyond, Circle, Member, Scratch, Setup, Tags};
 use crate::engine::{EngineError, Envelope, RequestId, Selector, TaskEngine};
@@ -335,6 +336,21 @@ impl Inner {
     /// order.
     fn next_tag(&self, next: fn(&mut Tags) -> Tag) -> Tag {
         next(&mut lock(&self.collectives).tags)
+    }
+
+    /// Waits until no message of this process is under way in it.
+    ///
+    /// # Errors
+    /// When this thread may not enter the engine.
+    pub fn settle(&self) -> Result<()> {
+        let is_ours = |peer, context| {
+            let rank = self.circle.rank_of(peer);
+            rank.is_some_and(|rank| self.circle.members[rank].context == context)
+        };
+        request::wait(&self.process, |engine| {
+            let is_quiet = engine.is_quiet_in(self.circle.context, is_ours);
+            is_quiet.then_some(())
+        })
     }
 
     /// A root of a collective.
