@@ -1,10 +1,12 @@
 //! Programs that some jobs need besides a Rust toolchain and gcc.
 
+use std::process::Command;
+
 use anyhow::Result;
 
 use crate::shell;
 
-/// A program that something needs.
+/// A program that something needs, or a library that such a program loads.
 pub struct Need {
     /// Its name.
     pub program: &'static str,
@@ -15,6 +17,25 @@ pub struct Need {
 }
 
 impl Need {
+    fn is_there(&self) -> bool {
+        shell::is_installed(self.program) || self.is_library()
+    }
+
+    /// Whether the loader knows it under a name without a version, as what is for developers has.
+    fn is_library(&self) -> bool {
+        let known = Command::new("/sbin/ldconfig").arg("-p").output();
+        let known = known.map(|output| output.stdout).unwrap_or_default();
+        let known = String::from_utf8_lossy(&known);
+        let mut names = known
+            .lines()
+            .filter_map(|line| line.split_whitespace().next());
+        names.any(|name| {
+            let rest = name.strip_prefix(self.program);
+            rest.and_then(|rest| rest.strip_suffix(".so"))
+                .is_some_and(|version| version.trim_start_matches('-').parse::<u32>().is_ok())
+        })
+    }
+
     /// What to type to have it.
     pub fn remedy(&self) -> String {
         let sudo = if shell::is_root() { "" } else { "sudo " };
@@ -60,6 +81,12 @@ const VALGRIND: Need = Need {
     tests: None,
 };
 
+const LIBCLANG: Need = Need {
+    program: "libclang",
+    package: "libclang-dev",
+    tests: None,
+};
+
 /// What the tests need.
 pub const TESTS: &[&Need] = &[&FORTRAN, &IP, &NFT, &SSHD, &CMAKE, &MAKE];
 
@@ -68,6 +95,9 @@ pub const WATCHED: &[&Need] = &[&VALGRIND];
 
 /// What a cluster of network namespaces needs.
 pub const CLUSTER: &[&Need] = &[&IP, &NFT, &SSHD];
+
+/// What bindings for Rust are made with.
+pub const BINDGEN: &[&Need] = &[&LIBCLANG];
 
 /// Installs what is missing when it may; what is missing still.
 pub fn provide(needs: &[&'static Need], may_install: bool) -> Vec<&'static Need> {
@@ -88,7 +118,7 @@ pub fn provide(needs: &[&'static Need], may_install: bool) -> Vec<&'static Need>
 }
 
 fn missing(needs: &[&'static Need]) -> Vec<&'static Need> {
-    let is_missing = |need: &&&Need| !shell::is_installed(need.program);
+    let is_missing = |need: &&&Need| !need.is_there();
     needs.iter().filter(is_missing).copied().collect()
 }
 

@@ -15,6 +15,7 @@ use crate::shell;
 /// Names of the settings that a job needs; `tidy` checks that settings.rs has them.
 const RUNTIME_DIR: &str = "PVM_RUNTIME_DIR";
 const IDLE: &str = "PVM_IDLE";
+const SECRET: &str = "PVM_SECRET";
 
 /// The rest of the environment that commands of a private machine get: nothing of the caller's
 /// settings may reach them.
@@ -85,6 +86,7 @@ impl PrivateVm {
         command
             .env_clear()
             .env(RUNTIME_DIR, self.runtime_dir())
+            .env(SECRET, self.scratch.path().join("secret"))
             .env(IDLE, "60");
         for name in KEPT {
             if let Some(value) = env::var_os(name) {

@@ -1,21 +1,31 @@
 //! The tests of mpi4py, each of its files in a run of its own: what crashes or hangs costs its file.
+//! After them its programs: benchmarks, and pools of processes that are there from the beginning.
 
-use std::fs::{self, File};
-use std::path::PathBuf;
-use std::process::{ExitStatus, Stdio};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 
-use super::record::{Outcome, Record, Sum};
-use super::{Common, Installed, folder, require};
+use super::record::Record;
+use super::skips::Why;
+use super::{Common, Installed, emptied, end, folder, logged, report, require, skips};
 use crate::shell;
 
 /// What is downloaded, and what it has to be.
 const RELEASE: &str = "mpi4py==4.1.2";
 const SHA256: &str = "56860286dc45f20e8821e93cb06669e30462348bf866f685553fa4b712d58d02";
 /// What it is built and tested with.
-const TOOLS: &[&str] = &["setuptools", "wheel", "cython", "numpy", "cffi"];
+const TOOLS: &[&str] = &[
+    "setuptools",
+    "wheel",
+    "cython",
+    "numpy",
+    "cffi",
+    "dill",
+    "pyyaml",
+];
 const RECORD: &str = include_str!("record.py");
 const RANKS: &[usize] = &[1, 2, 3, 4, 5];
 /// Files that are soon done.
@@ -33,12 +43,29 @@ const QUICK: &[&str] = &[
     "test_toplevel",
 ];
 
+/// Programs: from how many ranks on, and the arguments of Python.
+const PROGRAMS: &[(usize, &str)] = &[
+    (1, "-m mpi4py.bench helloworld"),
+    (1, "-m mpi4py.bench ringtest --loop 10"),
+    (2, "-m mpi4py.bench pingpong --max-size 65536 --loop 50"),
+    (2, "-m mpi4py.futures run_hello.py"),
+    (2, "-m mpi4py.futures run_cpi.py"),
+    (2, "-m mpi4py.futures run_primes.py"),
+    (2, "-m mpi4py.futures run_julia.py"),
+    (2, "-m mpi4py.futures run_mandelbrot.py"),
+    (2, "-m mpi4py.futures test_futures.py"),
+    (2, "run_julia.py"),
+    (2, "run_mandelbrot.py"),
+];
+/// What the programs are called where test files are named.
+const PROGRAMS_NAME: &str = "programs";
+
 /// What is run.
 #[derive(Args)]
 pub struct Options {
     #[command(flatten)]
     common: Common,
-    /// Only files of the tests with this in their names; default: all
+    /// Only files of the tests with this in their names, or "programs"; default: all
     files: Vec<String>,
     /// Only a part
     #[arg(long, value_enum)]
@@ -46,9 +73,6 @@ pub struct Options {
     /// All files in one process instead of a run for each
     #[arg(long)]
     whole: bool,
-    /// List the tests that are skipped, with the reasons
-    #[arg(long)]
-    skipped: bool,
 }
 
 /// Parts of the tests.
@@ -60,13 +84,14 @@ enum Subset {
 
 /// Builds mpi4py when it is not there, and runs its tests.
 pub fn run(options: &Options) -> Result<()> {
-    let installed = Installed::new(options.common.profile)?;
+    let installed = Installed::with_hosts(&options.common)?;
     let mpi4py = Mpi4py::provide(&installed)?;
     let files = mpi4py.files(options)?;
     let mut bad = 0;
     for ranks in options.ranks() {
         bad += mpi4py.on(ranks, &files, &installed, options)?;
     }
+    installed.end()?;
     match bad {
         0 => Ok(()),
         _ => bail!(
@@ -84,6 +109,11 @@ impl Options {
             (ranks, _) => ranks.to_vec(),
         }
     }
+
+    fn has_programs(&self) -> bool {
+        let is_named = self.files.iter().any(|part| part == PROGRAMS_NAME);
+        self.subset.is_none() && (self.files.is_empty() || is_named)
+    }
 }
 
 /// An mpi4py that is built, with its tests and a Python of its own.
@@ -94,13 +124,14 @@ impl Mpi4py {
     fn provide(installed: &Installed) -> Result<Self> {
         let this = Self(folder().join("mpi4py"));
         let ready = this.0.join("ready");
-        if fs::read_to_string(&ready).is_ok_and(|what| what == RELEASE) {
+        let wanted = format!("{RELEASE} {}", TOOLS.join(" "));
+        if fs::read_to_string(&ready).is_ok_and(|what| what == wanted) {
             return Ok(this);
         }
         require("python3", "python3-venv")?;
         fs::create_dir_all(&this.0).with_context(|| format!("cannot make {}", this.0.display()))?;
         this.build(installed)?;
-        fs::write(&ready, RELEASE).with_context(|| format!("cannot write {}", ready.display()))?;
+        fs::write(&ready, wanted).with_context(|| format!("cannot write {}", ready.display()))?;
         Ok(this)
     }
 
@@ -160,6 +191,10 @@ impl Mpi4py {
         self.0.join("mpi4py-4.1.2/test/main.py")
     }
 
+    fn demo(&self) -> PathBuf {
+        self.0.join("mpi4py-4.1.2/demo")
+    }
+
     /// What the runs wrote.
     fn logs(&self) -> PathBuf {
         self.0.join("logs")
@@ -185,7 +220,7 @@ impl Mpi4py {
             .filter(is_wanted)
             .collect();
         files.sort();
-        match files.is_empty() {
+        match files.is_empty() && !options.has_programs() {
             false => Ok(files),
             true => bail!(
                 "mpi4py has no test file with {} in its name",
@@ -202,84 +237,89 @@ impl Mpi4py {
         installed: &Installed,
         options: &Options,
     ) -> Result<usize> {
-        println!(
-            "mpi4py on {ranks} {}",
-            if ranks == 1 { "rank" } else { "ranks" }
-        );
-        let mut sum = Sum::default();
-        let mut told = Vec::new();
+        println!("{}", options.common.title("mpi4py", ranks));
+        let mut all = Record::default();
         let runs: Vec<&[String]> = match options.whole {
             true => vec![files],
             false => files.chunks(1).collect(),
         };
-        for run in runs {
+        for run in runs.into_iter().filter(|run| !run.is_empty()) {
             let name = if options.whole { "all" } else { &run[0] };
-            let (record, status) = self.one(ranks, name, run, installed, options)?;
-            let mut own = record.sum();
-            let end = end(status, &own);
-            // A run that ends badly after its last test is a failure too.
-            own.failed += usize::from(!end.is_empty() && own.failed == 0);
-            println!("  {name:<24}{own}{end}");
-            told.extend(record.with(&[Outcome::Failed, Outcome::Unfinished]));
-            if options.skipped {
-                told.extend(
-                    record
-                        .with(&[Outcome::Skipped])
-                        .map(|test| format!("skipped: {test}")),
-                );
-            }
-            sum += own;
+            let record = self.tests(ranks, name, run, installed, &options.common)?;
+            println!("  {name:<24}{}", record.sum());
+            all.add(record);
         }
-        println!("  {:<24}{sum}", "all");
-        told.iter().for_each(|line| println!("  {line}"));
-        Ok(sum.failed)
+        if options.has_programs() {
+            let record = self.programs(ranks, installed, &options.common)?;
+            println!("  {PROGRAMS_NAME:<24}{}", record.sum());
+            all.add(record);
+        }
+        report(&all, &options.common);
+        Ok(all.sum().failed)
     }
 
-    fn one(
+    /// One run of test files.
+    fn tests(
         &self,
         ranks: usize,
         name: &str,
         files: &[String],
         installed: &Installed,
-        options: &Options,
-    ) -> Result<(Record, ExitStatus)> {
+        common: &Common,
+    ) -> Result<Record> {
         let notes = self.logs().join(format!("{name}.{ranks}"));
-        if notes.exists() {
-            fs::remove_dir_all(&notes)
-                .with_context(|| format!("cannot empty {}", notes.display()))?;
-        }
-        fs::create_dir_all(&notes).with_context(|| format!("cannot make {}", notes.display()))?;
-        let script = self.0.join("record.py");
-        fs::write(&script, RECORD).with_context(|| format!("cannot write {}", script.display()))?;
-        let log = notes.with_extension(format!("{ranks}.txt"));
-        let log = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
-        let mut command = installed.mpiexec(ranks, options.common.timeout);
+        emptied(&notes)?;
+        let (script, unused) = (self.0.join("record.py"), self.0.join("unused"));
+        written(&script, RECORD)?;
+        written(&unused, &unused_tests())?;
+        let mut command = installed.mpiexec(ranks, common);
+        // All tell what becomes of their tests, also when those of one have failed.
         command
+            .arg("--on-failure=continue")
             .arg(self.python())
-            .arg(&script)
-            .arg(&notes)
-            .arg(self.main())
-            .arg("-q");
-        command
-            .arg("-i")
-            .arg(format!("^({})\\.py$", files.join("|")));
-        let status = command
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .current_dir(self.main().with_file_name(""))
-            .status()
-            .context("mpiexec does not run")?;
-        Ok((Record::read(&notes)?, status))
+            .args([&script, &notes, &unused, &self.main()]);
+        command.args(["-q", "-i", &format!("^({})\\.py$", files.join("|"))]);
+        command.current_dir(self.main().with_file_name(""));
+        let status = logged(&mut command, &notes.with_extension(format!("{ranks}.txt")))?;
+        let mut record = Record::read(&notes)?;
+        record.judge(|why| skips::known(why).is_some());
+        let failed = record.sum().failed;
+        let end = end(status, failed);
+        // A run that ends badly after its last test is a failure too.
+        if !end.is_empty() && failed == 0 {
+            record.ran(name, &end, Duration::ZERO);
+        }
+        Ok(record)
+    }
+
+    /// The programs, each a test.
+    fn programs(&self, ranks: usize, installed: &Installed, common: &Common) -> Result<Record> {
+        let mut record = Record::default();
+        for (number, (min, line)) in PROGRAMS.iter().enumerate() {
+            if ranks < *min {
+                record.skip(line, Why::Ranks.word());
+                continue;
+            }
+            let log = self.logs().join(format!("program{number}.{ranks}.txt"));
+            let mut command = installed.mpiexec(ranks, common);
+            command
+                .arg(self.python())
+                .args(line.split(' '))
+                .current_dir(self.demo().join("futures"));
+            let began = Instant::now();
+            let end = end(logged(&mut command, &log)?, 0);
+            record.ran(line, &end, began.elapsed());
+        }
+        Ok(record)
     }
 }
 
-/// How a run ended, when that is not what its tests say.
-fn end(status: ExitStatus, sum: &Sum) -> String {
-    match status.code() {
-        Some(0) => String::new(),
-        Some(1) if sum.failed > 0 => String::new(),
-        Some(124) => "  took too long".to_owned(),
-        _ => format!("  {status}"),
-    }
+/// What is not run, for `record.py`.
+fn unused_tests() -> String {
+    let line = |(pattern, why): &(&str, Why)| format!("{pattern}\t{}\n", why.word());
+    skips::MPI4PY.iter().map(line).collect()
+}
+
+fn written(file: &Path, text: &str) -> Result<()> {
+    fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
 }

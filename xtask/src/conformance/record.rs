@@ -1,9 +1,11 @@
 //! What became of each test, put together from the notes of all ranks.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
@@ -20,11 +22,19 @@ pub enum Outcome {
     Failed,
 }
 
-/// Outcomes and reasons of tests, by name: `test_info.TestInfo.testDup`.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Record(BTreeMap<String, (Outcome, String)>);
+/// What became of a test, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Fate {
+    outcome: Outcome,
+    why: String,
+    took: Duration,
+}
 
-/// How many of a file's tests came out how.
+/// What became of tests, by name: `test_info.TestInfo.testDup`.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Record(BTreeMap<String, Fate>);
+
+/// How many tests came out how.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Sum {
     /// On all ranks.
@@ -49,31 +59,56 @@ impl Record {
         Ok(record)
     }
 
-    /// Adds the notes of a rank: of the outcomes of a test the worst counts.
+    /// Adds the notes of a rank: of a test's outcomes and times on several ranks the worst count.
     fn take(&mut self, notes: &str) {
         let mut own = BTreeMap::new();
         for line in notes.lines() {
             let mut words = line.splitn(3, '\t');
-            let (Some(event), Some(test)) = (words.next(), words.next()) else {
-                continue;
-            };
-            let outcome = match event {
-                "passed" => Outcome::Passed,
-                "skipped" => Outcome::Skipped,
-                "failed" => Outcome::Failed,
-                _ => Outcome::Unfinished,
-            };
-            let why = words.next().unwrap_or_default().to_owned();
-            let old = own.insert(test.to_owned(), (outcome, why));
-            // After the failure of a part the test may say that it passed.
-            if let Some(old @ (Outcome::Failed, _)) = old {
-                own.insert(test.to_owned(), old);
+            if let (Some(event), Some(test)) = (words.next(), words.next()) {
+                let fate = own.entry(test.to_owned()).or_insert_with(Fate::new);
+                fate.happen(event, words.next().unwrap_or_default());
             }
         }
         for (test, new) in own {
             let known = self.0.entry(test).or_insert_with(|| new.clone());
-            if new.0 > known.0 {
-                *known = new;
+            known.took = known.took.max(new.took);
+            if new.outcome > known.outcome {
+                (known.outcome, known.why) = (new.outcome, new.why);
+            }
+        }
+    }
+
+    /// A program that is a test by itself has ended: well, when there is nothing to say of its end.
+    pub fn ran(&mut self, test: &str, end: &str, took: Duration) {
+        let outcome = match end {
+            "" => Outcome::Passed,
+            _ => Outcome::Failed,
+        };
+        let why = end.to_owned();
+        self.0.insert(test.to_owned(), Fate { outcome, why, took });
+    }
+
+    /// Such a program is not run.
+    pub fn skip(&mut self, test: &str, why: &str) {
+        let fate = Fate {
+            outcome: Outcome::Skipped,
+            why: why.to_owned(),
+            took: Duration::ZERO,
+        };
+        self.0.insert(test.to_owned(), fate);
+    }
+
+    /// Adds the tests of another run.
+    pub fn add(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
+    /// Tests that were skipped for a reason that is not known have failed: nobody said that they may be.
+    pub fn judge(&mut self, is_known: impl Fn(&str) -> bool) {
+        for fate in self.0.values_mut() {
+            if fate.outcome == Outcome::Skipped && !is_known(&fate.why) {
+                fate.outcome = Outcome::Failed;
+                fate.why = format!("skipped, and nobody expected that: {}", fate.why);
             }
         }
     }
@@ -81,8 +116,8 @@ impl Record {
     /// Counts them.
     pub fn sum(&self) -> Sum {
         let mut sum = Sum::default();
-        for (outcome, _) in self.0.values() {
-            match outcome {
+        for fate in self.0.values() {
+            match fate.outcome {
                 Outcome::Passed => sum.passed += 1,
                 Outcome::Skipped => sum.skipped += 1,
                 Outcome::Unfinished | Outcome::Failed => sum.failed += 1,
@@ -96,11 +131,63 @@ impl Record {
         let some = self
             .0
             .iter()
-            .filter(|(_, (outcome, _))| wanted.contains(outcome));
-        some.map(|(test, (outcome, why))| match outcome {
+            .filter(|(_, fate)| wanted.contains(&fate.outcome));
+        some.map(|(test, fate)| match fate.outcome {
             Outcome::Unfinished => format!("{test}: did not end"),
-            _ => format!("{test}: {}", shortened(why)),
+            _ => format!("{test}: {}", shortened(&fate.why)),
         })
+    }
+
+    /// How many tests were skipped for which reason.
+    pub fn reasons(&self) -> BTreeMap<&str, usize> {
+        let mut reasons = BTreeMap::new();
+        let skipped = self.0.values();
+        for fate in skipped.filter(|fate| fate.outcome == Outcome::Skipped) {
+            *reasons.entry(fate.why.as_str()).or_default() += 1;
+        }
+        reasons
+    }
+
+    /// The tests that took longest, with their seconds.
+    pub fn slowest(&self, count: usize) -> Vec<(&str, f64)> {
+        let mut tests: Vec<(&str, Duration)> = self
+            .0
+            .iter()
+            .map(|(test, fate)| (test.as_str(), fate.took))
+            .collect();
+        tests.sort_by_key(|(_, took)| Reverse(*took));
+        tests.truncate(count);
+        tests
+            .into_iter()
+            .map(|(test, took)| (test, took.as_secs_f64()))
+            .collect()
+    }
+}
+
+impl Fate {
+    fn new() -> Self {
+        Self {
+            outcome: Outcome::Unfinished,
+            why: String::new(),
+            took: Duration::ZERO,
+        }
+    }
+
+    /// Takes a word of a rank's notes.
+    fn happen(&mut self, event: &str, word: &str) {
+        self.outcome = match event {
+            "took" => {
+                self.took = Duration::from_millis(word.parse().unwrap_or_default());
+                return;
+            }
+            // After the failure of a part the test may say that it passed.
+            _ if self.outcome == Outcome::Failed => return,
+            "passed" => Outcome::Passed,
+            "skipped" => Outcome::Skipped,
+            "failed" => Outcome::Failed,
+            _ => Outcome::Unfinished,
+        };
+        self.why = word.to_owned();
     }
 }
 
@@ -146,7 +233,7 @@ mod tests {
             "start\ta\t\npassed\ta\t\nstart\tb\t\nskipped\tb\tno numpy\nstart\tc\t\npassed\tc\t\n",
         );
         record.take(
-            "start\ta\t\nfailed\ta\tError: x\npassed\ta\t\nstart\tb\t\npassed\tb\t\nstart\tc\t\n",
+            "start\ta\t\nfailed\ta\tError: x\npassed\ta\t\ntook\ta\t20\nstart\tb\t\npassed\tb\t\nstart\tc\t\n",
         );
         let sum = Sum {
             passed: 0,
@@ -160,6 +247,17 @@ mod tests {
         assert_eq!(failed, ["a: Error: x", "c: did not end"]);
         let skipped: Vec<_> = record.with(&[Outcome::Skipped]).collect();
         assert_eq!(skipped, ["b: no numpy"]);
+        assert_eq!(record.reasons(), BTreeMap::from([("no numpy", 1)]));
+        assert_eq!(record.slowest(1), [("a", 0.02)]);
+        record.judge(|why| why == "no numpy");
+        assert_eq!(record.sum(), sum);
+        record.judge(|_| false);
+        assert_eq!(record.sum().failed, 3);
+        record.ran("d", "", Duration::ZERO);
+        record.ran("e", "took too long", Duration::ZERO);
+        record.skip("f", "no ranks");
+        assert_eq!((record.sum().passed, record.sum().failed), (1, 4));
+        assert_eq!(record.reasons(), BTreeMap::from([("no ranks", 1)]));
     }
 
     #[test]
