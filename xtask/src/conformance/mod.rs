@@ -8,6 +8,7 @@ mod record;
 mod rsmpi;
 mod skips;
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -18,7 +19,7 @@ use clap::{Args, Subcommand};
 use crate::install;
 use crate::shell::{self, Profile};
 use crate::vm::PrivateVm;
-use record::{Outcome, Record};
+use record::Record;
 
 /// What is run.
 #[derive(Args)]
@@ -175,17 +176,18 @@ fn end(status: ExitStatus, failed: usize) -> String {
 /// Prints the sum of a table, what failed, what was skipped and why, and what took longest.
 fn report(record: &Record, common: &Common) {
     println!("  {:<24}{}", "all", record.sum());
-    for line in record.with(&[Outcome::Failed, Outcome::Unfinished]) {
+    for line in record.failed() {
         println!("  failed: {line}");
     }
-    if common.skipped {
-        for line in record.with(&[Outcome::Skipped]) {
-            println!("  skipped: {line}");
+    let mut reasons = BTreeMap::<&str, usize>::new();
+    for (test, why) in record.skipped() {
+        *reasons.entry(why).or_default() += 1;
+        if common.skipped {
+            println!("  skipped: {test} because {}", skips::sentence(why));
         }
-    } else {
-        for (why, count) in record.reasons() {
-            println!("  skipped: {count} because {}", skips::sentence(why));
-        }
+    }
+    for (why, count) in reasons {
+        println!("  skipped: {count} because {}", skips::sentence(why));
     }
     let slowest = record.slowest(SLOWEST).into_iter();
     let slowest: Vec<String> = slowest

@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 
 /// What became of a test, the worse the greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Outcome {
+enum Outcome {
     /// It is as it should be.
     Passed,
     /// It was not run.
@@ -126,26 +126,21 @@ impl Record {
         sum
     }
 
-    /// Tests with one of these outcomes, each with its reason.
-    pub fn with(&self, wanted: &[Outcome]) -> impl Iterator<Item = String> {
-        let some = self
-            .0
-            .iter()
-            .filter(|(_, fate)| wanted.contains(&fate.outcome));
-        some.map(|(test, fate)| match fate.outcome {
-            Outcome::Unfinished => format!("{test}: did not end"),
-            _ => format!("{test}: {}", shortened(&fate.why)),
+    /// Tests that failed or did not end, each with what was the matter.
+    pub fn failed(&self) -> impl Iterator<Item = String> {
+        self.0.iter().filter_map(|(test, fate)| match fate.outcome {
+            Outcome::Failed => Some(format!("{test}: {}", shortened(&fate.why))),
+            Outcome::Unfinished => Some(format!("{test}: did not end")),
+            Outcome::Passed | Outcome::Skipped => None,
         })
     }
 
-    /// How many tests were skipped for which reason.
-    pub fn reasons(&self) -> BTreeMap<&str, usize> {
-        let mut reasons = BTreeMap::new();
-        let skipped = self.0.values();
-        for fate in skipped.filter(|fate| fate.outcome == Outcome::Skipped) {
-            *reasons.entry(fate.why.as_str()).or_default() += 1;
-        }
-        reasons
+    /// Tests that were skipped, with the reasons.
+    pub fn skipped(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0
+            .iter()
+            .filter(|(_, fate)| fate.outcome == Outcome::Skipped)
+            .map(|(test, fate)| (test.as_str(), fate.why.as_str()))
     }
 
     /// The tests that took longest, with their seconds.
@@ -241,13 +236,10 @@ mod tests {
             skipped: 1,
         };
         assert_eq!(record.sum(), sum);
-        let failed: Vec<_> = record
-            .with(&[Outcome::Failed, Outcome::Unfinished])
-            .collect();
+        let failed: Vec<_> = record.failed().collect();
         assert_eq!(failed, ["a: Error: x", "c: did not end"]);
-        let skipped: Vec<_> = record.with(&[Outcome::Skipped]).collect();
-        assert_eq!(skipped, ["b: no numpy"]);
-        assert_eq!(record.reasons(), BTreeMap::from([("no numpy", 1)]));
+        let skipped: Vec<_> = record.skipped().collect();
+        assert_eq!(skipped, [("b", "no numpy")]);
         assert_eq!(record.slowest(1), [("a", 0.02)]);
         record.judge(|why| why == "no numpy");
         assert_eq!(record.sum(), sum);
@@ -257,7 +249,7 @@ mod tests {
         record.ran("e", "took too long", Duration::ZERO);
         record.skip("f", "no ranks");
         assert_eq!((record.sum().passed, record.sum().failed), (1, 4));
-        assert_eq!(record.reasons(), BTreeMap::from([("no ranks", 1)]));
+        assert!(record.skipped().eq([("f", "no ranks")]));
     }
 
     #[test]
