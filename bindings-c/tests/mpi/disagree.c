@@ -5,7 +5,7 @@
 /* expect: roots => 40: MPI_Barrier: MPI_ERR_NOT_SAME: an argument is not the same in all processes: rank 0 was in MPI_Bcast with root 0 before, where this one was in another call */
 /* expect: longer => 15: rank 0 sent 12 bytes in MPI_Bcast with root 0, this one has room for 4 */
 /* expect: shorter => 40: rank 0 sent 4 bytes in MPI_Bcast with root 0, this one expects 12 */
-/* expect: both-wait => 40: rank 1 is in MPI_Bcast with root 0 of 4 bytes, this one in MPI_Reduce with MPI_SUM with root 0 of 4 bytes */
+/* expect: both-wait => 40: rank 1 is in MPI_Bcast with root 0 of 4 bytes, this one in MPI_Reduce with MPI_SUM of 4-byte integers with root 0 of 4 bytes */
 /* expect: no-check => 13: PVM_DEBUG has 'leeks', which is no check: write collectives, leaks, both with a comma, or all */
 #include "check.h"
 

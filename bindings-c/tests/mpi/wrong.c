@@ -3033,7 +3033,7 @@ static void of_MPI_Comm_get_attr(void)
 
 static void of_MPI_Comm_get_name(void)
 {
-    WRONG(SELF, MPI_ERR_COMM, 0, HANDLES, MPI_Comm_get_name(wrong.comm[at], out.text, out.ints));
+    WRONG(SELF, MPI_ERR_COMM, 1, HANDLES, MPI_Comm_get_name(wrong.comm[at], out.text, out.ints));
     WRONG(COMM, MPI_ERR_ARG, 0, 1, MPI_Comm_get_name(in.comm, NULL, out.ints));
     WRONG(COMM, MPI_ERR_ARG, 0, 1, MPI_Comm_get_name(in.comm, out.text, NULL));
 }

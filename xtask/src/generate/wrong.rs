@@ -218,8 +218,9 @@ fn handle(function: &Function, c: &str, shape: impl Fn(&str) -> String) -> Vec<C
             let of_several = ["all", "any", "some"].iter().any(|end| name.ends_with(end));
             TAKE_NO_REQUEST.contains(&name) || of_several && name != "MPI_Startall"
         }
-        // It has a name.
+        // They have names.
         "MPI_Datatype" => name == "MPI_Type_get_name",
+        "MPI_Comm" => name == "MPI_Comm_get_name",
         _ => false,
     };
     let values = if null_is_one {
