@@ -208,7 +208,8 @@ int main(int argc, char **argv)
         stress_say("a fifth, one at a time", started);
     }
     stress_grown("after the first fifth", stress_status("VmRSS") - memory, NOISE);
-    CHECK_IS(stress_descriptors(), files);
+    /* Those with which tasks were introduced to each other may be closed meanwhile. */
+    CHECK(stress_descriptors() <= files);
 
     outlived(100);
     memory = stress_status("VmRSS");
@@ -222,7 +223,7 @@ int main(int argc, char **argv)
         stress_say("all at once", started);
     }
     stress_grown("when all were there the first time", stress_status("VmRSS") - memory, NOISE);
-    CHECK_IS(stress_descriptors(), files);
+    CHECK(stress_descriptors() <= files);
     CHECK_OK(MPI_Finalize());
     return 0;
 }
