@@ -44,6 +44,7 @@ pub fn receive(comm: &Comm, from: Selector, sink: Sink) -> Result<Ended> {
 }
 
 /// A receive that ends, too, when nobody is left.
+#[inline(never)]
 fn receive_from_anybody(
     comm: &Comm,
     from: Selector,
