@@ -8,7 +8,7 @@
 //! which can take ten times as long as the copy.
 
 #[cfg(all(target_arch = "x86_64", not(miri)))]
-use std::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_sfence, _mm_storeu_si128, _mm_stream_si128};
+use std::arch::asm;
 
 /// Up to this length bytes are copied word by word: with a call, the copy of a small message would cost
 /// more than all else that its end does.
@@ -59,6 +59,45 @@ const LONG: usize = 2 << 10;
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 const LINE: usize = 64;
 
+/// Copies whole lines of the target with a store that needs a multiple of 16, the rest as ever. Written in the
+/// machine's language, since compilers make a call to the system of a loop that copies.
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+macro_rules! copy_lines {
+    ($from:expr, $to:expr, $len:expr, $store:literal) => {{
+        let (from, to, len): (*const u8, *mut u8, usize) = ($from, $to, $len);
+        let lead = to.align_offset(LINE).min(len);
+        let lines = (len - lead) / LINE;
+        let rest = lead + lines * LINE;
+        to.copy_from_nonoverlapping(from, lead);
+        if lines > 0 {
+            asm!(
+                "2:",
+                "movups {a}, [{from}]",
+                "movups {b}, [{from} + 16]",
+                "movups {c}, [{from} + 32]",
+                "movups {d}, [{from} + 48]",
+                concat!($store, " [{to}], {a}"),
+                concat!($store, " [{to} + 16], {b}"),
+                concat!($store, " [{to} + 32], {c}"),
+                concat!($store, " [{to} + 48], {d}"),
+                "add {from}, 64",
+                "add {to}, 64",
+                "dec {lines}",
+                "jnz 2b",
+                from = inout(reg) from.add(lead) => _,
+                to = inout(reg) to.add(lead) => _,
+                lines = inout(reg) lines => _,
+                a = out(xmm_reg) _,
+                b = out(xmm_reg) _,
+                c = out(xmm_reg) _,
+                d = out(xmm_reg) _,
+                options(nostack),
+            );
+        }
+        to.add(rest).copy_from_nonoverlapping(from.add(rest), len - rest);
+    }};
+}
+
 /// Copies bytes of which there may be many.
 ///
 /// # Safety
@@ -68,7 +107,7 @@ pub(super) unsafe fn copy_long(from: *const u8, to: *mut u8, len: usize) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     if len >= LONG {
         // SAFETY: the caller's promise.
-        return unsafe { copy_lines(from, to, len, |at, word| _mm_storeu_si128(at, word)) };
+        return unsafe { copy_lines!(from, to, len, "movaps") };
     }
     // SAFETY: the caller's promise.
     unsafe { to.copy_from_nonoverlapping(from, len) }
@@ -80,51 +119,16 @@ pub(super) unsafe fn copy_long(from: *const u8, to: *mut u8, len: usize) {
 /// As for [`copy_long`].
 pub(super) unsafe fn copy_past_caches(from: *const u8, to: *mut u8, len: usize) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
-    // SAFETY: the caller's promise. Streaming stores go to multiples of 16, as all words of `copy_lines` do;
-    // the fence comes before anybody else is told of the bytes, and before this thread uses them.
+    // SAFETY: the caller's promise. The fence comes before anybody else is told of the bytes, and before this
+    // thread uses them.
     unsafe {
-        copy_lines(from, to, len, |at, word| _mm_stream_si128(at, word));
-        _mm_sfence();
+        copy_lines!(from, to, len, "movntdq");
+        asm!("sfence", options(nostack, preserves_flags));
     }
     #[cfg(not(all(target_arch = "x86_64", not(miri))))]
     // SAFETY: the caller's promise.
     unsafe {
         to.copy_from_nonoverlapping(from, len)
-    }
-}
-
-/// Copies whole lines of the target with `store`, the rest as ever.
-///
-/// # Safety
-/// As for [`copy_long`].
-#[cfg(all(target_arch = "x86_64", not(miri)))]
-#[inline(always)]
-unsafe fn copy_lines(
-    from: *const u8,
-    to: *mut u8,
-    len: usize,
-    store: impl Fn(*mut __m128i, __m128i),
-) {
-    const WORDS: usize = LINE / size_of::<__m128i>();
-    let lead = to.align_offset(LINE).min(len);
-    let lines = (len - lead) / LINE;
-    let rest = lead + lines * LINE;
-    // SAFETY: all addresses are inside the two ranges: what comes before the first line, the lines, and what is
-    // left are `len` bytes together. Loads need no alignment.
-    unsafe {
-        to.copy_from_nonoverlapping(from, lead);
-        let source = from.add(lead).cast::<__m128i>();
-        let target = to.add(lead).cast::<__m128i>();
-        for line in 0..lines {
-            let at = line * WORDS;
-            let words: [_; WORDS] =
-                std::array::from_fn(|word| _mm_loadu_si128(source.add(at + word)));
-            for (word, value) in words.into_iter().enumerate() {
-                store(target.add(at + word), value);
-            }
-        }
-        to.add(rest)
-            .copy_from_nonoverlapping(from.add(rest), len - rest);
     }
 }
 
