@@ -211,7 +211,7 @@ int main(int argc, char **argv)
     /* Those with which tasks were introduced to each other may be closed meanwhile. */
     CHECK(stress_descriptors() <= files);
 
-    outlived(100);
+    outlived(3000);
     memory = stress_status("VmRSS");
     outlived(3000);
     stress_grown("before communicators were outlived by requests", stress_status("VmRSS") - memory, NOISE / 4);
