@@ -213,8 +213,8 @@ int main(int argc, char **argv)
 
     outlived(3000);
     memory = stress_status("VmRSS");
-    outlived(3000);
-    stress_grown("before communicators were outlived by requests", stress_status("VmRSS") - memory, NOISE / 4);
+    outlived(10000);
+    stress_grown("before communicators were outlived by requests", stress_status("VmRSS") - memory, NOISE);
 
     for (i = 0; i < 2; i++) {
         memory = stress_status("VmRSS");
