@@ -22,7 +22,7 @@ use super::direct::LOOKS;
 use super::{Engine, EngineError, Envelope, Mode, RequestId, Selector};
 use crate::datatype::{Sink, Source};
 use crate::ids::{Context, Tag};
-use crate::sync::{Gate, GateError, Ladder, Level, Pass, Step};
+use crate::sync::{Gate, GateError, Ladder, Level, Pass, Step, give_way};
 use crate::transport::{Call, Operation, Peer, Sleep, Sleeper};
 use std::time::{Duration, Instant};
 
@@ -393,7 +393,7 @@ impl<T: Sleep> Core<T> {
             if sleeps {
                 self.sleeper.sleep(deadline);
             } else {
-                std::thread::yield_now();
+                give_way();
             }
             inside = self.gate.enter()?;
             if sleeps {

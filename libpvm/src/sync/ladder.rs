@@ -1,6 +1,12 @@
 //! How a task waits: awake while that pays, then politely, then asleep.
+//!
+//! Where others use the processors too, programs that have nothing to do with this virtual machine among
+//! them, politeness does not pay: who gives the processor away gets it back when the others have used up
+//! their time, and the scheduler may count the rest of its own as used. Who sleeps and is woken has it
+//! sooner. So a thread that gets the processor back late sleeps at once, in this wait and the next ones.
 
 use crate::settings;
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 /// What the user wants.
@@ -31,7 +37,7 @@ impl WaitPolicy {
 pub enum Step {
     /// Poll again, after [`std::hint::spin_loop`].
     Again,
-    /// Give the processor away, then poll again.
+    /// Give the processor away ([`give_way`]), then poll again.
     Yield,
     /// Sleep.
     Sleep,
@@ -41,6 +47,28 @@ pub enum Step {
 const POLLS: u32 = 32;
 /// Times that the processor is offered to others before sleeping.
 const YIELDS: u32 = 4;
+/// What comes back after this has been somebody's who does not wait: peers that do give it away sooner.
+const LATE: Duration = Duration::from_millis(1);
+/// Waits after which the processor is offered again.
+const RESTS: u32 = 256;
+
+thread_local! {
+    /// Waits of this thread in which it still sleeps at once.
+    static RESTS_LEFT: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Gives the processor away ([`Step::Yield`]), and notes when it comes back late.
+pub fn give_way() {
+    note_return(Instant::now, std::thread::yield_now);
+}
+
+fn note_return(clock: impl Fn() -> Instant, give: impl FnOnce()) {
+    let given = clock();
+    give();
+    if clock() - given >= LATE {
+        RESTS_LEFT.set(RESTS);
+    }
+}
 
 /// One wait.
 pub struct Ladder {
@@ -54,6 +82,14 @@ pub struct Ladder {
 impl Ladder {
     /// A wait that stays awake for `spin` at first.
     pub fn new(policy: WaitPolicy, spin: Duration) -> Self {
+        let rests = RESTS_LEFT.get();
+        let policy = match policy {
+            WaitPolicy::Adaptive if rests > 0 => {
+                RESTS_LEFT.set(rests - 1);
+                WaitPolicy::Block
+            }
+            policy => policy,
+        };
         Self {
             policy,
             spin,
@@ -95,7 +131,8 @@ impl Ladder {
         if !self.spin.is_zero() && began.elapsed() < self.spin {
             return Step::Again;
         }
-        if self.policy == WaitPolicy::Adaptive && self.yields == YIELDS {
+        let is_in_vain = self.yields == YIELDS || RESTS_LEFT.get() > 0;
+        if self.policy == WaitPolicy::Adaptive && is_in_vain {
             return Step::Sleep;
         }
         self.yields = (self.yields + 1).min(YIELDS);
@@ -126,5 +163,25 @@ mod tests {
         assert!(spins(WaitPolicy::Adaptive, Duration::from_micros(20)));
         assert!(!spins(WaitPolicy::Adaptive, Duration::ZERO));
         assert!(!spins(WaitPolicy::Block, Duration::from_micros(20)));
+    }
+
+    #[test]
+    fn who_gets_the_processor_back_late_sleeps_at_once_for_a_while() {
+        let time = Cell::new(Instant::now());
+        let given_for = |time_away| note_return(|| time.get(), || time.set(time.get() + time_away));
+        let adaptive = || Ladder::new(WaitPolicy::Adaptive, Duration::ZERO);
+        let mut ladder = adaptive();
+        assert_eq!(ladder.climb(), Step::Yield);
+        given_for(LATE / 2);
+        assert_eq!(ladder.climb(), Step::Yield);
+        given_for(LATE);
+        assert_eq!(ladder.climb(), Step::Sleep);
+        for _ in 0..RESTS {
+            assert_eq!(adaptive().climb(), Step::Sleep);
+        }
+        assert_eq!(adaptive().climb(), Step::Yield);
+        given_for(LATE);
+        let mut spinning = Ladder::new(WaitPolicy::Spin, Duration::ZERO);
+        assert_eq!(spinning.climb(), Step::Yield, "it never sleeps");
     }
 }

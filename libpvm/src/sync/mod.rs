@@ -17,7 +17,7 @@ pub mod shared;
 pub mod slots;
 
 pub use gate::{Gate, GateError, Level, Pass};
-pub use ladder::{Ladder, Step, WaitPolicy};
+pub use ladder::{Ladder, Step, WaitPolicy, give_way};
 
 /// Atomics, of std or, under `cfg(loom)`, of loom.
 pub mod atomic {
