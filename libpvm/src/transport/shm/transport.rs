@@ -37,8 +37,11 @@ const INTRODUCTION_PATIENCE: Duration = Duration::from_millis(10);
 const DAEMON_CHECK: Duration = Duration::from_secs(1);
 /// Polls in vain after which a task that never sleeps looks too.
 const DAEMON_CHECK_POLLS: u32 = 1 << 20;
-/// Waits in a row that ended asleep halve the next one's time awake, this often.
+/// Waits in a row that ended in a long sleep halve the next one's time awake, this often.
 const HALVINGS_MAX: u32 = 3;
+/// A sleep is long from so many times the time awake on. What is shorter was mostly the way to wake up: two
+/// tasks that answer each other and have both fallen asleep would never again stay awake long enough.
+const LONG_SLEEP: u32 = 10;
 
 /// The token of subscriptions that are the transport's own.
 pub(in crate::transport) const TRANSPORT_TOKEN: u64 = u64::MAX;
@@ -105,6 +108,9 @@ pub struct ShmTransport<I: Introducer = Link> {
     daemon_lost: bool,
     last_check: Instant,
     vain_polls: u32,
+    /// When the last sleep began.
+    asleep_since: Instant,
+    /// It was a long one.
     slept: bool,
     halvings: u32,
     /// Events for others.
@@ -145,6 +151,7 @@ impl<I: Introducer> ShmTransport<I> {
             daemon_lost: false,
             last_check: Instant::now(),
             vain_polls: 0,
+            asleep_since: Instant::now(),
             slept: false,
             halvings: 0,
             events: VecDeque::new(),
@@ -837,6 +844,7 @@ impl<I: Introducer> Sleep for ShmTransport<I> {
         if self.sleeper.prepared() {
             self.host.falls_asleep();
         }
+        self.asleep_since = Instant::now();
         true
     }
 
@@ -846,7 +854,7 @@ impl<I: Introducer> Sleep for ShmTransport<I> {
         }
         self.sleeper.empty_sockets();
         self.wake_up();
-        self.slept = true;
+        self.slept = self.asleep_since.elapsed() >= self.facts.spin * LONG_SLEEP;
         if self.last_check.elapsed() >= DAEMON_CHECK {
             self.check_daemon = true;
         }
