@@ -422,7 +422,7 @@ impl<T: Sleep> Awake<'_, T> {
             // Others have the processor meanwhile, so nobody may wait for this thread to go out. Who has looked
             // in vain for long polls for everything.
             Step::Yield if self.gate.level() == Level::Single && !ladder.spins() => {
-                std::thread::yield_now();
+                give_way();
             }
             Step::Yield | Step::Sleep => return false,
         }
