@@ -326,12 +326,8 @@ impl Fabric {
         });
     }
 
-    /// Another host belongs: both lines to it are drawn. Who joins is told the past first: of a host that is
-    /// gone already only the name is kept, and its end is no news.
+    /// Another host belongs: both lines to it are drawn.
     fn host_added(self: &Rc<Self>, hub: &Shared, record: &HostRecord) {
-        if !(self.ledger).read(|registry| registry.hosts().is_living(record.id)) {
-            return hub.borrow_mut().host_was(record);
-        }
         self.directory.learn(record);
         if record.id == self.ledger.me() {
             return;
@@ -341,6 +337,12 @@ impl Fabric {
         let queues = hub.borrow_mut().host_added(record);
         tokio::task::spawn_local(ask(hub.clone(), self.clone(), record.id, queues.calls));
         tokio::task::spawn_local(answer(hub.clone(), record.id, queues.answers, accepted));
+    }
+
+    /// Whether a host belongs now, whatever is still to be told.
+    fn lives(&self, host: HostId) -> bool {
+        self.ledger
+            .read(|registry| registry.hosts().is_living(host))
     }
 
     fn host_gone(&self, hub: &Shared, host: HostId, gone: Gone<'_>) {
@@ -415,6 +417,9 @@ async fn follow_ledger(hub: Shared, fabric: Rc<Fabric>, mut news: UnboundedRecei
 
 fn happened(hub: &Shared, fabric: &Rc<Fabric>, event: Event) {
     match event {
+        // Who joins is told the past first: of a host that is gone already only the name is kept, and its
+        // end is no news.
+        Event::HostAdded(record) if !fabric.lives(record.id) => hub.borrow_mut().host_was(&record),
         Event::HostAdded(record) => fabric.host_added(hub, &record),
         Event::HostLost { record, why } if record.id != fabric.ledger.me() => {
             fabric.mesh.close(DaemonId(record.facts.daemon));
