@@ -92,6 +92,8 @@ pub struct Engine<T: Transport> {
     lost: bool,
     /// Counts looks at the packets of one peer alone.
     looks: u32,
+    /// Something small was sent since the last receive: an answer may be awaited.
+    has_sent: bool,
 }
 
 impl<T: Transport> Engine<T> {
@@ -111,6 +113,7 @@ impl<T: Transport> Engine<T> {
             kept: 0,
             lost: false,
             looks: 0,
+            has_sent: false,
         }
     }
 
