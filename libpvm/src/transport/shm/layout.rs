@@ -6,7 +6,7 @@ use std::mem::{offset_of, size_of};
 /// A page; every segment is whole pages.
 pub const PAGE: usize = 4096;
 /// First word of every segment: says what it is, and in which version of this file.
-pub const MAGIC_INBOX: u64 = 0x7076_6d49_0000_0002;
+pub const MAGIC_INBOX: u64 = 0x7076_6d49_0000_0003;
 /// As [`MAGIC_INBOX`], for channels.
 pub const MAGIC_CHANNEL: u64 = 0x7076_6d43_0000_0001;
 /// As [`MAGIC_INBOX`], for host pages.
