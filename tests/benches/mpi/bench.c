@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "weigh.h"
+
 enum { ROUNDS = 15, WINDOW = 64, LARGEST = 1 << 20 };
 
 static int rank, size;
@@ -20,18 +22,6 @@ static void pin(void)
     CPU_ZERO(&set);
     CPU_SET(rank % (int)sysconf(_SC_NPROCESSORS_ONLN), &set);
     sched_setaffinity(0, sizeof set, &set);
-}
-
-/* Linux shares processors out by session, and launchers make one for all ranks, one for each, or none: on a
- * machine that does something else too, that would be all that is measured. As root all weigh the same. */
-static void weigh(void)
-{
-    FILE *share = fopen("/proc/self/autogroup", "w");
-
-    if (share == NULL)
-        return;
-    fputs("-20", share);
-    fclose(share);
 }
 
 static int ascending(const void *a, const void *b)

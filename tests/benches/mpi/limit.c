@@ -10,6 +10,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "weigh.h"
+
 enum { TURNS = 200000, ROUNDS = 9 };
 
 static alignas(128) atomic_uint ball;
@@ -21,17 +23,6 @@ static double now(void)
 
     clock_gettime(CLOCK_MONOTONIC, &time);
     return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
-}
-
-/* As in bench.c. */
-static void weigh(void)
-{
-    FILE *share = fopen("/proc/self/autogroup", "w");
-
-    if (share == NULL)
-        return;
-    fputs("-20", share);
-    fclose(share);
 }
 
 static void pin(int cpu)
