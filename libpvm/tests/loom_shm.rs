@@ -197,25 +197,28 @@ fn a_sleeping_receiver_misses_nothing() {
     });
 }
 
+/// Publishes so many lines, and sleeps whenever the ring is full.
+fn fill<const N: usize>(mut producer: Producer<Shared<N>>, mine: &Inbox, count: u64) {
+    for number in 1..=count {
+        if !producer.has_room().unwrap() {
+            producer.announce();
+            while !producer.has_room().unwrap() {
+                mine.nap(AWAKE, || producer.has_room() != Ok(false));
+            }
+            producer.withdraw();
+        }
+        producer.publish(&line(number), 1);
+    }
+}
+
 /// A producer that sleeps on a full ring is woken, also when it has waited before.
 #[test]
 fn a_sleeping_producer_is_told_of_room() {
     model(|| {
-        let (mut producer, mut consumer) = ring::<1>();
+        let (producer, mut consumer) = ring::<1>();
         let inbox = Inbox::new();
         let mine = Arc::clone(&inbox);
-        let thread = thread::spawn(move || {
-            for number in 1..=3 {
-                if !producer.has_room().unwrap() {
-                    producer.announce();
-                    while !producer.has_room().unwrap() {
-                        mine.nap(AWAKE, || producer.has_room() != Ok(false));
-                    }
-                    producer.withdraw();
-                }
-                producer.publish(&line(number), 1);
-            }
-        });
+        let thread = thread::spawn(move || fill(producer, &mine, 3));
         for number in 1..=3 {
             take(&mut consumer, number, |_| thread::yield_now());
             if consumer.free() {
@@ -230,21 +233,10 @@ fn a_sleeping_producer_is_told_of_room() {
 #[test]
 fn a_sleeping_producer_is_told_of_room_that_is_told_quietly() {
     model(|| {
-        let (mut producer, mut consumer) = ring::<2>();
+        let (producer, mut consumer) = ring::<2>();
         let inbox = Inbox::new();
         let mine = Arc::clone(&inbox);
-        let thread = thread::spawn(move || {
-            for number in 1..=4 {
-                if !producer.has_room().unwrap() {
-                    producer.announce();
-                    while !producer.has_room().unwrap() {
-                        mine.nap(AWAKE, || producer.has_room() != Ok(false));
-                    }
-                    producer.withdraw();
-                }
-                producer.publish(&line(number), 1);
-            }
-        });
+        let thread = thread::spawn(move || fill(producer, &mine, 4));
         for number in 1..=4 {
             take(&mut consumer, number, |_| thread::yield_now());
             if consumer.unasked().0 >= 2 && consumer.free() {
