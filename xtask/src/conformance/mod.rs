@@ -206,3 +206,14 @@ pub fn require(program: &str, package: &str) -> Result<()> {
     }
     Ok(())
 }
+
+/// The end of a run in which so many have failed.
+fn judge(bad: usize, what: &str, logs: &Path) -> Result<()> {
+    match bad {
+        0 => Ok(()),
+        _ => bail!(
+            "{bad} {what} failed; what they said is in {}",
+            logs.display()
+        ),
+    }
+}

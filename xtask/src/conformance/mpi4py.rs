@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 
 use super::record::Record;
 use super::skips::Why;
-use super::{Common, Installed, emptied, end, folder, logged, report, require, skips};
+use super::{Common, Installed, emptied, end, folder, judge, logged, report, require, skips};
 use crate::shell;
 
 /// What is downloaded, and what it has to be.
@@ -92,13 +92,7 @@ pub fn run(options: &Options) -> Result<()> {
         bad += mpi4py.on(ranks, &files, &installed, options)?;
     }
     installed.end()?;
-    match bad {
-        0 => Ok(()),
-        _ => bail!(
-            "{bad} tests of mpi4py failed; what they said is in {}",
-            mpi4py.logs().display()
-        ),
-    }
+    judge(bad, "tests of mpi4py", &mpi4py.logs())
 }
 
 impl Options {

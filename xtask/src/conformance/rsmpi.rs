@@ -10,7 +10,7 @@ use clap::Args;
 
 use super::record::Record;
 use super::skips::Why;
-use super::{Common, Installed, emptied, end, folder, logged, report};
+use super::{Common, Installed, emptied, end, folder, judge, logged, report};
 use crate::{needs, shell};
 
 /// What is downloaded.
@@ -54,13 +54,7 @@ pub fn run(options: &Options) -> Result<()> {
         bad += record.sum().failed;
     }
     installed.end()?;
-    match bad {
-        0 => Ok(()),
-        _ => bail!(
-            "{bad} examples of rsmpi failed; what they said is in {}",
-            rsmpi.logs().display()
-        ),
-    }
+    judge(bad, "examples of rsmpi", &rsmpi.logs())
 }
 
 impl Options {
