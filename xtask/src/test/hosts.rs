@@ -1,7 +1,7 @@
 //! The library's tests and the examples once more, with the tasks of each on three hosts: several daemons
 //! on this machine, and hosts with networks of their own, where that is possible.
 
-use super::{Part, counted, leave_out};
+use super::{Part, leave_out};
 use crate::needs::Need;
 use crate::shell::{self, Failures};
 use pvm_cluster::Cluster;
@@ -55,8 +55,5 @@ fn part(name: &str, settings: &[(&str, &str)], missing: &[&Need], failures: &mut
     leave_out(&mut tests, missing);
     tests.env(TEST_HOSTS, HOSTS.to_string());
     tests.envs(settings.iter().copied());
-    Part {
-        name: name.to_owned(),
-        count: counted(&mut tests, failures),
-    }
+    Part::of(name, &mut tests, failures)
 }

@@ -3,6 +3,7 @@
 
 mod count;
 mod hosts;
+mod told;
 pub mod watched;
 
 use std::io::{BufRead, BufReader, Write};
@@ -14,6 +15,7 @@ use clap::Args;
 use crate::shell::{self, Failures, Profile};
 use crate::{demo, install, needs};
 use count::Count;
+use told::Told;
 
 /// How the tests are run.
 #[derive(Args)]
@@ -27,6 +29,52 @@ pub struct Options {
 struct Part {
     name: String,
     count: Count,
+    told: Told,
+}
+
+impl Part {
+    /// Runs a `cargo test`, passes its output through, counts its tests and keeps what it tells of failures.
+    fn of(name: impl Into<String>, tests: &mut Command, failures: &mut Failures) -> Self {
+        let mut part = Self {
+            name: name.into(),
+            count: Count::default(),
+            told: Told::default(),
+        };
+        let outcome = part.pass_through(tests);
+        let passed = failures.take(outcome).is_some();
+        if !passed && part.count.failed == 0 {
+            // Something did not compile, or a test program died before it could tell.
+            part.count.failed = 1;
+        }
+        part
+    }
+
+    fn pass_through(&mut self, tests: &mut Command) -> Result<()> {
+        let line = shell::shown(tests);
+        eprintln!("==> {line}");
+        let mut child = tests
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot run `{line}`"))?;
+        let stdout = child.stdout.take().context("the child has no stdout")?;
+        let mut ours = std::io::stdout().lock();
+        let mut reader = BufReader::new(stdout);
+        let mut bytes = Vec::new();
+        while reader.read_until(b'\n', &mut bytes)? > 0 {
+            ours.write_all(&bytes)?;
+            let line = String::from_utf8_lossy(&bytes);
+            self.count += Count::of_line(&line);
+            self.told.take(&line);
+            bytes.clear();
+        }
+        drop(ours);
+        let status = child.wait()?;
+        if !status.success() {
+            bail!("{}: `{line}` failed: {status}", self.name);
+        }
+        Ok(())
+    }
 }
 
 /// Runs everything.
@@ -57,10 +105,7 @@ fn cargo_tests(missing: &[&needs::Need], failures: &mut Failures) -> Part {
     let mut tests = shell::cargo();
     tests.args(["test", "--workspace", "--no-fail-fast"]);
     leave_out(&mut tests, missing);
-    Part {
-        name: "cargo test".to_owned(),
-        count: counted(&mut tests, failures),
-    }
+    Part::of("cargo test", &mut tests, failures)
 }
 
 /// Tests of what this machine lacks are left out by name.
@@ -87,10 +132,7 @@ fn models(failures: &mut Failures) -> Option<Part> {
         .env("CARGO_TARGET_DIR", shell::target_dir().join("loom"))
         // The models spend their time in loom, not in code that link-time optimisation improves.
         .env("CARGO_PROFILE_RELEASE_LTO", "off");
-    Some(Part {
-        name: "loom models".to_owned(),
-        count: counted(&mut tests, failures),
-    })
+    Some(Part::of("loom models", &mut tests, failures))
 }
 
 /// Names of the test programs `libpvm/tests/loom*.rs`.
@@ -117,49 +159,16 @@ fn single(name: &str, failures: &mut Failures, check: impl FnOnce() -> Result<()
     Part {
         name: name.to_owned(),
         count: Count::one(passed),
+        told: Told::default(),
     }
-}
-
-/// Runs a `cargo test`, passes its output through and counts its tests.
-fn counted(tests: &mut Command, failures: &mut Failures) -> Count {
-    let mut count = Count::default();
-    let outcome = pass_through(tests, &mut count);
-    let passed = failures.take(outcome).is_some();
-    if !passed && count.failed == 0 {
-        // Something did not compile, or a test program died before it could tell.
-        count.failed = 1;
-    }
-    count
-}
-
-fn pass_through(tests: &mut Command, count: &mut Count) -> Result<()> {
-    let line = shell::shown(tests);
-    eprintln!("==> {line}");
-    let mut child = tests
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("cannot run `{line}`"))?;
-    let stdout = child.stdout.take().context("the child has no stdout")?;
-    let mut ours = std::io::stdout().lock();
-    let mut reader = BufReader::new(stdout);
-    let mut bytes = Vec::new();
-    while reader.read_until(b'\n', &mut bytes)? > 0 {
-        ours.write_all(&bytes)?;
-        *count += Count::of_line(&String::from_utf8_lossy(&bytes));
-        bytes.clear();
-    }
-    drop(ours);
-    let status = child.wait()?;
-    if !status.success() {
-        bail!("`{line}` failed: {status}");
-    }
-    Ok(())
 }
 
 fn report(parts: &[Part], missing: &[&needs::Need], failures: Failures) -> Result<()> {
     let mut sum = Count::default();
     println!();
+    for part in parts.iter().filter(|part| !part.told.text().is_empty()) {
+        println!("{} failed:\n{}\n", part.name, part.told.text());
+    }
     for part in parts {
         println!("{:<26} {}", part.name, part.count);
         sum += part.count;
