@@ -1,6 +1,8 @@
 //! Traffic between tasks of two hosts while the way between them is late, full and breaks.
 
+use super::request::{ReceiveState, SendState};
 use super::*;
+use crate::limits::{DIRECT_CONFIRM_BYTES, NET_BODY_MAX};
 use crate::sync::Level;
 use crate::transport::route::{Route, Routes};
 use crate::transport::standin::{Desktop, Hub, Weather, task};
@@ -81,6 +83,47 @@ fn messages_of_every_size_arrive_in_both_modes() {
             }
         }
     }
+}
+
+/// It is read where it lies until the receiver confirms it, or ends without: its news come at once with those
+/// of its end.
+#[test]
+fn a_large_message_that_has_gone_out_was_sent_although_its_receiver_ends() {
+    let hub = Hub::default();
+    let mut engines = [1, 2].map(|number| {
+        let routes = Routes::new(hub.shm(task(number)), Route::Direct);
+        Engine::new(routes, task(number))
+    });
+    send(&mut engines[0], 2, 1, pattern(1, 8), Mode::Standard);
+    run(&mut engines, |engines| {
+        engines[0].transport().is_direct(task(2)) && engines[1].transport().is_direct(task(1))
+    });
+    let receive = engines[1].receive_any_size(from(None, Some(3)), 1 << 30);
+    let bytes = pattern(1, DIRECT_CONFIRM_BYTES + NET_BODY_MAX);
+    let sent = send(&mut engines[0], 2, 3, bytes, Mode::Standard);
+    let [mut sender, mut receiver] = engines;
+    let is_out = |sender: &mut Far| {
+        let send = sender.requests.send(sent).unwrap();
+        matches!(send.state, SendState::Streaming { offset, end, .. } if offset == end)
+    };
+    let is_ready = |receiver: &mut Far| {
+        let request = receiver.requests.receive(receive).unwrap();
+        matches!(request.state, ReceiveState::Receiving { .. })
+    };
+    let start = Instant::now();
+    while !is_out(&mut sender) {
+        sender.progress();
+        if !is_ready(&mut receiver) {
+            receiver.progress();
+        }
+        assert!(start.elapsed() < LONG, "nothing more happens");
+    }
+    drop(receiver);
+    hub.end(task(2));
+    run(std::slice::from_mut(&mut sender), |engines| {
+        engines[0].is_complete(sent)
+    });
+    assert_eq!(sender.finish(sent).unwrap().result.err(), None);
 }
 
 #[test]
