@@ -9,6 +9,9 @@ use super::failure::{Outcome, Subject, raise};
 
 /// Runs a call. A panic is our own error, not the program's end; functions of the program that are
 /// told of errors run outside, and may leave by an exception.
+// The outcome is one word. A larger one would be copied on its way here, in other pieces than it was written in: such
+// a copy waits until all that was written before has reached the cache, the line of a message that was just sent to
+// another processor first of all.
 #[inline(always)]
 pub(crate) fn call(name: &str, subject: &dyn Subject, body: impl FnOnce() -> Outcome) -> c_int {
     match catch_unwind(AssertUnwindSafe(body)) {

@@ -13,7 +13,10 @@ use super::state;
 pub(crate) type Outcome<T = ()> = Result<T, Failure>;
 
 /// An error, and which handler is told for which object if not that of the call's parameter.
-pub(crate) struct Failure {
+// One pointer, as the error itself: what a call that went well gives back is in a register.
+pub(crate) struct Failure(Box<Failed>);
+
+struct Failed {
     error: Error,
     on: Option<(Errhandler, usize)>,
 }
@@ -28,10 +31,8 @@ impl Failure {
     /// An error that this handler is told, for the object with this handle.
     #[cold]
     pub(crate) fn told(errhandler: Errhandler, object: usize, error: Error) -> Self {
-        Self {
-            error,
-            on: Some((errhandler, object)),
-        }
+        let on = Some((errhandler, object));
+        Self(Box::new(Failed { error, on }))
     }
 }
 
@@ -48,7 +49,7 @@ impl From<(Error, Option<Comm>)> for Failure {
 impl From<Error> for Failure {
     #[cold]
     fn from(error: Error) -> Self {
-        Self { error, on: None }
+        Self(Box::new(Failed { error, on: None }))
     }
 }
 
@@ -110,7 +111,7 @@ impl Subject for raw::Win {
 /// Tells the program of an error of a call; gives the code that the call returns.
 #[cold]
 pub(crate) fn raise(call: &str, subject: &dyn Subject, failure: Failure) -> c_int {
-    let Failure { error, on } = failure;
+    let Failed { error, on } = *failure.0;
     let known = on.or_else(|| subject.errhandler());
     let (errhandler, handle) = known.unwrap_or_else(state::default_errhandler);
     match errhandler {

@@ -132,8 +132,13 @@ classes! {
 }
 
 /// Why an MPI call failed: a code, and what about it, for people.
+// One pointer: nearly every function of this layer returns it, or what it gives, and most of them are called for
+// every message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Error {
+pub struct Error(Box<Failed>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Failed {
     code: i32,
     detail: Cow<'static, str>,
 }
@@ -142,38 +147,39 @@ impl Error {
     /// An error of a class, with the argument or object that is wrong and why.
     #[cold]
     pub fn new(class: Class, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self {
+        Self(Box::new(Failed {
             code: class as i32,
             detail: detail.into(),
-        }
+        }))
     }
 
     /// An error with the code of a program, from one of its callbacks.
     #[cold]
     pub fn from_code(code: i32) -> Self {
-        Self {
+        Self(Box::new(Failed {
             code,
             detail: Cow::Borrowed(""),
-        }
+        }))
     }
 
     /// What the call returns: the class, or the code of a program.
     pub fn code(&self) -> i32 {
-        self.code
+        self.0.code
     }
 
     /// The class, when it is one of the library's.
     pub fn class(&self) -> Option<Class> {
-        Class::from_number(self.code)
+        Class::from_number(self.0.code)
     }
 
     /// What about it; empty when there is nothing more to say.
     pub fn detail(&self) -> &str {
-        &self.detail
+        &self.0.detail
     }
 }
 
 impl From<Class> for Error {
+    #[cold]
     fn from(class: Class) -> Self {
         Self::new(class, "")
     }
@@ -183,7 +189,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.class() {
             Some(class) => write!(f, "{}: {}", class.symbol(), class.text())?,
-            None => write!(f, "error code {}", self.code)?,
+            None => write!(f, "error code {}", self.code())?,
         }
         match self.detail() {
             "" => Ok(()),
@@ -207,6 +213,11 @@ mod tests {
         }
         assert_eq!(Class::from_number(63), None);
         assert_eq!(Class::TPvarNoAtomic as i32, 1018);
+    }
+
+    #[test]
+    fn results_that_carry_nothing_fit_a_register() {
+        assert_eq!(size_of::<Result<()>>(), size_of::<usize>());
     }
 
     #[test]
