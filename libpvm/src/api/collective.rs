@@ -584,8 +584,8 @@ impl Communicator {
             in_place: job.in_place,
         };
         let mut scratch = std::mem::take(&mut state.scratch);
-        scratch.schedule.clear();
-        plan(&mut scratch.schedule, &job.call, &place)?;
+        scratch.schedule().clear();
+        plan(scratch.schedule(), &job.call, &place)?;
         let setup = Setup {
             members: Arc::clone(&shape.circle.collective_members),
             context: shape.circle.collective_context(),

@@ -154,31 +154,38 @@ const ROOM_KEPT_MAX: usize = 1 << 20;
 
 /// Memory that one call leaves for the next. A new one costs nothing.
 #[derive(Default)]
-pub struct Scratch {
-    /// An empty schedule with room for steps.
-    pub schedule: Schedule,
-    workspace: Option<Workspace>,
+pub struct Scratch(Option<Box<Room>>);
+
+/// What is in it: in its place for as long as calls come, for it would take longer to move it from hand to hand than
+/// to go through the steps of a small call.
+#[derive(Default)]
+struct Room {
+    schedule: Schedule,
+    workspace: Workspace,
     pending: Vec<Pending>,
     awaited: Vec<Awaited>,
 }
 
 impl From<Schedule> for Scratch {
     fn from(schedule: Schedule) -> Self {
-        Self {
-            schedule,
-            ..Self::default()
-        }
+        let mut scratch = Self::default();
+        *scratch.schedule() = schedule;
+        scratch
     }
 }
 
 impl Scratch {
+    /// An empty schedule with room for steps, or the one that was made in it.
+    pub fn schedule(&mut self) -> &mut Schedule {
+        &mut self.0.get_or_insert_default().schedule
+    }
+}
+
+impl Room {
     /// Separates the buffers of the program from what is kept.
-    fn finish(
-        mut self,
-        mut workspace: Workspace,
-        disagreement: Option<(Rank, Difference)>,
-    ) -> Finished {
+    fn finish(mut self: Box<Self>, disagreement: Option<(Rank, Difference)>) -> Finished {
         self.schedule.clear();
+        let workspace = &mut self.workspace;
         if workspace.len(Buffer::Temporary as usize) > ROOM_KEPT_MAX {
             workspace.take_sink(Buffer::Temporary as usize);
         }
@@ -186,10 +193,7 @@ impl Scratch {
             input: workspace.take_source(Buffer::Input as usize),
             output: workspace.take_sink(Buffer::Output as usize),
             disagreement,
-            scratch: Self {
-                workspace: Some(workspace),
-                ..self
-            },
+            scratch: Scratch(Some(self)),
         }
     }
 }
@@ -256,8 +260,7 @@ enum Started {
 /// A schedule that is being gone through.
 pub struct Run {
     setup: Setup,
-    scratch: Scratch,
-    workspace: Workspace,
+    room: Box<Room>,
     next: usize,
     /// What went wrong first, and as poison says it.
     failure: Option<(EngineError, u32)>,
@@ -274,14 +277,13 @@ impl Run {
     /// When a buffer is shorter than the schedule needs.
     pub fn new(
         setup: Setup,
-        mut scratch: Scratch,
+        scratch: Scratch,
         input: Option<Source>,
         output: Option<Sink>,
     ) -> Result<Self, EngineError> {
         let mut run = Self {
             setup,
-            workspace: scratch.workspace.take().unwrap_or_default(),
-            scratch,
+            room: scratch.0.unwrap_or_default(),
             next: 0,
             failure: None,
             disagreement: None,
@@ -311,18 +313,18 @@ impl Run {
         engine: &mut Engine<T>,
     ) -> Poll<Result<(), EngineError>> {
         loop {
-            while let Some(&step) = self.scratch.schedule.steps().get(self.next) {
+            while let Some(&step) = self.room.schedule.steps().get(self.next) {
                 match self.start(engine, step) {
                     Started::Yes => self.next += 1,
                     Started::NotYet => break,
                 }
             }
             let collected = self.collect(engine);
-            if self.next < self.scratch.schedule.steps().len() {
+            if self.next < self.room.schedule.steps().len() {
                 if !collected {
                     return Poll::Pending;
                 }
-            } else if self.scratch.pending.is_empty() {
+            } else if self.room.pending.is_empty() {
                 return Poll::Ready(match self.failure {
                     Some((error, _)) => Err(error),
                     None => Ok(()),
@@ -342,7 +344,7 @@ impl Run {
         core: &Core<T>,
     ) -> Result<(Result<(), EngineError>, Finished), WaitError> {
         let doing = Call {
-            operation: self.scratch.schedule.operation as u32,
+            operation: self.room.schedule.operation as u32,
             context: self.setup.context.0,
             tag: self.setup.tag,
             ..Call::default()
@@ -393,12 +395,12 @@ impl Run {
 
     /// Gives the buffers back; only after [`Run::advance`] was ready.
     pub fn finish(self) -> Finished {
-        self.scratch.finish(self.workspace, self.disagreement)
+        self.room.finish(self.disagreement)
     }
 
     /// Takes back what is under way: receives are cancelled, sends go through by themselves.
     pub fn give_up<T: Transport>(&mut self, engine: &mut Engine<T>) {
-        for pending in self.scratch.pending.drain(..) {
+        for pending in self.room.pending.drain(..) {
             engine.cancel(pending.request);
             engine.forget(pending.request);
         }
@@ -409,7 +411,11 @@ impl Run {
         input: Option<Source>,
         output: Option<Sink>,
     ) -> Result<(), LoanError> {
-        let (workspace, schedule) = (&mut self.workspace, &self.scratch.schedule);
+        let Room {
+            workspace,
+            schedule,
+            ..
+        } = &mut *self.room;
         if !workspace.is_idle() {
             *workspace = Workspace::new();
         }
@@ -448,19 +454,19 @@ impl Run {
                     self.fail(NO_OPERATION, NOBODY);
                     return Started::Yes;
                 };
-                self.workspace.combine(
+                self.room.workspace.combine(
                     (from.buffer as usize, from.start),
                     (into.buffer as usize, into.start),
                     into.len,
                     |from, into| op.apply(from, into),
                 )
             }
-            Step::Copy { from, into } => self.workspace.copy(
+            Step::Copy { from, into } => self.room.workspace.copy(
                 (from.buffer as usize, from.start),
                 (into.buffer as usize, into.start),
                 into.len,
             ),
-            Step::Fence if self.scratch.pending.is_empty() => Ok(()),
+            Step::Fence if self.room.pending.is_empty() => Ok(()),
             Step::Fence => Err(LoanError::Busy),
         };
         match started {
@@ -479,7 +485,7 @@ impl Run {
             return Ok(Source::from_vec(Vec::new()));
         }
         let range = from.start..from.start + from.len;
-        let workspace = &mut self.workspace;
+        let workspace = &mut self.room.workspace;
         workspace.source(from.buffer as usize, range)
     }
 
@@ -488,7 +494,7 @@ impl Run {
             return Ok(Sink::with_capacity(0));
         }
         let range = into.start..into.start + into.len;
-        let workspace = &mut self.workspace;
+        let workspace = &mut self.room.workspace;
         match workspace.sink(into.buffer as usize, range) {
             Err(LoanError::Outside) if self.failure.is_some() => Ok(Sink::with_capacity(into.len)),
             sink => sink,
@@ -544,17 +550,17 @@ impl Run {
             receives,
         };
         if !self.settle(engine, &pending) {
-            self.scratch.pending.push(pending);
+            self.room.pending.push(pending);
         }
     }
 
     /// Takes the outcomes of what is over; says whether anything was.
     fn collect<T: Transport>(&mut self, engine: &mut Engine<T>) -> bool {
-        let mut pending = std::mem::take(&mut self.scratch.pending);
+        let mut pending = std::mem::take(&mut self.room.pending);
         let before = pending.len();
         pending.retain(|entry| !self.settle(engine, entry));
         let collected = pending.len() < before;
-        self.scratch.pending = pending;
+        self.room.pending = pending;
         collected
     }
 
@@ -679,10 +685,9 @@ impl<T: Transport> Operation<T> for Run {
         let Poll::Ready(result) = Run::advance(self, engine) else {
             return Poll::Pending;
         };
-        let scratch = std::mem::take(&mut self.scratch);
         if let Some(delivery) = self.delivery.take() {
-            let workspace = std::mem::take(&mut self.workspace);
-            delivery.put(scratch.finish(workspace, self.disagreement));
+            let room = std::mem::take(&mut self.room);
+            delivery.put(room.finish(self.disagreement));
         }
         let envelope = Envelope {
             source: Peer::SELF,

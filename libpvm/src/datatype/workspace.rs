@@ -88,8 +88,9 @@ impl Drop for Loan {
 
 /// Clears `bit`, and frees `shared` if it was the last.
 fn release(shared: NonNull<Shared>, bit: u64) {
+    // A subtraction, since that is one instruction; the bit is set, so it clears it.
     // SAFETY: `shared` is freed only after its last bit was cleared, and `bit` is still set.
-    let before = unsafe { &shared.as_ref().live }.fetch_and(!bit, Ordering::AcqRel);
+    let before = unsafe { &shared.as_ref().live }.fetch_sub(bit, Ordering::AcqRel);
     if before == bit {
         // SAFETY: the pointer came from a box; no bit is set, so nobody else has it.
         drop(unsafe { Box::from_raw(shared.as_ptr()) });

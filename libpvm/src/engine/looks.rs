@@ -28,9 +28,15 @@ impl<T: Transport> Engine<T> {
     }
 
     /// Looks once for the message that a receive posted now would take, small and the very next thing that
-    /// its sender has sent. `room` is asked for when it is there; `None`: it stays where it is.
+    /// its sender has sent; for a little longer, so many `pauses`, if there is nothing else to look for.
+    /// `room` is asked for when it is there; `None`: it stays where it is.
     #[inline]
-    pub fn look_for(&mut self, selector: Selector, room: impl FnOnce() -> Option<Sink>) -> Looked {
+    pub fn look_for(
+        &mut self,
+        selector: Selector,
+        pauses: u32,
+        room: impl FnOnce() -> Option<Sink>,
+    ) -> Looked {
         let from = selector.source.filter(|&from| from != Peer::SELF);
         let Some(from) = from.filter(|&from| self.is_first(from, selector)) else {
             return Looked::Other;
@@ -41,7 +47,7 @@ impl<T: Transport> Engine<T> {
             room: Some(room),
             taken: None,
         };
-        match (self.transport.look(from, &mut taking, 0), taking.taken) {
+        match (self.transport.look(from, &mut taking, pauses), taking.taken) {
             (Look::Taken, Some((envelope, sink))) => {
                 Looked::Taken(checked(envelope, sink.capacity() as u64), sink)
             }

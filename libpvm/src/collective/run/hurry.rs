@@ -20,6 +20,8 @@ use crate::transport::{Peer, Sleep, Transport};
 const AWAITED_MAX: usize = 32;
 /// Rounds of looks between two questions whether there is anything for a poll.
 const ROUNDS: u32 = 8;
+/// Pauses of a look when only one message is awaited.
+const PAUSES: u32 = 8;
 
 /// A receive that has no request yet.
 #[derive(Clone, Copy)]
@@ -34,20 +36,20 @@ impl Run {
         if !engine.may_look() {
             return;
         }
-        while let Some(&step) = self.scratch.schedule.steps().get(self.next)
+        while let Some(&step) = self.room.schedule.steps().get(self.next)
             && self.take_step(engine, awake, step)
         {
             self.next += 1;
         }
-        if self.next == self.scratch.schedule.steps().len() {
+        if self.next == self.room.schedule.steps().len() {
             self.catch_up(engine, awake);
         }
-        let mut awaited = std::mem::take(&mut self.scratch.awaited);
+        let mut awaited = std::mem::take(&mut self.room.awaited);
         for Awaited { from, into } in awaited.drain(..) {
             // Its memory is free, as it was when it began to be awaited.
             self.start(engine, Step::Receive { from, into });
         }
-        self.scratch.awaited = awaited;
+        self.room.awaited = awaited;
     }
 
     /// Starts a step. False: it was not, and the general way has to do it.
@@ -63,7 +65,7 @@ impl Run {
         match step {
             Step::Send { to, from } => self.send_at_once(engine, to, from),
             Step::Receive { from, into } => {
-                self.scratch.awaited.push(Awaited { from, into });
+                self.room.awaited.push(Awaited { from, into });
                 true
             }
             Step::Reduce { .. } | Step::Copy { .. } | Step::Fence => {
@@ -74,7 +76,7 @@ impl Run {
 
     /// Whether a step has to wait for what is awaited.
     fn is_held_up(&self, step: Step) -> bool {
-        let awaited = &self.scratch.awaited;
+        let awaited = &self.room.awaited;
         let is_awaited = |span: Span| awaited.iter().any(|other| other.into.overlaps(span));
         match step {
             Step::Send { from, .. } => is_awaited(from),
@@ -101,7 +103,7 @@ impl Run {
     /// Looks for what is awaited until all of it has come. False: the general way has to get the rest.
     fn catch_up<T: Sleep>(&mut self, engine: &mut Engine<T>, awake: &mut Awake<'_, T>) -> bool {
         let mut rounds: u32 = 0;
-        while !self.scratch.awaited.is_empty() {
+        while !self.room.awaited.is_empty() {
             match self.look(engine) {
                 None => return false,
                 Some(true) => awake.restart(),
@@ -123,18 +125,23 @@ impl Run {
     fn look<T: Transport>(&mut self, engine: &mut Engine<T>) -> Option<bool> {
         let mut any = false;
         let mut at = 0;
-        while let Some(&Awaited { from, into }) = self.scratch.awaited.get(at) {
-            let mut before = self.scratch.awaited[..at].iter();
+        let pauses = if self.room.awaited.len() == 1 {
+            PAUSES
+        } else {
+            0
+        };
+        while let Some(&Awaited { from, into }) = self.room.awaited.get(at) {
+            let mut before = self.room.awaited[..at].iter();
             // The messages of a rank come in their order.
             if before.any(|other| other.from == from) {
                 at += 1;
                 continue;
             }
             let selector = self.selector(from);
-            match engine.look_for(selector, || self.room_to_receive(into).ok()) {
+            match engine.look_for(selector, pauses, || self.room_to_receive(into).ok()) {
                 Looked::Nothing => at += 1,
                 Looked::Taken(result, sink) => {
-                    self.scratch.awaited.remove(at);
+                    self.room.awaited.remove(at);
                     self.received(engine, from, into.len, result, Some(sink));
                     any = true;
                 }

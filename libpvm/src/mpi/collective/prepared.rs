@@ -114,7 +114,7 @@ impl Prepared {
                     root: job.root,
                     input: ends.input.as_ref().map_or(0, Source::len),
                 };
-                between::plan(&mut scratch.schedule, &job.call, &between)?;
+                between::plan(scratch.schedule(), &job.call, &between)?;
             }
             None => {
                 let place = Place {
@@ -122,7 +122,7 @@ impl Prepared {
                     topology: &comm.circle.topology,
                     in_place: job.in_place,
                 };
-                plan(&mut scratch.schedule, &job.call, &place)?;
+                plan(scratch.schedule(), &job.call, &place)?;
             }
         }
         Ok(Self {
@@ -174,7 +174,7 @@ impl Prepared {
             })
             .collect();
         let place = (comm.rank, comm.size());
-        neighbours::exchange(&mut scratch.schedule, place, &outgoing, &incoming);
+        neighbours::exchange(scratch.schedule(), place, &outgoing, &incoming);
         let check = agreement::check(name, None, None, None);
         Self {
             comm: comm.clone(),
@@ -222,7 +222,7 @@ impl Prepared {
     /// ranks stay in order.
     pub fn persistent(mut self) -> Request {
         self.number_in_background();
-        let schedule = self.scratch.schedule;
+        let schedule = std::mem::take(self.scratch.schedule());
         let (comm, setup, said) = (self.comm, self.setup, self.said);
         let kept = Arc::new(Mutex::new(Some(self.ends)));
         let of = comm.clone();
@@ -246,11 +246,11 @@ impl Prepared {
 
     /// Tells all ranks which call this is, and hears which theirs are.
     #[cold]
-    fn compare(&self) -> Result<()> {
+    fn compare(&mut self) -> Result<()> {
         if self.comm.is_inter() {
             return Ok(());
         }
-        let shown = self.scratch.schedule.operation;
+        let shown = self.scratch.schedule().operation;
         let all = self.comm.talk().compare(&self.said, shown)?;
         agreement::compare(&self.said, &all)
     }
