@@ -5,6 +5,7 @@
 //! The lower half is what `MPI_X_toint` gives, so that it fits Fortran's integers.
 
 use pvm::mpi::point::Message;
+use pvm::mpi::request::Work;
 use pvm::mpi::{
     Class, Comm, Datatype, Errhandler, Error, Group, Info, Op, Request, Result, Session,
 };
@@ -86,6 +87,31 @@ pub(crate) unsafe fn release<T: Object>(raw: usize) -> Result<T> {
         ),
         None => wrong::<T>(raw),
     })
+}
+
+/// The request of all sends that had ended when they were to get one: there is nothing to tell them apart by.
+/// It is never freed.
+static SENT: OnceLock<usize> = OnceLock::new();
+
+/// The handle of a send that has ended well.
+///
+/// # Errors
+/// `MPI_ERR_NO_MEM` when there are too many.
+#[inline]
+pub(crate) fn sent() -> Result<usize> {
+    match SENT.get() {
+        Some(raw) => Ok(*raw),
+        None => {
+            let raw = keep(Request::new(Work::nothing()))?;
+            Ok(*SENT.get_or_init(|| raw))
+        }
+    }
+}
+
+/// Whether it is [`sent`].
+#[inline]
+pub(crate) fn is_sent(raw: usize) -> bool {
+    SENT.get() == Some(&raw)
 }
 
 /// The integer of a handle.

@@ -325,6 +325,62 @@ static void freeing(void)
     }
 }
 
+/* Small sends have ended when their requests are given; they are waited for, looked at and freed as any other. */
+static void over_at_once(void)
+{
+    enum { SENDS = 12 };
+    MPI_Request requests[SENDS + 1], request;
+    MPI_Status statuses[SENDS + 1], status;
+    int in[SENDS], places[SENDS + 1], i, flag, place, count;
+
+    for (i = 0; i < SENDS; i++)
+        CHECK_OK(MPI_Isend(&rank, 1, MPI_INT, next, i, MPI_COMM_WORLD, &requests[i]));
+    for (i = 0; i < SENDS; i++)
+        CHECK_OK(MPI_Recv(&in[i], 1, MPI_INT, before, i, MPI_COMM_WORLD, MPI_STATUS_IGNORE));
+    for (i = 0; i < SENDS; i++)
+        CHECK(requests[i] != MPI_REQUEST_NULL);
+    CHECK(MPI_Request_fromint(MPI_Request_toint(requests[0])) == requests[0]);
+    CHECK_OK(MPI_Request_get_status(requests[0], &flag, &status));
+    CHECK_IS(flag, 1);
+    CHECK_CLASS(MPI_Start(&requests[0]), MPI_ERR_REQUEST);
+    CHECK_OK(MPI_Wait(&requests[0], &status));
+    CHECK(requests[0] == MPI_REQUEST_NULL);
+    CHECK_OK(MPI_Test_cancelled(&status, &flag));
+    CHECK_IS(flag, 0);
+    CHECK_OK(MPI_Test(&requests[1], &flag, &status));
+    CHECK_IS(flag, 1);
+    CHECK(requests[1] == MPI_REQUEST_NULL);
+    CHECK_OK(MPI_Request_free(&requests[2]));
+    CHECK(requests[2] == MPI_REQUEST_NULL);
+    CHECK_OK(MPI_Waitany(SENDS, requests, &place, &status));
+    CHECK_IS(place, 3);
+    CHECK(requests[3] == MPI_REQUEST_NULL);
+    CHECK_OK(MPI_Testany(SENDS, requests, &place, &flag, &status));
+    CHECK_IS(flag, 1);
+    CHECK_IS(place, 4);
+    CHECK_OK(MPI_Waitsome(3, requests + 4, &count, places, statuses));
+    CHECK_IS(count, 2);
+    CHECK(places[0] == 1 && places[1] == 2);
+    CHECK_OK(MPI_Testsome(2, requests + 6, &count, places, statuses));
+    CHECK_IS(count, 1);
+    CHECK_IS(places[0], 1);
+    /* One that goes on among them. */
+    CHECK_OK(MPI_Irecv(&in[0], 1, MPI_INT, before, SENDS, MPI_COMM_WORLD, &request));
+    requests[SENDS] = request;
+    CHECK_OK(MPI_Testall(SENDS + 1, requests, &flag, statuses));
+    CHECK_IS(flag, 0);
+    CHECK(requests[8] != MPI_REQUEST_NULL && requests[SENDS] == request);
+    CHECK_OK(MPI_Barrier(MPI_COMM_WORLD));
+    CHECK_OK(MPI_Send(&rank, 1, MPI_INT, next, SENDS, MPI_COMM_WORLD));
+    statuses[8].MPI_ERROR = 77;
+    CHECK_OK(MPI_Waitall(SENDS + 1, requests, statuses));
+    CHECK_IS(statuses[8].MPI_ERROR, 77);
+    CHECK_IS(statuses[SENDS].MPI_SOURCE, before);
+    CHECK_IS(in[0], before);
+    for (i = 0; i <= SENDS; i++)
+        CHECK(requests[i] == MPI_REQUEST_NULL);
+}
+
 static int told;
 static MPI_Comm told_of;
 
@@ -381,6 +437,7 @@ int main(int argc, char **argv)
     in_status();
     cancelling();
     freeing();
+    over_at_once();
     starting();
     CHECK_OK(MPI_Finalize());
     return 0;

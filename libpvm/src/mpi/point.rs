@@ -68,24 +68,32 @@ fn is_alone(comm: &Comm) -> bool {
     comm.process.task.core.level() != Level::Multiple
 }
 
+/// Sends in standard mode if nothing is in the way, and no request is made of it. False: nothing was sent, or
+/// it has failed; use [`isend`].
+///
+/// # Errors
+/// When this thread may not enter the engine.
+// That it was sent is all that is told, for more would be copied: see `Engine::receive_at_once`.
+#[inline]
+pub fn send_at_once(comm: &Comm, to: Member, tag: Tag, source: &Source) -> Result<bool> {
+    comm.process.with(|engine| {
+        let sent = engine.send_at_once(to.peer, to.context, tag, UNTYPED, source);
+        matches!(sent, Some(Ok(())))
+    })
+}
+
 /// Starts a send.
 ///
 /// # Errors
 /// When this thread may not enter the engine.
 #[inline]
 pub fn isend(comm: &Comm, to: Member, tag: Tag, source: Source, mode: Mode) -> Result<Work> {
-    let started = comm.process.with(|engine| {
-        if mode == Mode::Standard
-            && let Some(sent) = engine.send_at_once(to.peer, to.context, tag, UNTYPED, &source)
-        {
-            return Err(sent);
-        }
-        Ok(engine.send(to.peer, to.context, tag, UNTYPED, source, mode))
-    })?;
-    Ok(match started {
-        Ok(id) => Work::Send(id, comm.clone()),
-        Err(sent) => Work::Over(Ended::sent(comm, sent)),
-    })
+    if mode == Mode::Standard && send_at_once(comm, to, tag, &source)? {
+        return Ok(Work::nothing());
+    }
+    let send =
+        |engine: &mut TaskEngine| engine.send(to.peer, to.context, tag, UNTYPED, source, mode);
+    Ok(Work::Send(comm.process.with(send)?, comm.clone()))
 }
 
 /// Starts a receive.

@@ -85,11 +85,31 @@ impl<'a> Sending<'a> {
         }?)
     }
 
-    /// Starts to send it.
+    /// Starts to send it, and gives the program the request.
     #[inline]
+    fn begin(self, how: How, request: Out<raw::Request>) -> Outcome {
+        // SAFETY: the program promises the buffer until the request has ended.
+        let (to, source) = unsafe { self.check() }?;
+        if how == How::Standard
+            && let Some(to) = to
+            && !self.comm.process.debug.leaks
+            && point::send_at_once(self.comm, to, self.tag, &source)?
+        {
+            request.set(raw::Request(handle::sent()?));
+            return Ok(());
+        }
+        give(request, Request::new(self.go(how, to, source)?))
+    }
+
+    /// Starts to send it.
     fn start(self, how: How) -> mpi::Result<Work> {
         // SAFETY: the program promises the buffer until the request has ended.
         let (to, source) = unsafe { self.check() }?;
+        self.go(how, to, source)
+    }
+
+    /// Starts to send what was checked.
+    fn go(self, how: How, to: Option<Member>, source: Source) -> mpi::Result<Work> {
         let Some(to) = to else {
             return Ok(with_nobody());
         };
@@ -235,8 +255,7 @@ macro_rules! sends {
             comm: &mpi::Comm,
             request: Out<raw::Request>,
         ) -> Outcome {
-            let sending = Sending::new(buf, count, datatype, dest, tag, comm);
-            give(request, Request::new(sending.start(How::$how)?))
+            Sending::new(buf, count, datatype, dest, tag, comm).begin(How::$how, request)
         }
 
         pub fn $init(

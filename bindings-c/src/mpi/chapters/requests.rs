@@ -75,7 +75,14 @@ impl Requests {
 
     /// The first at or behind a place in which something goes on.
     fn next_going_on(&self, from: usize, engine: &mut TaskEngine) -> Option<usize> {
-        (from..self.len).find(|at| self.at(*at, |request| request.settle(engine)) == Some(false))
+        (from..self.len).find(|&at| {
+            !self.is_sent(at) && self.at(at, |request| request.settle(engine)) == Some(false)
+        })
+    }
+
+    /// Whether it is a send that had ended at once.
+    fn is_sent(&self, place: usize) -> bool {
+        handle::is_sent(self.handles.at(place).0)
     }
 
     /// Notes the places of all that have ended; `None`: none has.
@@ -104,6 +111,9 @@ fn named(place: usize, error: &Error) -> Error {
 
 /// Takes the result of a request that has ended, and frees it unless it is persistent.
 fn conclude(object: &Request, handle: raw::Request) -> (Ended, raw::Request) {
+    if handle::is_sent(handle.0) {
+        return (Ended::well(Status::EMPTY), raw::Request::NULL);
+    }
     let (ended, is_persistent) = object.conclude();
     if is_persistent {
         return (ended, handle);
@@ -133,6 +143,11 @@ fn conclude_all(
 ) -> Outcome {
     let mut failed: Option<(Error, Option<mpi::Comm>)> = None;
     for at in 0..count {
+        if failed.is_none() && requests.is_sent(place(at)) {
+            handles.put(place(at), raw::Request::NULL);
+            statuses.at(at).set(Status::EMPTY);
+            continue;
+        }
         let Ended { status, failure } = conclude_at(requests, handles, place(at));
         statuses.at(at).set(status);
         if failure.is_none() && failed.is_none() {
@@ -352,6 +367,9 @@ pub fn request_free(request: Out<raw::Request>) -> Outcome {
 
 /// Takes a request out, and lets what goes on end by itself.
 pub(super) fn release(request: raw::Request) -> Outcome {
+    if handle::is_sent(request.0) {
+        return Ok(());
+    }
     // SAFETY: the program promises to use the request nowhere else; there is no other reference.
     let object = unsafe { handle::release::<Request>(request.0) }?;
     Ok(object.forget(&*any_process()?)?)
