@@ -91,7 +91,7 @@ pub fn run(options: &Options) -> Result<()> {
         figures.take(LIMIT, &shell::output(&mut shell::command(&limit))?);
         for (part, ranks) in PARTS {
             for library in &libraries {
-                figures.take(library.name, &library.measure(&installed, part, ranks));
+                figures.take(library.name, &library.measure(&installed, part, ranks)?);
             }
         }
         for ranks in [2, 8] {
@@ -153,15 +153,21 @@ fn compile(compiler: impl AsRef<std::ffi::OsStr>, source: &str, program: &Path) 
 
 impl Library {
     /// What the program prints; what fails prints nothing more, and is missing in the table.
-    fn measure(&self, installed: &Installed, part: &str, ranks: usize) -> String {
-        let output = self
-            .command(installed, part, ranks)
-            .stderr(Stdio::null())
-            .output();
-        output.map_or_else(
-            |_| String::new(),
-            |output| String::from_utf8_lossy(&output.stdout).into_owned(),
-        )
+    fn measure(&self, installed: &Installed, part: &str, ranks: usize) -> Result<String> {
+        let mut command = self.command(installed, part, ranks);
+        let output = command.output();
+        let output = output.with_context(|| format!("cannot run `{}`", shell::shown(&command)))?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            let said = said.lines().find(|line| !line.trim().is_empty());
+            eprintln!(
+                "{} {part} on {ranks} ranks: {}: {}",
+                self.name,
+                output.status,
+                said.unwrap_or("not a word")
+            );
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     /// From the launch to the end of a program that does nothing but MPI_Init and MPI_Finalize.
@@ -182,6 +188,8 @@ impl Library {
             .arg(&self.mpiexec);
         command.args(self.flags).args(["-n", &ranks.to_string()]);
         command.arg(&self.program).arg(part).stdin(Stdio::null());
+        // Open MPI looks for settings there.
+        command.env("HOME", shell::target_dir().join("bench"));
         command
     }
 }
