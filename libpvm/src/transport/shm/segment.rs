@@ -27,7 +27,7 @@ pub enum MapError {
     #[error("mapping shared memory: {0}")]
     Io(#[from] io::Error),
     /// It is not what it should be: size, seals or magic number.
-    #[error("shared memory that is not {what}")]
+    #[error("shared memory that is no {what}")]
     Wrong {
         /// What it should be.
         what: &'static str,
