@@ -68,8 +68,8 @@ fn is_alone(comm: &Comm) -> bool {
     comm.process.task.core.level() != Level::Multiple
 }
 
-/// Sends in standard mode if nothing is in the way, and no request is made of it. False: nothing was sent, or
-/// it has failed; use [`isend`].
+/// Sends in standard mode if nothing is in the way; no request is made of it. False: nothing was sent, or it has
+/// failed; [`isend`] goes on from there.
 ///
 /// # Errors
 /// When this thread may not enter the engine.
@@ -88,9 +88,6 @@ pub fn send_at_once(comm: &Comm, to: Member, tag: Tag, source: &Source) -> Resul
 /// When this thread may not enter the engine.
 #[inline]
 pub fn isend(comm: &Comm, to: Member, tag: Tag, source: Source, mode: Mode) -> Result<Work> {
-    if mode == Mode::Standard && send_at_once(comm, to, tag, &source)? {
-        return Ok(Work::nothing());
-    }
     let send =
         |engine: &mut TaskEngine| engine.send(to.peer, to.context, tag, UNTYPED, source, mode);
     Ok(Work::Send(comm.process.with(send)?, comm.clone()))

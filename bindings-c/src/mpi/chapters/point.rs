@@ -90,25 +90,43 @@ impl<'a> Sending<'a> {
     fn begin(self, how: How, request: Out<raw::Request>) -> Outcome {
         // SAFETY: the program promises the buffer until the request has ended.
         let (to, source) = unsafe { self.check() }?;
-        if how == How::Standard
-            && let Some(to) = to
-            && !self.comm.process.debug.leaks
-            && point::send_at_once(self.comm, to, self.tag, &source)?
-        {
-            request.set(raw::Request(handle::sent()?));
+        // Found before the message goes: afterwards nothing may fail. Who looks for leaks gets a request for each.
+        let shared = match self.comm.process.debug.leaks {
+            false => Some(raw::Request(handle::sent()?)),
+            true => None,
+        };
+        let has_gone = self.has_gone(how, to, &source)?;
+        if let (true, Some(sent)) = (has_gone, shared) {
+            request.set(sent);
             return Ok(());
         }
-        give(request, Request::new(self.go(how, to, source)?))
+        let work = match has_gone {
+            true => Work::nothing(),
+            false => self.go(how, to, source)?,
+        };
+        give(request, Request::new(work))
     }
 
     /// Starts to send it.
     fn start(self, how: How) -> mpi::Result<Work> {
         // SAFETY: the program promises the buffer until the request has ended.
         let (to, source) = unsafe { self.check() }?;
-        self.go(how, to, source)
+        match self.has_gone(how, to, &source)? {
+            true => Ok(Work::nothing()),
+            false => self.go(how, to, source),
+        }
     }
 
-    /// Starts to send what was checked.
+    /// Sends what needs no request.
+    #[inline]
+    fn has_gone(self, how: How, to: Option<Member>, source: &Source) -> mpi::Result<bool> {
+        match (how, to) {
+            (How::Standard, Some(to)) => point::send_at_once(self.comm, to, self.tag, source),
+            _ => Ok(false),
+        }
+    }
+
+    /// Starts to send what was checked and has not gone.
     fn go(self, how: How, to: Option<Member>, source: Source) -> mpi::Result<Work> {
         let Some(to) = to else {
             return Ok(with_nobody());

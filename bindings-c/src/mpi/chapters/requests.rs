@@ -143,11 +143,6 @@ fn conclude_all(
 ) -> Outcome {
     let mut failed: Option<(Error, Option<mpi::Comm>)> = None;
     for at in 0..count {
-        if failed.is_none() && requests.is_sent(place(at)) {
-            handles.put(place(at), raw::Request::NULL);
-            statuses.at(at).set(Status::EMPTY);
-            continue;
-        }
         let Ended { status, failure } = conclude_at(requests, handles, place(at));
         statuses.at(at).set(status);
         if failure.is_none() && failed.is_none() {
