@@ -4,6 +4,7 @@
 //! asks [`Engine::may_look`] before, and now and then whether there is anything for a poll
 //! ([`Transport::needs_poll`]), so that nothing else waits for long.
 
+use super::direct::LOOKS;
 use super::progress::{self, checked};
 use super::request::{EngineError, Envelope};
 use super::{Engine, Selector};
@@ -28,13 +29,13 @@ impl<T: Transport> Engine<T> {
     }
 
     /// Looks once for the message that a receive posted now would take, small and the very next thing that
-    /// its sender has sent; for a little longer, so many `pauses`, if there is nothing else to look for.
+    /// its sender has sent; a little longer if it is the `only` one that is looked for.
     /// `room` is asked for when it is there; `None`: it stays where it is.
     #[inline]
     pub fn look_for(
         &mut self,
         selector: Selector,
-        pauses: u32,
+        only: bool,
         room: impl FnOnce() -> Option<Sink>,
     ) -> Looked {
         let from = selector.source.filter(|&from| from != Peer::SELF);
@@ -47,6 +48,7 @@ impl<T: Transport> Engine<T> {
             room: Some(room),
             taken: None,
         };
+        let pauses = if only { LOOKS } else { 0 };
         match (self.transport.look(from, &mut taking, pauses), taking.taken) {
             (Look::Taken, Some((envelope, sink))) => {
                 Looked::Taken(checked(envelope, sink.capacity() as u64), sink)

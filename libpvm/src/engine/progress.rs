@@ -549,10 +549,9 @@ impl<T: Transport> Engine<T> {
             .requests
             .select(|request| matches!(request, Request::Send(send) if send.to == peer));
         for id in sends {
-            // All of it has gone out: that it was read in its place until now makes no difference.
-            let is_out = |send: &mut Send| matches!(send.state, SendState::Streaming { offset, end, .. } if offset == end);
-            let is_over = self.requests.send(id).is_some_and(is_out);
-            let result = if is_over { Ok(()) } else { Err(error) };
+            // That some of it was still read in its place makes no difference.
+            let is_out = self.requests.send(id).is_some_and(|send| send.is_out());
+            let result = if is_out { Ok(()) } else { Err(error) };
             self.requests.complete_send(id, result);
         }
         let receives = self.requests.select(|request| {

@@ -392,6 +392,11 @@ impl Send {
         }
     }
 
+    /// Whether all bytes of a large message have gone out.
+    pub fn is_out(&self) -> bool {
+        matches!(self.state, SendState::Streaming { offset, end, .. } if offset == end)
+    }
+
     /// A send that has ended before it became a request.
     pub fn over(mut self, result: Result<(), EngineError>) -> Self {
         self.state = SendState::Over(result);

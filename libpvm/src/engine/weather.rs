@@ -1,6 +1,6 @@
 //! Traffic between tasks of two hosts while the way between them is late, full and breaks.
 
-use super::request::{ReceiveState, SendState};
+use super::request::ReceiveState;
 use super::*;
 use crate::limits::{DIRECT_CONFIRM_BYTES, NET_BODY_MAX};
 use crate::sync::Level;
@@ -102,10 +102,7 @@ fn a_large_message_that_has_gone_out_was_sent_although_its_receiver_ends() {
     let bytes = pattern(1, DIRECT_CONFIRM_BYTES + NET_BODY_MAX);
     let sent = send(&mut engines[0], 2, 3, bytes, Mode::Standard);
     let [mut sender, mut receiver] = engines;
-    let is_out = |sender: &mut Far| {
-        let send = sender.requests.send(sent).unwrap();
-        matches!(send.state, SendState::Streaming { offset, end, .. } if offset == end)
-    };
+    let is_out = |sender: &mut Far| sender.requests.send(sent).unwrap().is_out();
     let is_ready = |receiver: &mut Far| {
         let request = receiver.requests.receive(receive).unwrap();
         matches!(request.state, ReceiveState::Receiving { .. })

@@ -20,8 +20,6 @@ use crate::transport::{Peer, Sleep, Transport};
 const AWAITED_MAX: usize = 32;
 /// Rounds of looks between two questions whether there is anything for a poll.
 const ROUNDS: u32 = 8;
-/// Pauses of a look when only one message is awaited.
-const PAUSES: u32 = 8;
 
 /// A receive that has no request yet.
 #[derive(Clone, Copy)]
@@ -125,11 +123,7 @@ impl Run {
     fn look<T: Transport>(&mut self, engine: &mut Engine<T>) -> Option<bool> {
         let mut any = false;
         let mut at = 0;
-        let pauses = if self.room.awaited.len() == 1 {
-            PAUSES
-        } else {
-            0
-        };
+        let only = self.room.awaited.len() == 1;
         while let Some(&Awaited { from, into }) = self.room.awaited.get(at) {
             let mut before = self.room.awaited[..at].iter();
             // The messages of a rank come in their order.
@@ -138,7 +132,7 @@ impl Run {
                 continue;
             }
             let selector = self.selector(from);
-            match engine.look_for(selector, pauses, || self.room_to_receive(into).ok()) {
+            match engine.look_for(selector, only, || self.room_to_receive(into).ok()) {
                 Looked::Nothing => at += 1,
                 Looked::Taken(result, sink) => {
                     self.room.awaited.remove(at);
