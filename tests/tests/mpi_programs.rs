@@ -170,7 +170,8 @@ impl Program {
         let (program, before) = self.checker.command(program, &root(), ends_well);
         let arguments = before.iter().chain(&run.arguments);
         let arguments: Vec<&str> = arguments.map(String::as_str).collect();
-        let output = bench.run(ranks, &program, &arguments);
+        let mut output = bench.run(ranks, &program, &arguments);
+        self.checker.leave_out(&mut output.stderr);
         match is_as_expected(&output, run) {
             true => Ok(()),
             false => Err(complaint(&output, run).into()),
