@@ -8,7 +8,7 @@ use super::generated::constants as abi;
 use super::raw::{Buf, OutBuf};
 
 /// Nothing of a program is at an address below.
-const LOWEST: usize = 4096;
+pub(crate) const LOWEST: usize = 4096;
 
 /// `count` elements of a datatype, to be read. Addresses of the special values (`MPI_IN_PLACE` and
 /// others) are the business of those who allow them.

@@ -504,10 +504,10 @@ impl Communicator {
         let input: Option<&[u8]> = input.map(bytemuck::cast_slice);
         let output: Option<&mut [u8]> = output.map(bytemuck::cast_slice_mut);
         let run = |source: Option<Source>, sink: Option<Sink>| {
-            let (ended, finished) =
-                Run::new(setup, scratch, source, sink)?.wait(&self.shared().core)?;
-            // The lent buffers are dropped here, with `finished`.
-            self.put_scratch(finished.scratch);
+            let mut run = Run::new(setup, scratch, source, sink)?;
+            let ended = run.wait(&self.shared().core)?;
+            // The lent buffers are dropped here.
+            self.put_scratch(run.finish().scratch);
             Ok(ended?)
         };
         match (input, output) {

@@ -13,16 +13,19 @@
 //! passed on in our own form. So steps cut no numbers.
 
 mod hurry;
+mod room;
+
+pub use room::{Finished, Scratch};
 
 use super::op::Op;
-use super::schedule::{Buffer, Schedule, Span, Step};
-use crate::datatype::{Form, LoanError, Sink, Source, Word, Workspace};
+use super::schedule::{Span, Step};
+use crate::datatype::{Form, LoanError, Sink, Source, Word};
 use crate::engine::{
     Core, Engine, EngineError, Envelope, Mode, Operation, RequestId, Selector, WaitError,
 };
 use crate::ids::{Context, Rank, Tag};
 use crate::transport::{Call, Peer, Sleep, Transport};
-use hurry::Awaited;
+use room::Room;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
@@ -76,6 +79,21 @@ pub struct Setup {
     pub op: Option<Op>,
     /// Ranks that have a context and a tag of their own: in collectives of two groups, the other one.
     pub beyond: Option<Beyond>,
+}
+
+impl Default for Setup {
+    /// Of nobody.
+    fn default() -> Self {
+        Self {
+            members: Arc::default(),
+            context: Context(0),
+            tag: 0,
+            check: 0,
+            word: || Word::Opaque,
+            op: None,
+            beyond: None,
+        }
+    }
 }
 
 impl Setup {
@@ -149,55 +167,6 @@ fn is_before(tag: Tag, other: Tag) -> bool {
     (0..IN_BACKGROUND).contains(&tag) && 0 < since && since < IN_BACKGROUND / 2
 }
 
-/// Most room of its own that a call leaves for the next, in bytes.
-const ROOM_KEPT_MAX: usize = 1 << 20;
-
-/// Memory that one call leaves for the next. A new one costs nothing.
-#[derive(Default)]
-pub struct Scratch(Option<Box<Room>>);
-
-/// What is in it: in its place for as long as calls come, for it would take longer to move it from hand to hand than
-/// to go through the steps of a small call.
-#[derive(Default)]
-struct Room {
-    schedule: Schedule,
-    workspace: Workspace,
-    pending: Vec<Pending>,
-    awaited: Vec<Awaited>,
-}
-
-impl From<Schedule> for Scratch {
-    fn from(schedule: Schedule) -> Self {
-        let mut scratch = Self::default();
-        *scratch.schedule() = schedule;
-        scratch
-    }
-}
-
-impl Scratch {
-    /// An empty schedule with room for steps, or the one that was made in it.
-    pub fn schedule(&mut self) -> &mut Schedule {
-        &mut self.0.get_or_insert_default().schedule
-    }
-}
-
-impl Room {
-    /// Separates the buffers of the program from what is kept.
-    fn finish(mut self: Box<Self>, disagreement: Option<(Rank, Difference)>) -> Finished {
-        self.schedule.clear();
-        let workspace = &mut self.workspace;
-        if workspace.len(Buffer::Temporary as usize) > ROOM_KEPT_MAX {
-            workspace.take_sink(Buffer::Temporary as usize);
-        }
-        Finished {
-            input: workspace.take_source(Buffer::Input as usize),
-            output: workspace.take_sink(Buffer::Output as usize),
-            disagreement,
-            scratch: Scratch(Some(self)),
-        }
-    }
-}
-
 /// What ranks disagree on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Difference {
@@ -214,18 +183,6 @@ pub enum Difference {
     Before(u32),
     /// Others have found that the rank, perhaps this one, does not call as another does.
     Elsewhere,
-}
-
-/// What a finished run gives back.
-pub struct Finished {
-    /// The input, if there was one.
-    pub input: Option<Source>,
-    /// The output, if there was one.
-    pub output: Option<Sink>,
-    /// A rank with which others disagree, and on what.
-    pub disagreement: Option<(Rank, Difference)>,
-    /// For the next call.
-    pub scratch: Scratch,
 }
 
 /// Where a run inside the engine leaves what it gives back.
@@ -259,7 +216,6 @@ enum Started {
 
 /// A schedule that is being gone through.
 pub struct Run {
-    setup: Setup,
     room: Box<Room>,
     next: usize,
     /// What went wrong first, and as poison says it.
@@ -281,17 +237,34 @@ impl Run {
         input: Option<Source>,
         output: Option<Sink>,
     ) -> Result<Self, EngineError> {
-        let mut run = Self {
-            setup,
-            room: scratch.0.unwrap_or_default(),
+        let mut room = scratch.0.unwrap_or_default();
+        room.setup = setup;
+        room.set_buffers(input, output).map_err(|_| SMALL_BUFFERS)?;
+        Ok(Self {
+            room,
             next: 0,
             failure: None,
             disagreement: None,
             delivery: None,
             is_in_order: false,
-        };
-        run.set_buffers(input, output).map_err(|_| SMALL_BUFFERS)?;
-        Ok(run)
+        })
+    }
+
+    /// Makes it the next call of the same kind; only after it [was cleared](Run::clear).
+    ///
+    /// # Errors
+    /// As [`Run::new`].
+    #[inline]
+    pub fn again(
+        &mut self,
+        tag: Tag,
+        input: Option<Source>,
+        output: Option<Sink>,
+    ) -> Result<(), EngineError> {
+        self.next = 0;
+        self.room.setup.tag = tag;
+        let set = self.room.set_buffers(input, output);
+        set.map_err(|_| SMALL_BUFFERS)
     }
 
     /// Leaves what it gives back in `delivery` when it is over: for [`Engine::start`].
@@ -339,18 +312,16 @@ impl Run {
     ///
     /// # Errors
     /// The outer one when the engine cannot be entered; the inner one is the collective's own.
-    pub fn wait<T: Sleep>(
-        mut self,
-        core: &Core<T>,
-    ) -> Result<(Result<(), EngineError>, Finished), WaitError> {
+    #[inline]
+    pub fn wait<T: Sleep>(&mut self, core: &Core<T>) -> Result<Result<(), EngineError>, WaitError> {
         let doing = Call {
             operation: self.room.schedule.operation as u32,
-            context: self.setup.context.0,
-            tag: self.setup.tag,
+            context: self.room.setup.context.0,
+            tag: self.room.setup.tag,
             ..Call::default()
         };
         let waited = core.wait_after(
-            &mut self,
+            self,
             |run, engine, awake| run.hurry(engine, awake),
             |_| doing,
             |run, engine| match run.advance(engine) {
@@ -358,14 +329,11 @@ impl Run {
                 Poll::Pending => None,
             },
         );
-        match waited {
-            Ok(result) => Ok((result, self.finish())),
-            Err(error) => {
-                // The gate may let nobody in; then the requests stay, and their memory with them.
-                let _ = core.with(|engine| self.give_up(engine));
-                Err(error)
-            }
+        if waited.is_err() {
+            // The gate may let nobody in; then the requests stay, and their memory with them.
+            let _ = core.with(|engine| self.give_up(engine));
         }
+        waited
     }
 
     /// Whether a rank has sent what no earlier call of this one has received: they were not the same.
@@ -374,8 +342,8 @@ impl Run {
         if !self.is_in_order {
             return Ok(());
         }
-        let tag = self.setup.tag;
-        match engine.drop_kept(self.setup.context, |left| is_before(left, tag)) {
+        let tag = self.room.setup.tag;
+        match engine.drop_kept(self.room.setup.context, |left| is_before(left, tag)) {
             None => Ok(()),
             Some(left) => self.blame(left),
         }
@@ -383,7 +351,7 @@ impl Run {
 
     #[cold]
     fn blame(&mut self, left: Envelope) -> Result<(), EngineError> {
-        let members = &*self.setup.members;
+        let members = &*self.room.setup.members;
         let rank = members.iter().position(|it| it.peer == left.source);
         let difference = match left.check & POISON {
             0 => Difference::Before(left.check),
@@ -398,6 +366,22 @@ impl Run {
         self.room.finish(self.disagreement)
     }
 
+    /// Which call it is.
+    pub fn check(&self) -> u32 {
+        self.room.setup.check
+    }
+
+    /// A rank with which others disagree, and on what.
+    pub fn disagreement(&self) -> Option<(Rank, Difference)> {
+        self.disagreement
+    }
+
+    /// Drops the buffers and keeps everything else for the next run; only after it has ended well.
+    #[inline]
+    pub fn clear(&mut self) {
+        self.room.clear();
+    }
+
     /// Takes back what is under way: receives are cancelled, sends go through by themselves.
     pub fn give_up<T: Transport>(&mut self, engine: &mut Engine<T>) {
         for pending in self.room.pending.drain(..) {
@@ -406,51 +390,19 @@ impl Run {
         }
     }
 
-    fn set_buffers(
-        &mut self,
-        input: Option<Source>,
-        output: Option<Sink>,
-    ) -> Result<(), LoanError> {
-        let Room {
-            workspace,
-            schedule,
-            ..
-        } = &mut *self.room;
-        if !workspace.is_idle() {
-            *workspace = Workspace::new();
-        }
-        workspace.take_source(Buffer::Input as usize);
-        workspace.take_sink(Buffer::Output as usize);
-        if let Some(input) = input {
-            workspace.set_source(Buffer::Input as usize, input)?;
-        }
-        if let Some(output) = output {
-            workspace.set_sink(Buffer::Output as usize, output)?;
-        }
-        workspace.set_room(
-            Buffer::Temporary as usize,
-            schedule.needs(Buffer::Temporary),
-        )?;
-        let fits = |buffer| workspace.len(buffer as usize) >= schedule.needs(buffer);
-        match fits(Buffer::Input) && fits(Buffer::Output) {
-            true => Ok(()),
-            false => Err(LoanError::Outside),
-        }
-    }
-
     #[inline]
     fn start<T: Transport>(&mut self, engine: &mut Engine<T>, step: Step) -> Started {
         let started = match step {
             Step::Send { to, .. } if self.failure.is_some() => self.send_poison(engine, to),
             Step::Send { to, from } => self.part_to_send(from).map(|source| {
-                self.send(engine, to, self.setup.check & !POISON, source);
+                self.send(engine, to, self.room.setup.check & !POISON, source);
             }),
             Step::Receive { from, into } => self
                 .room_to_receive(into)
                 .map(|sink| self.receive(engine, from, sink)),
             Step::Reduce { .. } | Step::Copy { .. } if self.failure.is_some() => Ok(()),
             Step::Reduce { from, into } => {
-                let Some(op) = &self.setup.op else {
+                let Some(op) = &self.room.setup.op else {
                     self.fail(NO_OPERATION, NOBODY);
                     return Started::Yes;
                 };
@@ -502,8 +454,8 @@ impl Run {
     }
 
     fn send<T: Transport>(&mut self, engine: &mut Engine<T>, to: Rank, check: u32, source: Source) {
-        let member = self.setup.members[to];
-        let (context, (_, tag)) = (member.context, self.setup.lane(to));
+        let member = self.room.setup.members[to];
+        let (context, (_, tag)) = (member.context, self.room.setup.lane(to));
         let request = engine.send(member.peer, context, tag, check, source, Mode::Standard);
         self.follow(engine, request, to, None);
     }
@@ -528,10 +480,10 @@ impl Run {
     /// The messages of a rank in this call.
     #[inline]
     fn selector(&self, from: Rank) -> Selector {
-        let (context, tag) = self.setup.lane(from);
+        let (context, tag) = self.room.setup.lane(from);
         Selector {
             context,
-            source: Some(self.setup.members[from].peer),
+            source: Some(self.room.setup.members[from].peer),
             tag: Some(tag),
         }
     }
@@ -595,15 +547,31 @@ impl Run {
         result: Result<Envelope, EngineError>,
         sink: Option<Sink>,
     ) {
-        let error = match result {
-            Ok(envelope) => match self.judge(engine, rank, &envelope, len) {
-                None if envelope.form.is_foreign() => self.convert(&envelope, sink),
-                error => error,
-            },
+        match result {
+            Ok(envelope) => self.taken(engine, rank, len, &envelope, |_| sink),
             Err(EngineError::Truncated { envelope, .. }) => {
-                self.judge(engine, rank, &envelope, len)
+                self.taken(engine, rank, len, &envelope, |_| None)
             }
-            Err(error) => return self.sent(rank, Err(error)),
+            Err(error) => self.sent(rank, Err(error)),
+        }
+    }
+
+    /// Takes a message of which there are to be `len` bytes, and which is in a sink.
+    #[inline]
+    fn taken<T: Transport>(
+        &mut self,
+        engine: &Engine<T>,
+        rank: Rank,
+        len: usize,
+        envelope: &Envelope,
+        sink: impl FnOnce(&mut Self) -> Option<Sink>,
+    ) {
+        let error = match self.judge(engine, rank, envelope, len) {
+            None if envelope.form.is_foreign() => {
+                let sink = sink(self);
+                self.convert(envelope, sink)
+            }
+            error => error,
         };
         if let Some((error, poison)) = error {
             self.fail(error, poison);
@@ -621,7 +589,7 @@ impl Run {
         if envelope.check & POISON != 0 {
             return Some(self.hear(engine, rank, envelope.check & !POISON));
         }
-        if envelope.check != self.setup.check & !POISON {
+        if envelope.check != self.room.setup.check & !POISON {
             let difference = Difference::Call(envelope.check);
             self.disagreement.get_or_insert((rank, difference));
             return Some((WRONG_TYPE, CALLS_DIFFER | named(rank)));
@@ -642,8 +610,8 @@ impl Run {
         from: Rank,
         poison: u32,
     ) -> (EngineError, u32) {
-        let about = self.setup.seen_by(from, (poison & RANK) as usize);
-        let (kind, member) = (poison & !RANK, self.setup.members.get(about));
+        let about = self.room.setup.seen_by(from, (poison & RANK) as usize);
+        let (kind, member) = (poison & !RANK, self.room.setup.members.get(about));
         let error = match (kind, member) {
             (0, Some(member)) => EngineError::PeerGone(engine.task(member.peer)),
             (CALLS_DIFFER, Some(_)) => WRONG_TYPE,
@@ -660,7 +628,7 @@ impl Run {
     /// Makes what has come from an unlike host ours.
     #[cold]
     fn convert(&self, envelope: &Envelope, sink: Option<Sink>) -> Option<(EngineError, u32)> {
-        match (envelope.form.change((self.setup.word)()), sink) {
+        match (envelope.form.change((self.room.setup.word)()), sink) {
             _ if envelope.len == 0 => None,
             (Ok(change), Some(mut sink)) if change.keeps_size() => {
                 change.apply_to_sink(&mut sink, envelope.len as usize);
@@ -691,9 +659,9 @@ impl<T: Transport> Operation<T> for Run {
         }
         let envelope = Envelope {
             source: Peer::SELF,
-            tag: self.setup.tag,
+            tag: self.room.setup.tag,
             len: 0,
-            check: self.setup.check,
+            check: self.room.setup.check,
             form: Form::HERE,
         };
         Poll::Ready(result.map(|()| envelope))

@@ -17,6 +17,7 @@
 use super::team::Team;
 use crate::ids::Rank;
 use crate::transport::Operation;
+use std::ops::Range;
 
 /// Memory of a schedule.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,6 +56,11 @@ impl Span {
         debug_assert!(offset + len <= self.len);
         let start = self.start + offset;
         Self { start, len, ..self }
+    }
+
+    /// Which memory of a workspace it is in, and where there.
+    pub fn place(self) -> (usize, Range<usize>) {
+        (self.buffer as usize, self.start..self.start + self.len)
     }
 
     /// Whether a byte is in both.

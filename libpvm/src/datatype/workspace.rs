@@ -125,28 +125,32 @@ impl Workspace {
         }
     }
 
-    /// Makes `source` a memory that can be read.
-    pub fn set_source(&mut self, area: Area, source: Source) -> Result<(), LoanError> {
-        self.set(
-            area,
-            Held {
-                len: source.len,
-                memory: source.memory,
-                writable: false,
-            },
-        )
+    /// Makes `source` a memory that can be read, in place of what was there.
+    #[inline]
+    pub fn set_source(
+        &mut self,
+        area: Area,
+        source: impl Into<Option<Source>>,
+    ) -> Result<(), LoanError> {
+        let held = source.into().map(|source| Held {
+            len: source.len,
+            memory: source.memory,
+            writable: false,
+        });
+        self.idle()?[area] = held;
+        Ok(())
     }
 
-    /// Makes `sink` a memory that can be written and read.
-    pub fn set_sink(&mut self, area: Area, sink: Sink) -> Result<(), LoanError> {
-        self.set(
-            area,
-            Held {
-                len: sink.len,
-                memory: sink.memory,
-                writable: true,
-            },
-        )
+    /// Makes `sink` a memory that can be written and read, in place of what was there.
+    #[inline]
+    pub fn set_sink(&mut self, area: Area, sink: impl Into<Option<Sink>>) -> Result<(), LoanError> {
+        let held = sink.into().map(|sink| Held {
+            len: sink.len,
+            memory: sink.memory,
+            writable: true,
+        });
+        self.idle()?[area] = held;
+        Ok(())
     }
 
     /// Makes sure that a memory of its own has at least `len` bytes; keeps what is large enough.
@@ -202,6 +206,35 @@ impl Workspace {
         let len = part.len();
         let memory = self.lend(area, part, true)?;
         Ok(Sink { memory, len })
+    }
+
+    /// A part to be read at once; `None`: it is not one run of memory, or somebody writes there.
+    #[inline]
+    pub fn bytes(&self, area: Area, part: Range<usize>) -> Option<&[u8]> {
+        let base = self.run(area, part.clone(), false)?;
+        // SAFETY: the part is inside a memory whose giver promised that it can be read; no live part writes there,
+        // and none is lent while `self` is borrowed.
+        Some(unsafe { std::slice::from_raw_parts(base, part.len()) })
+    }
+
+    /// A part to be written at once; `None`: it is not one run of memory, or somebody uses it.
+    #[inline]
+    pub fn bytes_mut(&mut self, area: Area, part: Range<usize>) -> Option<&mut [u8]> {
+        let base = self.run(area, part.clone(), true)?;
+        // SAFETY: the part is inside a memory whose giver promised that it can be written and that nobody else uses
+        // it; no part of it is lent, and none is while `self` is borrowed.
+        Some(unsafe { std::slice::from_raw_parts_mut(base, part.len()) })
+    }
+
+    /// Where a part begins that is one run, and free to be used in this way.
+    #[inline]
+    fn run(&self, area: Area, part: Range<usize>, writing: bool) -> Option<*mut u8> {
+        if part.is_empty() {
+            return Some(NonNull::dangling().as_ptr());
+        }
+        let lent = self.part(area, part.start, part.len(), writing).ok()?;
+        self.check_free(&lent).ok()?;
+        Some(self.memory(area).contiguous()?.wrapping_add(part.start))
     }
 
     /// Copies `len` bytes.
@@ -262,11 +295,6 @@ impl Workspace {
                 spread(target, into.1, &bytes);
             }
         }
-        Ok(())
-    }
-
-    fn set(&mut self, area: Area, held: Held) -> Result<(), LoanError> {
-        self.idle()?[area] = Some(held);
         Ok(())
     }
 

@@ -5,16 +5,16 @@
 //! ([`Transport::needs_poll`]), so that nothing else waits for long.
 
 use super::direct::LOOKS;
-use super::progress::{self, checked};
-use super::request::{EngineError, Envelope};
+use super::progress;
+use super::request::Envelope;
 use super::{Engine, Selector};
-use crate::datatype::Sink;
+use crate::datatype::lend_mut;
 use crate::transport::{Args, Arrived, Head, Look, Peer, Taker, Transport};
 
 /// What a look has found.
 pub enum Looked {
-    /// The message, and where it is.
-    Taken(Result<Envelope, EngineError>, Sink),
+    /// The message; what is longer than its room is cut.
+    Taken,
     /// Nothing yet.
     Nothing,
     /// Something that only a poll, or a request, can deal with.
@@ -30,13 +30,15 @@ impl<T: Transport> Engine<T> {
 
     /// Looks once for the message that a receive posted now would take, small and the very next thing that
     /// its sender has sent; a little longer if it is the `only` one that is looked for.
-    /// `room` is asked for when it is there; `None`: it stays where it is.
+    /// `room` is asked for when it is there; `None`: it stays where it is. What came is told in `envelope`, for the
+    /// reason that [`Engine::receive_at_once`] gives.
     #[inline]
-    pub fn look_for(
+    pub fn look_for<'a>(
         &mut self,
         selector: Selector,
         only: bool,
-        room: impl FnOnce() -> Option<Sink>,
+        room: impl FnOnce() -> Option<&'a mut [u8]>,
+        envelope: &mut Envelope,
     ) -> Looked {
         let from = selector.source.filter(|&from| from != Peer::SELF);
         let Some(from) = from.filter(|&from| self.is_first(from, selector)) else {
@@ -46,38 +48,36 @@ impl<T: Transport> Engine<T> {
             from,
             selector,
             room: Some(room),
-            taken: None,
+            envelope,
         };
         let pauses = if only { LOOKS } else { 0 };
-        match (self.transport.look(from, &mut taking, pauses), taking.taken) {
-            (Look::Taken, Some((envelope, sink))) => {
-                Looked::Taken(checked(envelope, sink.capacity() as u64), sink)
-            }
-            (Look::Nothing, _) => Looked::Nothing,
-            _ => Looked::Other,
+        match self.transport.look(from, &mut taking, pauses) {
+            Look::Taken => Looked::Taken,
+            Look::Nothing => Looked::Nothing,
+            Look::Other => Looked::Other,
         }
     }
 }
 
 /// Takes the message of one receive into room that is found then.
-struct Taking<R> {
+struct Taking<'a, R> {
     from: Peer,
     selector: Selector,
     room: Option<R>,
-    taken: Option<(Envelope, Sink)>,
+    /// Of the message that was taken.
+    envelope: &'a mut Envelope,
 }
 
-impl<R: FnOnce() -> Option<Sink>> Taker for Taking<R> {
+impl<'a, R: FnOnce() -> Option<&'a mut [u8]>> Taker for Taking<'_, R> {
     #[inline]
     fn take<A: Arrived>(&mut self, head: &Head, _: &Args, body: A) -> bool {
         let is_it = self.selector.takes_at_once(self.from, head);
         let room = self.room.take().filter(|_| is_it);
-        let Some(mut sink) = room.and_then(|room| room()) else {
+        let Some(room) = room.and_then(|room| room()) else {
             return false;
         };
-        body.read_into(&mut sink, 0);
-        let envelope = progress::envelope(self.from, head, body.len());
-        self.taken = Some((envelope, sink));
+        lend_mut(room, |mut sink| body.read_into(&mut sink, 0));
+        *self.envelope = progress::envelope(self.from, head, body.len());
         true
     }
 }

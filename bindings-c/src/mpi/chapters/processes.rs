@@ -1,5 +1,6 @@
 //! Processes that are started, or met, by others (MPI 5.0, chapter 11): what programs ask that do neither.
 
+use pvm::mpi::collective::Shape;
 use pvm::mpi::{self, Class, Error};
 
 use super::super::collective;
@@ -29,5 +30,5 @@ pub fn comm_disconnect(comm: Out<raw::Comm>) -> Outcome {
 
 fn end(comm: &mpi::Comm) -> mpi::Result<()> {
     comm.settle()?;
-    collective::disconnect(comm)?.run()
+    collective::disconnect(comm)?.run(Shape::new("disconnect"))
 }

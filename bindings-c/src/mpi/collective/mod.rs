@@ -4,10 +4,12 @@
 //! starts it, or keeps it for a persistent request. So buffers that are described here may be used
 //! until the operation, or the persistent request, has ended; the program promises them for as long.
 
+mod again;
 mod moves;
 mod neighbours;
 mod reductions;
 
+pub(crate) use again::{Parameter, again};
 pub(crate) use moves::*;
 pub(crate) use neighbours::*;
 pub(crate) use reductions::*;

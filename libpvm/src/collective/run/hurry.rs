@@ -11,8 +11,10 @@
 //! can tell which way a rank has gone.
 
 use super::super::schedule::{Span, Step};
+use super::room::Room;
 use super::{POISON, Run, Started};
-use crate::engine::{Awake, Engine, Looked};
+use crate::datatype::lend;
+use crate::engine::{Awake, Engine, Envelope, Looked};
 use crate::ids::Rank;
 use crate::transport::{Peer, Sleep, Transport};
 
@@ -39,8 +41,10 @@ impl Run {
         {
             self.next += 1;
         }
-        if self.next == self.room.schedule.steps().len() {
-            self.catch_up(engine, awake);
+        if self.room.awaited.is_empty()
+            || self.next == self.room.schedule.steps().len() && self.catch_up(engine, awake)
+        {
+            return;
         }
         let mut awaited = std::mem::take(&mut self.room.awaited);
         for Awaited { from, into } in awaited.drain(..) {
@@ -87,12 +91,18 @@ impl Run {
     }
 
     fn send_at_once<T: Transport>(&mut self, engine: &mut Engine<T>, to: Rank, from: Span) -> bool {
-        let Ok(source) = self.part_to_send(from) else {
+        let (area, range) = from.place();
+        let Room {
+            setup, workspace, ..
+        } = &mut *self.room;
+        let Some(bytes) = workspace.bytes(area, range) else {
             return false;
         };
-        let (member, check) = (self.setup.members[to], self.setup.check & !POISON);
-        let (_, tag) = self.setup.lane(to);
-        let sent = engine.send_at_once(member.peer, member.context, tag, check, &source);
+        let (member, check) = (setup.members[to], setup.check & !POISON);
+        let (_, tag) = setup.lane(to);
+        let sent = lend(bytes, |source| {
+            engine.send_at_once(member.peer, member.context, tag, check, &source)
+        });
         let is_over = sent.is_some();
         self.sent(to, sent.unwrap_or(Ok(())));
         is_over
@@ -132,11 +142,17 @@ impl Run {
                 continue;
             }
             let selector = self.selector(from);
-            match engine.look_for(selector, only, || self.room_to_receive(into).ok()) {
+            let workspace = &mut self.room.workspace;
+            let (area, range) = into.place();
+            let mut envelope = Envelope::NONE;
+            let room = || workspace.bytes_mut(area, range);
+            match engine.look_for(selector, only, room, &mut envelope) {
                 Looked::Nothing => at += 1,
-                Looked::Taken(result, sink) => {
+                Looked::Taken => {
                     self.room.awaited.remove(at);
-                    self.received(engine, from, into.len, result, Some(sink));
+                    self.taken(engine, from, into.len, &envelope, |run| {
+                        run.room_to_receive(into).ok()
+                    });
                     any = true;
                 }
                 Looked::Other => return None,

@@ -77,10 +77,10 @@ fn root_between(comm: &Comm, root: i32) -> Result<Root> {
 
 /// A call of which the schedule of this rank is made.
 pub struct Prepared {
-    comm: Comm,
+    pub(super) comm: Comm,
     setup: Setup,
     scratch: Scratch,
-    ends: Ends,
+    pub(super) ends: Ends,
     /// What all ranks have to say of it.
     said: [u64; SAID],
 }
@@ -194,19 +194,16 @@ impl Prepared {
     /// # Errors
     /// Those of the collective: a rank that has ended, or made another call.
     #[inline]
-    pub fn run(mut self) -> Result<()> {
-        if self.comm.process.debug.collectives {
+    pub(super) fn go_through(mut self) -> Result<Run> {
+        if self.is_compared() {
             self.compare()?;
         }
         self.comm.number(&mut self.setup, Tags::next_tag);
-        let check = self.setup.check;
         let Ends { input, output } = self.ends;
         let run = Run::new(self.setup, self.scratch, input, output).map_err(unfit)?;
-        let run = run.in_order();
-        let (result, finished) = run.wait(&self.comm.process.task.core)?;
-        let disagreement = finished.disagreement;
-        put_back(&self.comm, finished.scratch);
-        result.map_err(|error| failure(error, check, disagreement, self.comm.own_size()))
+        let mut run = run.in_order();
+        go(&self.comm, &mut run)?;
+        Ok(run)
     }
 
     /// Starts it.
@@ -215,7 +212,7 @@ impl Prepared {
     /// When this thread may not enter the engine.
     pub fn start(mut self) -> Result<Work> {
         self.number_in_background();
-        self.launch(|comm, finished| put_back(comm, finished.scratch))
+        self.launch(|comm, finished| lock(&comm.collectives).calls.put_back(finished.scratch))
     }
 
     /// A request that starts it, again and again. The tag is the same each time: messages between two
@@ -253,6 +250,15 @@ impl Prepared {
         let shown = self.scratch.schedule().operation;
         let all = self.comm.talk().compare(&self.said, shown)?;
         agreement::compare(&self.said, &all)
+    }
+
+    /// Whether its buffers can lie elsewhere the next time, and all else be the same.
+    pub(super) fn can_come_again(&self) -> bool {
+        !self.comm.is_inter() && !self.is_compared()
+    }
+
+    fn is_compared(&self) -> bool {
+        self.comm.process.debug.collectives
     }
 
     fn number_in_background(&mut self) {
@@ -306,13 +312,25 @@ fn said_of(check: u32, job: &Job<'_>) -> Result<[u64; SAID]> {
     Ok([check.into(), len, elements as u64, print])
 }
 
-/// Memory of the last call.
-fn begin(comm: &Comm) -> Scratch {
-    std::mem::take(&mut lock(&comm.collectives).scratch)
+/// Goes through the next blocking call of a communicator.
+#[inline]
+pub(super) fn go(comm: &Comm, run: &mut Run) -> Result<()> {
+    match run.wait(&comm.process.task.core)? {
+        Ok(()) => {
+            run.clear();
+            Ok(())
+        }
+        Err(error) => Err(failed(comm, run, error)),
+    }
 }
 
-fn put_back(comm: &Comm, scratch: Scratch) {
-    lock(&comm.collectives).scratch = scratch;
+#[cold]
+fn failed(comm: &Comm, run: &Run, error: EngineError) -> Error {
+    failure(error, run.check(), run.disagreement(), comm.own_size())
+}
+
+fn begin(comm: &Comm) -> Scratch {
+    lock(&comm.collectives).calls.begin()
 }
 
 impl From<CallError> for Error {
@@ -329,7 +347,7 @@ impl From<CallError> for Error {
 
 /// A buffer is shorter than what the other arguments say.
 #[cold]
-fn unfit(_: EngineError) -> Error {
+pub(super) fn unfit(_: EngineError) -> Error {
     Error::new(
         Class::Truncate,
         "this rank gives itself more, or less, than it has room for",

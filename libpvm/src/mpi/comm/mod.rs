@@ -14,13 +14,14 @@ pub(super) use make::library_tag;
 
 use super::attribute::{Attributes, Holder};
 use super::buffered::Buffer;
+use super::collective::Calls;
 use super::errhandler::Errhandler;
 use super::error::{Class, Error, Result};
 use super::object::{ObjectName, lock};
 use super::process::{Process, Scope};
 use super::request;
 use super::topology::Topology;
-use crate::collective::{Beyond, Circle, Member, Scratch, Setup, Tags};
+use crate::collective::{Beyond, Circle, Member, Setup, Tags};
 use crate::engine::{EngineError, Envelope, RequestId, Selector, TaskEngine};
 use crate::group::Group;
 use crate::ids::{Context, Rank, Tag, TaskId};
@@ -79,8 +80,8 @@ pub struct Inner {
 pub struct Collectives {
     /// The numbers of the calls.
     pub tags: Tags,
-    /// Memory of the last call.
-    pub scratch: Scratch,
+    /// What the last calls have left.
+    pub calls: Calls,
 }
 
 impl std::ops::Deref for Comm {

@@ -128,8 +128,9 @@ impl Talk<'_> {
             ..of_numbers(self.circle.setup())
         };
         let (input, output) = (input.map(Source::from_vec), Sink::from_vec(output));
-        let run = Run::new(setup, Scratch::from(schedule), input, Some(output))?;
-        let (ended, finished) = run.wait(&self.process.task.core)?;
+        let mut run = Run::new(setup, Scratch::from(schedule), input, Some(output))?;
+        let ended = run.wait(&self.process.task.core)?;
+        let finished = run.finish();
         ended.map_err(|error| failure(error, check, finished.disagreement, None))?;
         Ok(decode(finished.output))
     }
