@@ -60,6 +60,14 @@ pub enum ProgramError {
     /// No program and no script.
     #[error("{0} is neither a program nor a script with a '#!' line")]
     NoProgram(PathBuf),
+    /// What programs are made of.
+    #[error("{path} is source code, no program")]
+    Source {
+        /// The file.
+        path: PathBuf,
+        /// What makes a program of it, or runs it.
+        with: &'static str,
+    },
     /// A file without content.
     #[error("{0} is empty")]
     Empty(PathBuf),
@@ -100,6 +108,7 @@ impl ProgramError {
             IsDirectory(_) => FailureCode::FailureProgramIsDirectory,
             Foreign { .. }
             | NoProgram(_)
+            | Source { .. }
             | Empty(_)
             | NoInterpreter { .. }
             | WindowsLines(_)
@@ -122,6 +131,7 @@ impl ProgramError {
             IsDirectory(_) | NotAFile(_) => "name a program".into(),
             Foreign { .. } => "build it for this host".into(),
             NoProgram(_) => "add a first line such as '#!/bin/sh', or name its interpreter".into(),
+            Source { path, with } => run_source(path, with),
             Empty(_) => "build it again".into(),
             NoInterpreter { .. } => "correct its first line, or install the interpreter".into(),
             WindowsLines(path) => format!("type: sed -i 's/\\r$//' {}", path.display()),
@@ -133,6 +143,48 @@ impl ProgramError {
             why: self.to_string(),
             next,
         }
+    }
+}
+
+/// What turns files of these names into programs, or runs them.
+const SOURCES: &[(&[&str], &str)] = &[
+    (&["c"], "mpicc"),
+    (&["cc", "cpp", "cxx", "c++", "C"], "mpicxx"),
+    (
+        &["f", "for", "f77", "f90", "f95", "f03", "f08", "F", "F90"],
+        "gfortran",
+    ),
+    (&["rs"], "rustc"),
+    (&["py"], PYTHON),
+];
+const PYTHON: &str = "python3";
+
+/// How a source becomes, or is, a running program.
+fn run_source(path: &Path, with: &str) -> String {
+    let shown = path.display();
+    match with {
+        PYTHON => format!("name its interpreter: {with} {shown}"),
+        _ => {
+            let made = path.with_extension("");
+            format!("compile it: {with} {shown} -o {}", made.display())
+        }
+    }
+}
+
+/// A file that is no program as it is: source code, going by its name, or something else.
+fn unfit(path: &Path, otherwise: impl FnOnce(PathBuf) -> ProgramError) -> ProgramError {
+    let extension = path.extension().and_then(OsStr::to_str);
+    let language = SOURCES
+        .iter()
+        .find(|(names, _)| extension.is_some_and(|extension| names.contains(&extension)));
+    match language {
+        Some((_, with)) if !read_head(path).is_ok_and(|head| head.starts_with(b"#!")) => {
+            ProgramError::Source {
+                path: path.into(),
+                with,
+            }
+        }
+        _ => otherwise(path.into()),
     }
 }
 
@@ -195,13 +247,17 @@ fn search(program: &OsStr, directory: &Path, path: Option<&[u8]>) -> Result<Path
             }
         }
     }
-    second_best.ok_or_else(|| ProgramError::NotInPath {
-        path: String::from_utf8_lossy(path).into_owned(),
+    if let Some(found) = second_best {
+        return Ok(found);
+    }
+    Err(ProgramError::NotInPath {
         here: match check_file(&directory.join(program)) {
             Ok(()) => Some(true),
             Err(ProgramError::NotExecutable(_)) => Some(false),
+            Err(source @ ProgramError::Source { .. }) => return Err(source),
             Err(_) => None,
         },
+        path: String::from_utf8_lossy(path).into_owned(),
     })
 }
 
@@ -246,7 +302,7 @@ pub fn check(path: &Path) -> Result<(), ProgramError> {
         },
         // The kernel may know formats that we do not (binfmt_misc): only when it has some.
         Kind::Unknown if has_extra_formats() => Ok(()),
-        Kind::Unknown => Err(ProgramError::NoProgram(path.into())),
+        Kind::Unknown => Err(unfit(path, ProgramError::NoProgram)),
         Kind::Empty => Err(ProgramError::Empty(path.into())),
     }
 }
@@ -268,7 +324,7 @@ fn check_file(path: &Path) -> Result<(), ProgramError> {
     }
     match rustix::fs::access(path, rustix::fs::Access::EXEC_OK) {
         Ok(()) => Ok(()),
-        Err(_) if data.mode() & 0o111 == 0 => Err(ProgramError::NotExecutable(path.into())),
+        Err(_) if data.mode() & 0o111 == 0 => Err(unfit(path, ProgramError::NotExecutable)),
         Err(_) => Err(ProgramError::NotAllowed {
             path: path.into(),
             owner: data.uid(),
@@ -385,6 +441,32 @@ mod tests {
         for program in ["./empty", "./text", "./lost", "./dos", "./windows.exe"] {
             assert_eq!(code(program, dir), FailureProgramWrongFormat, "{program}");
         }
+    }
+
+    #[test]
+    fn source_code_is_to_be_compiled() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        file(dir, "hello.c", 0o644, b"int main(void) {}\n");
+        file(dir, "hello.f90", 0o755, b"end\n");
+        file(dir, "hello.py", 0o644, b"print()\n");
+        file(dir, "script.py", 0o644, b"#!/bin/sh\n");
+        let next = |program: &str| {
+            let error = find(program.as_ref(), dir, Some(b"/usr/bin:/bin")).unwrap_err();
+            error
+                .failure(program)
+                .next
+                .replace(dir.to_str().unwrap(), "DIR")
+        };
+        let compile = "compile it: mpicc DIR/hello.c -o DIR/hello";
+        assert_eq!(next("hello.c"), compile);
+        assert_eq!(next("./hello.c"), compile);
+        assert!(next("./hello.f90").starts_with("compile it: gfortran"));
+        assert_eq!(
+            next("hello.py"),
+            "name its interpreter: python3 DIR/hello.py"
+        );
+        assert_eq!(next("./script.py"), "type: chmod +x DIR/script.py");
     }
 
     #[test]
