@@ -19,7 +19,7 @@ pub(crate) const LOWEST: usize = 4096;
 ///
 /// # Safety
 /// The program leaves the elements readable, and does not change them, until the source is dropped.
-#[inline]
+#[inline(always)]
 pub(crate) unsafe fn source(buf: Buf, count: i64, datatype: &Datatype) -> Result<Source> {
     let layout = datatype.layout()?;
     check(buf.0 as usize, count, layout)?;
@@ -35,7 +35,7 @@ pub(crate) unsafe fn source(buf: Buf, count: i64, datatype: &Datatype) -> Result
 ///
 /// # Safety
 /// The program leaves the elements alone until the sink is dropped.
-#[inline]
+#[inline(always)]
 pub(crate) unsafe fn sink(buf: OutBuf, count: i64, datatype: &Datatype) -> Result<Sink> {
     let layout = datatype.layout()?;
     check(buf.0 as usize, count, layout)?;

@@ -111,20 +111,41 @@ impl Memory {
         }
     }
 
-    /// A borrowed array of elements; those in one run lose their layout.
-    fn typed(base: *mut u8, layout: &Arc<Layout>, count: usize) -> Self {
-        let (base, scattered) = match layout.single_run(count) {
-            Some(start) => (base.wrapping_offset(start), None),
-            None => {
-                let layout = Arc::clone(layout);
-                (base, Some(Box::new(Scattered { layout, skip: 0 })))
-            }
-        };
+    /// Bytes by address.
+    #[inline]
+    fn borrowed(base: *mut u8) -> Self {
         Memory::Borrowed {
             base,
-            scattered,
+            scattered: None,
             _hold: None,
         }
+    }
+
+    /// A borrowed array of elements, and its packed length. Those in one run lose their layout.
+    #[inline(always)]
+    fn typed(base: *mut u8, layout: &Arc<Layout>, count: usize) -> Option<(Self, usize)> {
+        match layout.plain_size_of(count) {
+            Some(len) => Some((Self::borrowed(base), len)),
+            None => Self::laid_out(base, layout, count),
+        }
+    }
+
+    /// As [`Memory::typed`], of elements that are less plain.
+    #[inline(never)]
+    fn laid_out(base: *mut u8, layout: &Arc<Layout>, count: usize) -> Option<(Self, usize)> {
+        let len = layout.size_of(count)?;
+        let memory = match layout.single_run(count) {
+            Some(start) => Self::borrowed(base.wrapping_offset(start)),
+            None => Memory::Borrowed {
+                base,
+                scattered: Some(Box::new(Scattered {
+                    layout: Arc::clone(layout),
+                    skip: 0,
+                })),
+                _hold: None,
+            },
+        };
+        Some((memory, len))
     }
 
     /// `hold`'s part of this memory, from packed offset `start` on.
@@ -209,11 +230,7 @@ impl Source {
     /// `base` is readable for `len` bytes, and nobody writes there, until the source is dropped.
     pub unsafe fn borrowed(base: *const u8, len: usize) -> Self {
         Self {
-            memory: Memory::Borrowed {
-                base: base.cast_mut(),
-                scattered: None,
-                _hold: None,
-            },
+            memory: Memory::borrowed(base.cast_mut()),
             len,
         }
     }
@@ -223,12 +240,10 @@ impl Source {
     ///
     /// # Safety
     /// As for [`Source::borrowed`], for every run of every element.
+    #[inline(always)]
     pub unsafe fn typed(base: *const u8, layout: &Arc<Layout>, count: usize) -> Option<Self> {
-        let len = layout.size_of(count)?;
-        Some(Self {
-            memory: Memory::typed(base.cast_mut(), layout, count),
-            len,
-        })
+        let (memory, len) = Memory::typed(base.cast_mut(), layout, count)?;
+        Some(Self { memory, len })
     }
 
     /// Length of the packed message.
@@ -403,11 +418,7 @@ impl Sink {
     /// `base` is writable for `len` bytes, and nobody else touches them, until the sink is dropped.
     pub unsafe fn borrowed(base: *mut u8, len: usize) -> Self {
         Self {
-            memory: Memory::Borrowed {
-                base,
-                scattered: None,
-                _hold: None,
-            },
+            memory: Memory::borrowed(base),
             len,
         }
     }
@@ -417,12 +428,10 @@ impl Sink {
     ///
     /// # Safety
     /// As for [`Sink::borrowed`], for every run of every element.
+    #[inline(always)]
     pub unsafe fn typed(base: *mut u8, layout: &Arc<Layout>, count: usize) -> Option<Self> {
-        let len = layout.size_of(count)?;
-        Some(Self {
-            memory: Memory::typed(base, layout, count),
-            len,
-        })
+        let (memory, len) = Memory::typed(base, layout, count)?;
+        Some(Self { memory, len })
     }
 
     /// Bytes that fit.

@@ -118,6 +118,19 @@ impl Layout {
         }
     }
 
+    /// Bytes of `count` elements, if each is one run that begins where the element does and ends where the next
+    /// one begins, as those of most messages; `None`: it is not so, or they do not fit the address space.
+    #[inline]
+    pub fn plain_size_of(&self, count: usize) -> Option<usize> {
+        match self.node {
+            Some(Node::Run(len)) if self.offset == 0 && len as isize == self.extent => {
+                let len = len.checked_mul(count)?;
+                isize::try_from(len).is_ok().then_some(len)
+            }
+            _ => None,
+        }
+    }
+
     /// Bytes of `count` elements; `None`: they, or their places, do not fit the address space.
     pub fn size_of(&self, count: usize) -> Option<usize> {
         if self.size == 0 || count == 0 {
@@ -230,6 +243,21 @@ mod tests {
         let layout = Layout::new(runs, 8).unwrap();
         assert_eq!(pieces(&layout, 1), [(0, 8)]);
         assert_eq!(layout.single_run(5), Some(0));
+    }
+
+    #[test]
+    fn what_is_plain_is_one_run_of_all_its_bytes() {
+        let late = Layout::new([Run { offset: 4, len: 4 }], 4).unwrap();
+        let gaps = Layout::contiguous(4).with_extent(8);
+        let counts = [0, 1, 5, isize::MAX as usize / 4, usize::MAX / 4, usize::MAX];
+        for count in counts {
+            let plain = Layout::contiguous(4);
+            assert_eq!(plain.plain_size_of(count), plain.size_of(count));
+            assert_eq!(plain.single_run(count), Some(0));
+            for other in [&late, &gaps, &Layout::contiguous(0)] {
+                assert_eq!(other.plain_size_of(count), None);
+            }
+        }
     }
 
     #[test]
