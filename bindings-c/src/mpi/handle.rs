@@ -58,14 +58,16 @@ pub(crate) unsafe fn find<'a, T: Object>(raw: usize) -> Result<&'a T> {
 ///
 /// # Errors
 /// `MPI_ERR_NO_MEM` when there are too many.
+#[inline]
 pub(crate) fn keep<T: Object>(object: T) -> Result<usize> {
     let key = T::slots().insert(object);
-    key.map(raw::<T>).ok_or_else(|| {
-        Error::new(
-            Class::NoMem,
-            format!("too many handles of one kind: {}", T::NAME),
-        )
-    })
+    key.map(raw::<T>).ok_or_else(too_many::<T>)
+}
+
+#[cold]
+fn too_many<T: Object>() -> Error {
+    let detail = format!("too many handles of one kind: {}", T::NAME);
+    Error::new(Class::NoMem, detail)
 }
 
 /// Frees a handle; gives the object back.
@@ -74,19 +76,25 @@ pub(crate) fn keep<T: Object>(object: T) -> Result<usize> {
 /// The class of a wrong handle, also for those that are predefined.
 ///
 /// # Safety
-/// Nobody uses a reference to the object any more.
+/// Nobody uses a reference to the object any more, and nobody else frees it at the same time.
+#[inline]
 pub(crate) unsafe fn release<T: Object>(raw: usize) -> Result<T> {
     let removed = key::<T>(raw).and_then(|key| {
         // SAFETY: as promised by the caller.
         unsafe { T::slots().remove(key) }
     });
-    removed.ok_or_else(|| match T::predefined(raw) {
+    removed.ok_or_else(|| not_freed::<T>(raw))
+}
+
+#[cold]
+fn not_freed<T: Object>(raw: usize) -> Error {
+    match T::predefined(raw) {
         Some(_) => Error::new(
             T::WRONG,
             format!("a predefined {} cannot be freed", T::NAME),
         ),
         None => wrong::<T>(raw),
-    })
+    }
 }
 
 /// The request of all sends that had ended when they were to get one: there is nothing to tell them apart by.
@@ -130,6 +138,7 @@ pub(crate) fn from_int<T: Object>(int: i32) -> usize {
     key.flatten().map_or(T::NULL, raw::<T>)
 }
 
+#[inline]
 fn raw<T: Object>(key: Key) -> usize {
     let low = T::NUMBER << INDEX_BITS | key.index;
     (u64::from(key.generation) << 32 | u64::from(low)) as usize
@@ -280,7 +289,7 @@ pub(crate) fn set_later_errhandler(raw: usize, errhandler: &Errhandler) -> bool 
 ///
 /// # Errors
 /// `MPI_ERR_NO_MEM` when there are too many.
-pub(crate) fn for_later_comm() -> Result<(usize, Reserved<Comm>)> {
+pub(crate) fn for_later_comm() -> Result<(usize, Reserved<'static, Comm>)> {
     let reserved = Comm::slots().reserve();
     let reserved = reserved.ok_or_else(|| Error::new(Class::NoMem, "too many communicators"))?;
     let raw = raw::<Comm>(reserved.key());
@@ -289,13 +298,13 @@ pub(crate) fn for_later_comm() -> Result<(usize, Reserved<Comm>)> {
 }
 
 /// Gives a communicator the handle that was kept for it.
-pub(crate) fn fill_comm(reserved: Reserved<Comm>, comm: Comm) {
+pub(crate) fn fill_comm(reserved: Reserved<'static, Comm>, comm: Comm) {
     let raw = raw::<Comm>(reserved.key());
     comm.set_handle(raw as u64);
     if let Some(errhandler) = later().remove(&raw).flatten() {
         comm.set_errhandler(errhandler);
     }
-    Comm::slots().fill(reserved, comm);
+    reserved.fill(comm);
 }
 
 /// The handle of a communicator, which from now on knows it.
