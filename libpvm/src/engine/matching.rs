@@ -4,6 +4,7 @@
 //! unexpected message that it accepts. Negative tags are the library's own: a receive for any tag
 //! never takes them.
 
+use super::bins::{Bins, Spot};
 use super::queue::{Key, Place, Queue};
 use crate::ids::{Context, Tag};
 use crate::transport::Peer;
@@ -30,7 +31,7 @@ impl Selector {
 
 /// The matching state of one context; `R` names receives, `M` is an unexpected message.
 pub(super) struct Matcher<R, M> {
-    exact: Queue<(u64, R)>,
+    exact: Bins<(u64, R)>,
     wild: VecDeque<(u64, Selector, R)>,
     unexpected: Queue<M>,
     posted_so_far: u64,
@@ -39,7 +40,7 @@ pub(super) struct Matcher<R, M> {
 impl<R, M> Default for Matcher<R, M> {
     fn default() -> Self {
         Self {
-            exact: Queue::default(),
+            exact: Bins::default(),
             wild: VecDeque::new(),
             unexpected: Queue::default(),
             posted_so_far: 0,
@@ -49,7 +50,11 @@ impl<R, M> Default for Matcher<R, M> {
 
 impl<R: Copy + PartialEq, M> Matcher<R, M> {
     /// Takes the oldest unexpected message that `selector` accepts.
+    #[inline]
     pub fn take_message(&mut self, selector: Selector) -> Option<(Key, M)> {
+        if self.unexpected.is_empty() {
+            return None;
+        }
         let place = self.find_message(selector)?;
         self.unexpected.remove(place)
     }
@@ -64,6 +69,7 @@ impl<R: Copy + PartialEq, M> Matcher<R, M> {
     }
 
     /// Posts a receive.
+    #[inline]
     pub fn post(&mut self, selector: Selector, receive: R) {
         self.posted_so_far += 1;
         match (selector.source, selector.tag) {
@@ -76,24 +82,32 @@ impl<R: Copy + PartialEq, M> Matcher<R, M> {
     }
 
     /// Takes the oldest posted receive that accepts a message with this key.
+    #[inline]
     pub fn take_receive(&mut self, key: Key) -> Option<R> {
-        let exact = self.exact.find_exact(key);
+        let exact = self.exact.find(key);
+        if self.wild.is_empty() {
+            return self.take_exact(exact?);
+        }
         let wild = self
             .wild
             .iter()
             .position(|(_, selector, _)| selector.accepts(key));
         let exact_is_older = match (exact, wild) {
-            (Some(place), Some(at)) => self
-                .exact
-                .get(place)
-                .is_some_and(|(_, (number, _))| *number < self.wild[at].0),
+            (Some(spot), Some(at)) => {
+                let exact = self.exact.get(spot);
+                exact.is_some_and(|(number, _)| *number < self.wild[at].0)
+            }
             (exact, _) => exact.is_some(),
         };
-        if exact_is_older {
-            let (_, (_, receive)) = self.exact.remove(exact?)?;
-            return Some(receive);
+        match exact_is_older {
+            true => self.take_exact(exact?),
+            false => self.wild.remove(wild?).map(|(_, _, receive)| receive),
         }
-        self.wild.remove(wild?).map(|(_, _, receive)| receive)
+    }
+
+    #[inline]
+    fn take_exact(&mut self, spot: Spot) -> Option<R> {
+        self.exact.remove(spot).map(|(_, receive)| receive)
     }
 
     /// Whether a receive of just this key would get the next message with it: nothing is kept for it,
@@ -101,7 +115,7 @@ impl<R: Copy + PartialEq, M> Matcher<R, M> {
     #[inline]
     pub fn is_first(&self, key: Key) -> bool {
         self.unexpected.find_exact(key).is_none()
-            && self.exact.find_exact(key).is_none()
+            && self.exact.find(key).is_none()
             && !self
                 .wild
                 .iter()
@@ -140,8 +154,8 @@ impl<R: Copy + PartialEq, M> Matcher<R, M> {
         match (selector.source, selector.tag) {
             (Some(source), Some(tag)) => {
                 let key = Key { source, tag };
-                let place = self.exact.find_among(key, |(_, r)| *r == receive);
-                place.and_then(|place| self.exact.remove(place)).is_some()
+                let spot = self.exact.find_among(key, |(_, r)| *r == receive);
+                spot.and_then(|spot| self.exact.remove(spot)).is_some()
             }
             _ => {
                 let at = self.wild.iter().position(|(_, _, r)| *r == receive);
@@ -153,7 +167,7 @@ impl<R: Copy + PartialEq, M> Matcher<R, M> {
     /// Takes out what can never be fulfilled when `peer` has ended: receives from it alone, and its
     /// messages that `is_lost` names.
     pub fn drop_peer(&mut self, peer: Peer, is_lost: impl Fn(&M) -> bool) -> (Vec<R>, Vec<M>) {
-        let mut receives: Vec<(u64, R)> = self.exact.drain_where(|key, _| key.source == peer);
+        let mut receives: Vec<(u64, R)> = self.exact.drain_where(|key| key.source == peer);
         self.wild.retain(|(number, selector, receive)| {
             let lost = selector.source == Some(peer);
             if lost {
@@ -175,7 +189,7 @@ impl<R: Copy + PartialEq, M> Matcher<R, M> {
     pub fn drain(&mut self) -> (Vec<R>, Vec<(Key, M)>) {
         let mut receives: Vec<R> = self
             .exact
-            .drain_where(|_, _| true)
+            .drain_where(|_| true)
             .into_iter()
             .map(|(_, r)| r)
             .collect();

@@ -22,6 +22,7 @@
 //! The engine has no thread, clock or lock; it does what its caller's thread lets it do in
 //! [`Engine::progress`]. [`Core`] adds the gate and the waiting, [`Task`] the daemon.
 
+mod bins;
 mod core;
 mod direct;
 mod looks;

@@ -16,7 +16,8 @@ pub(super) struct Key {
 
 impl Key {
     /// Fibonacci hashing of both halves.
-    fn bin(self, mask: usize) -> usize {
+    #[inline]
+    pub fn bin(self, mask: usize) -> usize {
         let mixed = (u64::from(self.source.0) << 32 | u64::from(self.tag as u32))
             .wrapping_mul(0x9e37_79b9_7f4a_7c15);
         (mixed >> 40) as usize & mask
@@ -127,19 +128,13 @@ impl<V> Queue<V> {
     /// The oldest entry with exactly this key.
     #[inline]
     pub fn find_exact(&self, key: Key) -> Option<Place> {
-        self.find_among(key, |_| true)
-    }
-
-    /// The oldest entry with exactly this key that is `wanted`.
-    #[inline]
-    pub fn find_among(&self, key: Key, wanted: impl Fn(&V) -> bool) -> Option<Place> {
         if self.is_empty() {
             return None;
         }
         let mut place = self.bins[key.bin(self.bins.len() - 1)].first;
         while place != NONE {
             let node = &self.nodes[place as usize];
-            if node.key == key && node.value.as_ref().is_some_and(&wanted) {
+            if node.key == key {
                 return Some(place);
             }
             place = node.in_bin.after;
@@ -225,6 +220,7 @@ impl<V> Queue<V> {
         }
     }
 
+    #[inline]
     fn ends(&mut self, list: List) -> &mut Ends {
         match list {
             List::All => &mut self.all,
@@ -232,6 +228,7 @@ impl<V> Queue<V> {
         }
     }
 
+    #[inline]
     fn links(&mut self, list: List, place: Place) -> &mut Links {
         let node = &mut self.nodes[place as usize];
         match list {
@@ -240,6 +237,7 @@ impl<V> Queue<V> {
         }
     }
 
+    #[inline]
     fn append(&mut self, list: List, place: Place) {
         let last = std::mem::replace(&mut self.ends(list).last, place);
         *self.links(list, place) = Links {
@@ -252,6 +250,7 @@ impl<V> Queue<V> {
         }
     }
 
+    #[inline]
     fn unlink(&mut self, list: List, place: Place) {
         let Links { before, after } = *self.links(list, place);
         match before {
