@@ -163,6 +163,19 @@ impl<T: Sleep> Core<T> {
         Ok(result)
     }
 
+    /// Starts a receive into `sink`.
+    ///
+    /// # Errors
+    /// As [`Core::with`].
+    #[inline(always)]
+    pub fn start_receive(&self, selector: Selector, sink: Sink) -> Result<RequestId, GateError> {
+        let mut inside = self.gate.enter()?;
+        let before = inside.come();
+        let id = inside.engine.receive(selector, sink);
+        inside.ring_if_news(before, &self.sleeper);
+        Ok(id)
+    }
+
     /// Before this task leaves, waits at most for `limit` until its requests to peers are over, and
     /// then until peers have what was sent. A peer that confirms nothing for `patience` is busy with
     /// something else; it is not waited for any longer. False: requests were left.

@@ -229,6 +229,7 @@ impl<T: Transport> Engine<T> {
     }
 
     /// Starts a receive into `sink`.
+    #[inline]
     pub fn receive(&mut self, selector: Selector, sink: Sink) -> RequestId {
         let size_limit = sink.capacity() as u64;
         let state = ReceiveState::Posted;
@@ -321,6 +322,18 @@ impl<T: Transport> Engine<T> {
         all
     }
 
+    /// Whether a request has not ended.
+    #[inline]
+    pub fn is_going_on(&self, request: RequestId) -> bool {
+        self.requests.is_going_on(request)
+    }
+
+    /// How a request has ended, which is not taken out; `None`: it goes on, or was taken out before.
+    #[inline]
+    pub fn end(&self, request: RequestId) -> Option<&Result<Envelope, EngineError>> {
+        self.requests.end(request)
+    }
+
     /// Whether a request has ended.
     pub fn is_complete(&self, request: RequestId) -> bool {
         self.requests.is_done(request)
@@ -330,7 +343,7 @@ impl<T: Transport> Engine<T> {
     pub fn sender_of(&mut self, receive: RequestId) -> Option<Peer> {
         match self.requests.receive(receive)?.state {
             ReceiveState::Receiving { envelope, .. } => Some(envelope.source),
-            ReceiveState::Posted | ReceiveState::Over(_) => None,
+            ReceiveState::Posted => None,
         }
     }
 
@@ -342,7 +355,17 @@ impl<T: Transport> Engine<T> {
     /// As [`Engine::finish`], for those who do not want the ends of the message back.
     #[inline]
     pub fn finish_envelope(&mut self, request: RequestId) -> Option<Result<Envelope, EngineError>> {
-        self.requests.finish_envelope(request)
+        self.requests.finish_with(request, |end| *end)
+    }
+
+    /// As [`Engine::finish_envelope`]; the result is seen where it lies, and not copied.
+    #[inline]
+    pub fn finish_with<R>(
+        &mut self,
+        request: RequestId,
+        look: impl FnOnce(&Result<Envelope, EngineError>) -> R,
+    ) -> Option<R> {
+        self.requests.finish_with(request, look)
     }
 
     /// Lets a request end by itself. A send goes through; a receive stays posted.
@@ -353,6 +376,11 @@ impl<T: Transport> Engine<T> {
     /// Takes a receive back if no message has been matched with it: it then ends with
     /// [`EngineError::Cancelled`]. Has no effect on anything else.
     pub fn cancel(&mut self, request: RequestId) {
+        self.give_up(request, EngineError::Cancelled);
+    }
+
+    /// As [`Engine::cancel`], for another reason.
+    pub fn give_up(&mut self, request: RequestId, error: EngineError) {
         let Some(receive) = self.requests.receive(request) else {
             return;
         };
@@ -364,8 +392,7 @@ impl<T: Transport> Engine<T> {
             return;
         };
         if space.matcher.withdraw(selector, request) {
-            self.requests
-                .complete_receive(request, Err(EngineError::Cancelled));
+            self.requests.complete_receive(request, Err(error));
         }
     }
 
@@ -407,22 +434,18 @@ impl<T: Transport> Engine<T> {
     /// Whether nothing of this task is under way to its peers: no send, no confirmation, no
     /// collective. If it leaves before, their requests fail.
     pub fn is_quiet(&self) -> bool {
-        let is_sent = |request: &Request<_>| {
-            !request.is_over() && matches!(request, Request::Send(send) if send.to != Peer::SELF)
-        };
+        let is_sent =
+            |request: &Request<_>| matches!(request, Request::Send(send) if send.to != Peer::SELF);
         self.outbox.is_empty() && self.operations.is_empty() && !self.requests.any(is_sent)
     }
 
     /// Whether no message is under way that this task receives in a context of its own, or sends to one
     /// that `is_target` names.
     pub fn is_quiet_in(&self, context: Context, is_target: impl Fn(Peer, Context) -> bool) -> bool {
-        !self.requests.any(|request| {
-            let is_meant = match request {
-                Request::Send(send) => is_target(send.to, Context(send.head.context)),
-                Request::Receive(receive) => receive.selector.context == context,
-                Request::Operation(_) | Request::Done(_) => false,
-            };
-            is_meant && !request.is_over()
+        !self.requests.any(|request| match request {
+            Request::Send(send) => is_target(send.to, Context(send.head.context)),
+            Request::Receive(receive) => receive.selector.context == context,
+            Request::Operation(_) => false,
         })
     }
 
@@ -434,7 +457,7 @@ impl<T: Transport> Engine<T> {
         if mode == Mode::Standard
             && let Some(result) = self.try_eager(send.to, &send.head, &send.source)
         {
-            return self.requests.insert(Request::Send(send.over(result)));
+            return self.requests.insert_sent(send, result);
         }
         let eager = send.source.len() <= self.transport.eager_max(send.to);
         let to = send.to;
@@ -455,10 +478,11 @@ impl<T: Transport> Engine<T> {
         id
     }
 
+    #[inline]
     fn start_receive(&mut self, receive: Receive) -> RequestId {
         let selector = receive.selector;
         let id = self.requests.insert(Request::Receive(receive));
-        let Some(space) = self.space(selector.context) else {
+        let Some(space) = self.spaces.get(selector.context.0) else {
             let error = EngineError::NoSuchContext(selector.context);
             self.requests.complete_receive(id, Err(error));
             return id;
@@ -467,16 +491,15 @@ impl<T: Transport> Engine<T> {
             self.deliver_kept(id, key, message);
             return id;
         }
+        let is_gone = |peer: Peer| self.gone.get(peer.index()) == Some(&true);
         match selector.source {
-            Some(source) if self.is_gone(source) => {
+            Some(source) if is_gone(source) => {
                 let error = EngineError::PeerGone(self.task(source));
                 self.requests.complete_receive(id, Err(error));
             }
             None if self.lost => self.requests.complete_receive(id, Err(EngineError::Lost)),
             source => {
-                if let Some(space) = self.space(selector.context) {
-                    space.matcher.post(selector, id);
-                }
+                space.matcher.post(selector, id);
                 if let Some(source) = source.filter(|&source| source != Peer::SELF) {
                     self.transport.watch(source);
                 }

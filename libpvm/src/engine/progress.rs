@@ -355,7 +355,7 @@ impl<T: Transport> Engine<T> {
         };
         let Some(space) = self.spaces.get(head.context) else {
             let error = EngineError::NoSuchContext(Context(head.context));
-            return self.requests.insert(Request::Send(send.over(Err(error))));
+            return self.requests.insert_sent(send, Err(error));
         };
         let posted = space.matcher.take_receive(key);
         if posted.is_none() && len <= SELF_COPY_MAX && mode == Mode::Standard {
@@ -370,7 +370,7 @@ impl<T: Transport> Engine<T> {
                     confirm: None,
                 },
             );
-            return self.requests.insert(Request::Send(send.over(Ok(()))));
+            return self.requests.insert_sent(send, Ok(()));
         }
         let id = self.requests.insert(Request::Send(send));
         let message = Message::Own {
@@ -619,6 +619,7 @@ pub(super) fn fits(envelope: &Envelope, capacity: u64) -> Result<(), EngineError
 }
 
 /// The envelope, or the error of a message larger than its room.
+#[inline]
 pub(super) fn checked(envelope: Envelope, capacity: u64) -> Result<Envelope, EngineError> {
     fits(&envelope, capacity).map(|()| envelope)
 }
@@ -713,15 +714,14 @@ impl<O> Intake<'_, O> {
             return;
         };
         let envelope = envelope(from, &head, body.len());
-        let Some(receive) = self.requests.receive(id) else {
-            return;
-        };
-        let limit = receive.size_limit;
-        let sink = receive.sink.get_or_insert_with(|| {
-            Sink::with_capacity(body.len().min(usize::try_from(limit).unwrap_or(usize::MAX)))
+        self.requests.take_in(id, |receive| {
+            let limit = receive.size_limit;
+            let sink = receive.sink.get_or_insert_with(|| {
+                Sink::with_capacity(body.len().min(usize::try_from(limit).unwrap_or(usize::MAX)))
+            });
+            body.read_into(sink, 0);
+            checked(envelope, limit)
         });
-        body.read_into(sink, 0);
-        self.requests.complete_receive(id, checked(envelope, limit));
         if let Some(token) = confirm {
             self.confirm(from, token);
         }

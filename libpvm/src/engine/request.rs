@@ -120,8 +120,6 @@ pub(super) enum SendState {
     },
     /// All bytes are out; the receiver confirms the match.
     Unconfirmed,
-    /// It has ended.
-    Over(Result<(), EngineError>),
 }
 
 pub(super) struct Send {
@@ -140,8 +138,6 @@ pub(super) enum ReceiveState {
         received: usize,
         end: usize,
     },
-    /// It has ended.
-    Over(Result<Envelope, EngineError>),
 }
 
 pub(super) struct Receive {
@@ -157,51 +153,49 @@ pub(super) enum Request<O> {
     Receive(Receive),
     /// A collective; taken out while it advances.
     Operation(Option<O>),
-    /// An operation that has ended.
-    Done(Result<Envelope, EngineError>),
 }
 
 impl<O> Request<O> {
-    pub fn is_over(&self) -> bool {
-        match self {
-            Request::Send(send) => matches!(send.state, SendState::Over(_)),
-            Request::Receive(receive) => matches!(receive.state, ReceiveState::Over(_)),
-            Request::Operation(_) => false,
-            Request::Done(_) => true,
-        }
-    }
-
-    /// How it has ended; `None`: it has not.
-    fn result(&self) -> Option<Result<Envelope, EngineError>> {
-        match self {
-            Request::Send(send) => match send.state {
-                SendState::Over(result) => Some(result.map(|()| send.envelope())),
-                _ => None,
-            },
-            Request::Receive(receive) => match receive.state {
-                ReceiveState::Over(result) => Some(result),
-                _ => None,
-            },
-            Request::Operation(_) => None,
-            Request::Done(result) => Some(*result),
-        }
-    }
-
     /// The ends of the message, given back.
     fn into_ends(self) -> (Option<Sink>, Option<Source>) {
         match self {
             Request::Send(send) => (None, Some(send.source)),
             Request::Receive(receive) => (receive.sink, None),
-            Request::Operation(_) | Request::Done(_) => (None, None),
+            Request::Operation(_) => (None, None),
         }
     }
 }
+
+/// How a request has ended.
+pub(super) type End = Result<Envelope, EngineError>;
 
 struct Slot<O> {
     generation: u32,
     /// The program does not want the outcome.
     forgotten: bool,
+    /// `None`: it goes on.
+    end: Option<End>,
     request: Option<Request<O>>,
+}
+
+impl<O> Slot<O> {
+    /// The request, while it goes on.
+    #[inline]
+    fn going_on(&mut self) -> Option<&mut Request<O>> {
+        match self.end {
+            None => self.request.as_mut(),
+            Some(_) => None,
+        }
+    }
+
+    /// Lets the request go: the place is free for another, under another number.
+    #[inline]
+    fn free(&mut self) {
+        self.generation = self.generation.wrapping_add(1);
+        self.forgotten = false;
+        self.end = None;
+        self.request = None;
+    }
 }
 
 /// All requests of an engine.
@@ -223,56 +217,83 @@ impl<O> Default for Requests<O> {
 }
 
 impl<O> Requests<O> {
+    /// Numbers a request that goes on.
+    #[inline]
     pub fn insert(&mut self, request: Request<O>) -> RequestId {
-        if request.is_over() {
-            self.completions += 1;
-        }
-        if let Some(index) = self.free.pop() {
-            let slot = &mut self.slots[index as usize];
-            slot.request = Some(request);
-            return RequestId {
-                index,
-                generation: slot.generation,
-            };
-        }
-        let index = self.slots.len() as u32;
-        self.slots.push(Slot {
-            generation: 1,
-            forgotten: false,
-            request: Some(request),
-        });
+        let index = match self.free.pop() {
+            Some(index) => index,
+            None => self.make_room(),
+        };
+        let slot = &mut self.slots[index as usize];
+        slot.request = Some(request);
         RequestId {
             index,
-            generation: 1,
+            generation: slot.generation,
         }
     }
 
+    /// Numbers a send that has ended before it became a request.
+    pub fn insert_sent(&mut self, send: Send, result: Result<(), EngineError>) -> RequestId {
+        let id = self.insert(Request::Send(send));
+        self.complete_send(id, result);
+        id
+    }
+
+    /// A new place.
+    #[cold]
+    fn make_room(&mut self) -> u32 {
+        self.slots.push(Slot {
+            generation: 1,
+            forgotten: false,
+            end: None,
+            request: None,
+        });
+        self.slots.len() as u32 - 1
+    }
+
+    #[inline]
     fn slot(&mut self, id: RequestId) -> Option<&mut Slot<O>> {
         let slot = self.slots.get_mut(id.index as usize)?;
         (slot.generation == id.generation).then_some(slot)
     }
 
+    /// A request that goes on.
+    #[inline]
     pub fn get(&mut self, id: RequestId) -> Option<&mut Request<O>> {
-        self.slot(id)?.request.as_mut()
+        self.slot(id)?.going_on()
+    }
+
+    /// How a request has ended; `None`: it goes on, or was taken out.
+    #[inline]
+    pub fn end(&self, id: RequestId) -> Option<&End> {
+        let slot = self.slots.get(id.index as usize)?;
+        let slot = (slot.generation == id.generation).then_some(slot)?;
+        slot.end.as_ref()
+    }
+
+    #[inline]
+    pub fn is_going_on(&self, id: RequestId) -> bool {
+        let slot = self.slots.get(id.index as usize);
+        slot.is_some_and(|slot| slot.generation == id.generation && slot.end.is_none())
     }
 
     pub fn is_done(&self, id: RequestId) -> bool {
-        self.slots.get(id.index as usize).is_some_and(|slot| {
-            slot.generation == id.generation && slot.request.as_ref().is_some_and(Request::is_over)
-        })
+        self.end(id).is_some()
     }
 
-    /// Takes a request out for good.
-    pub fn remove(&mut self, id: RequestId) -> Option<Request<O>> {
-        let request = self.slot(id)?.request.take()?;
-        self.release(id);
-        Some(request)
+    /// Takes a request out for good, with all that it has.
+    pub fn remove(&mut self, id: RequestId) {
+        if let Some(slot) = self.slot(id) {
+            slot.free();
+            self.free.push(id.index);
+        }
     }
 
     /// Takes out a request that has ended.
     pub fn finish(&mut self, id: RequestId) -> Option<Outcome> {
-        let result = self.get(id)?.result()?;
-        let (sink, source) = self.remove(id)?.into_ends();
+        let result = *self.end(id)?;
+        let (sink, source) = self.slot(id)?.request.take()?.into_ends();
+        self.remove(id);
         Some(Outcome {
             result,
             sink,
@@ -280,39 +301,33 @@ impl<O> Requests<O> {
         })
     }
 
-    /// As [`Requests::finish`], without moving the ends of the message: they are dropped.
+    /// As [`Requests::finish`], without moving the ends of the message, which are dropped. The result is
+    /// seen where it lies.
     #[inline]
-    pub fn finish_envelope(&mut self, id: RequestId) -> Option<Result<Envelope, EngineError>> {
-        let result = self.get(id)?.result()?;
-        if let Some(slot) = self.slot(id) {
-            slot.request = None;
-            self.release(id);
-        }
-        Some(result)
+    pub fn finish_with<R>(&mut self, id: RequestId, look: impl FnOnce(&End) -> R) -> Option<R> {
+        let slot = self.slot(id)?;
+        let seen = look(slot.end.as_ref()?);
+        slot.free();
+        self.free.push(id.index);
+        Some(seen)
     }
 
-    /// The place of a request that was taken out is free for another, under another number.
-    fn release(&mut self, id: RequestId) {
-        if let Some(slot) = self.slot(id) {
-            slot.generation = slot.generation.wrapping_add(1);
-            slot.forgotten = false;
-            self.free.push(id.index);
-        }
+    /// Ends a request that goes on.
+    #[inline]
+    pub fn complete(&mut self, id: RequestId, end: End) {
+        let Some(slot) = self.slot(id).filter(|slot| slot.end.is_none()) else {
+            return;
+        };
+        slot.end = Some(end);
+        self.note_end(id);
     }
 
     /// Counts a request that has just ended, and takes it out if nobody asks for it.
+    #[inline]
     fn note_end(&mut self, id: RequestId) {
         self.completions += 1;
         if self.slot(id).is_some_and(|slot| slot.forgotten) {
             self.remove(id);
-        }
-    }
-
-    /// Marks an operation as ended.
-    pub fn complete(&mut self, id: RequestId, result: Result<Envelope, EngineError>) {
-        if let Some(request) = self.get(id) {
-            *request = Request::Done(result);
-            self.note_end(id);
         }
     }
 
@@ -325,7 +340,8 @@ impl<O> Requests<O> {
         }
     }
 
-    /// The sending half of a request, if it is one.
+    /// The sending half of a request, if it is a send that goes on.
+    #[inline]
     pub fn send(&mut self, id: RequestId) -> Option<&mut Send> {
         match self.get(id)? {
             Request::Send(send) => Some(send),
@@ -333,7 +349,8 @@ impl<O> Requests<O> {
         }
     }
 
-    /// The receiving half of a request, if it is one.
+    /// The receiving half of a request, if it is a receive that goes on.
+    #[inline]
     pub fn receive(&mut self, id: RequestId) -> Option<&mut Receive> {
         match self.get(id)? {
             Request::Receive(receive) => Some(receive),
@@ -341,42 +358,51 @@ impl<O> Requests<O> {
         }
     }
 
-    /// Ends a send that has not ended before.
+    /// Ends a send that goes on.
     pub fn complete_send(&mut self, id: RequestId, result: Result<(), EngineError>) {
-        if let Some(send) = self.send(id)
-            && !matches!(send.state, SendState::Over(_))
-        {
-            send.state = SendState::Over(result);
+        if let Some(send) = self.send(id) {
+            let envelope = send.envelope();
+            self.complete(id, result.map(|()| envelope));
+        }
+    }
+
+    /// Ends a receive that goes on in the way that `take_in` says, which has its message.
+    #[inline(always)]
+    pub fn take_in(&mut self, id: RequestId, take_in: impl FnOnce(&mut Receive) -> End) {
+        let Some(slot) = self.slot(id) else {
+            return;
+        };
+        if let Some(Request::Receive(receive)) = slot.going_on() {
+            slot.end = Some(take_in(receive));
             self.note_end(id);
         }
     }
 
-    /// Ends a receive that has not ended before.
-    pub fn complete_receive(&mut self, id: RequestId, result: Result<Envelope, EngineError>) {
-        if let Some(receive) = self.receive(id)
-            && !matches!(receive.state, ReceiveState::Over(_))
-        {
-            receive.state = ReceiveState::Over(result);
-            self.note_end(id);
+    /// Ends a receive that goes on.
+    #[inline]
+    pub fn complete_receive(&mut self, id: RequestId, end: End) {
+        if self.receive(id).is_some() {
+            self.complete(id, end);
         }
     }
 
-    /// Whether there is a request that `accepts` names.
+    /// Whether a request goes on that `accepts` names.
     pub fn any(&self, accepts: impl Fn(&Request<O>) -> bool) -> bool {
-        let mut slots = self.slots.iter();
-        slots.any(|slot| slot.request.as_ref().is_some_and(&accepts))
+        self.all_going_on().any(|(_, request)| accepts(request))
     }
 
-    /// Numbers of the requests that `accepts` names.
+    /// Numbers of the requests that go on and that `accepts` names.
     pub fn select(&self, accepts: impl Fn(&Request<O>) -> bool) -> Vec<RequestId> {
-        let named = self.slots.iter().zip(0u32..).filter_map(|(slot, index)| {
-            let accepted = slot.request.as_ref().is_some_and(&accepts);
-            accepted.then_some(RequestId {
-                index,
-                generation: slot.generation,
-            })
-        });
-        named.collect()
+        let named = self.all_going_on().filter(|(_, request)| accepts(request));
+        named.map(|(id, _)| id).collect()
+    }
+
+    fn all_going_on(&self) -> impl Iterator<Item = (RequestId, &Request<O>)> {
+        self.slots.iter().zip(0u32..).filter_map(|(slot, index)| {
+            let request = slot.request.as_ref().filter(|_| slot.end.is_none())?;
+            let generation = slot.generation;
+            Some((RequestId { index, generation }, request))
+        })
     }
 }
 
@@ -396,20 +422,16 @@ impl Send {
     pub fn is_out(&self) -> bool {
         matches!(self.state, SendState::Streaming { offset, end, .. } if offset == end)
     }
-
-    /// A send that has ended before it became a request.
-    pub fn over(mut self, result: Result<(), EngineError>) -> Self {
-        self.state = SendState::Over(result);
-        self
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn done() -> Request<()> {
-        Request::Done(Err(EngineError::Cancelled))
+    fn done(requests: &mut Requests<()>) -> RequestId {
+        let id = requests.insert(Request::Operation(None));
+        requests.complete(id, Err(EngineError::Cancelled));
+        id
     }
 
     /// It is moved with every message.
@@ -421,13 +443,13 @@ mod tests {
     #[test]
     fn finished_numbers_are_stale() {
         let mut requests = Requests::default();
-        let first = requests.insert(done());
+        let first = done(&mut requests);
         assert!(requests.is_done(first));
-        assert!(requests.remove(first).is_some());
-        let second = requests.insert(done());
+        assert!(requests.finish(first).is_some());
+        let second = done(&mut requests);
         assert_ne!(first, second);
         assert!(!requests.is_done(first));
-        assert!(requests.remove(first).is_none());
+        assert!(requests.finish(first).is_none());
         assert_eq!(RequestId::from_token(second.token()), second);
     }
 }
