@@ -9,7 +9,7 @@ use pvm::mpi::request::Work;
 use pvm::mpi::{
     Class, Comm, Datatype, Errhandler, Error, Group, Info, Op, Request, Result, Session,
 };
-use pvm::sync::slots::{INDEX_BITS, Key, Reserved, Slots};
+use pvm::sync::slots::{INDEX_BITS, Key, Removal, Reserved, Slots};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -84,6 +84,20 @@ pub(crate) unsafe fn release<T: Object>(raw: usize) -> Result<T> {
         unsafe { T::slots().remove(key) }
     });
     removed.ok_or_else(|| not_freed::<T>(raw))
+}
+
+/// Frees a handle whose object is `wanted`, among others of its kind; gives the object back.
+///
+/// # Safety
+/// As for [`release`], of an object that is wanted.
+#[inline]
+pub(crate) unsafe fn release_if<T: Object>(
+    removal: &mut Removal<'_, T>,
+    raw: usize,
+    wanted: impl FnOnce(&T) -> bool,
+) -> Option<T> {
+    // SAFETY: as promised by the caller.
+    unsafe { removal.remove_if(key::<T>(raw)?, wanted) }
 }
 
 #[cold]

@@ -606,6 +606,12 @@ impl OutStatus {
         }
     }
 
+    /// As an array of this one.
+    #[inline]
+    pub(crate) fn alone(&self) -> OutStatuses {
+        OutStatuses(self.0)
+    }
+
     /// The status that is there, for calls that change it.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use super::comm::Comm;
 use super::error::Result;
 use super::process::Process;
-use super::request::Work;
+use super::request::{Single, Work};
 use super::status::{Ended, Status};
 use crate::collective::Member;
 use crate::datatype::{Sink, Source};
@@ -58,8 +58,11 @@ fn receive_from_anybody(
         if let Some(sink) = sink.take() {
             receive = Some(engine.receive(from, sink));
         }
-        let ended = engine.finish_envelope(receive?);
-        ended.or_else(|| comm.orphan(engine, receive?, is_alone))
+        let receive = receive?;
+        if engine.is_going_on(receive) && !comm.orphan(engine, receive, is_alone) {
+            return None;
+        }
+        engine.finish_envelope(receive)
     })
 }
 
@@ -87,20 +90,20 @@ pub fn send_at_once(comm: &Comm, to: Member, tag: Tag, source: &Source) -> Resul
 /// # Errors
 /// When this thread may not enter the engine.
 #[inline]
-pub fn isend(comm: &Comm, to: Member, tag: Tag, source: Source, mode: Mode) -> Result<Work> {
+pub fn isend(comm: &Comm, to: Member, tag: Tag, source: Source, mode: Mode) -> Result<Single> {
     let send =
         |engine: &mut TaskEngine| engine.send(to.peer, to.context, tag, UNTYPED, source, mode);
-    Ok(Work::Send(comm.process.with(send)?, comm.clone()))
+    Ok(Single::send(comm.process.with(send)?, comm.clone()))
 }
 
 /// Starts a receive.
 ///
 /// # Errors
 /// When this thread may not enter the engine.
-#[inline]
-pub fn ireceive(comm: &Comm, from: Selector, sink: Sink) -> Result<Work> {
-    let id = comm.process.with(|engine| engine.receive(from, sink))?;
-    Ok(Work::Receive(id, comm.clone()))
+#[inline(always)]
+pub fn ireceive(comm: &Comm, from: Selector, sink: Sink) -> Result<Single> {
+    let id = comm.process.task.core.start_receive(from, sink)?;
+    Ok(Single::receive(id, comm.clone()))
 }
 
 /// Starts a send and a receive.
@@ -116,8 +119,8 @@ pub fn exchange(
         let receive = engine.receive(from, sink);
         let send = engine.send(to.peer, to.context, tag, UNTYPED, source, Mode::Standard);
         Work::Exchange(Box::new([
-            Work::Send(send, comm.clone()),
-            Work::Receive(receive, comm.clone()),
+            Single::send(send, comm.clone()).into(),
+            Single::receive(receive, comm.clone()).into(),
         ]))
     })
 }
@@ -187,11 +190,11 @@ fn matched(comm: &Comm, (claim, envelope): (Claim, Envelope)) -> (Message, Statu
 ///
 /// # Errors
 /// When this thread may not enter the engine.
-pub fn ireceive_matched(message: Message, sink: Sink) -> Result<Work> {
+pub fn ireceive_matched(message: Message, sink: Sink) -> Result<Single> {
     let Message { comm, claim } = message;
     let process = comm.process.clone();
     let id = process.with(|engine| engine.receive_claimed(claim, sink))?;
-    Ok(Work::Receive(id, comm))
+    Ok(Single::receive(id, comm))
 }
 
 /// Makes sure that the end of the sender ends a wait.

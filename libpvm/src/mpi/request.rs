@@ -1,9 +1,13 @@
 //! Requests: operations that go on while the program does something else (MPI 5.0, 3.7).
 //!
 //! All of them, point-to-point, collective, generalized, persistent or not, complete in the same way:
-//! [`Request::settle`], inside the engine, notices the end and takes the result over;
-//! [`Request::conclude`], outside, runs what may call the program, and gives the result to whoever
-//! waits. Nothing of a request is locked while the program's own functions run.
+//! [`Request::settle`], inside the engine, notices the end; [`Request::take`], there too, takes the result
+//! of what is a message and nothing else; [`Request::conclude`], outside, runs what may call the
+//! program, and gives the result to whoever waits. Nothing of a request is locked while the program's
+//! own functions run.
+//!
+//! A message and nothing else ([`Single`]) is what most requests are. Such a request never changes, so
+//! nothing of it is ever locked: all that there is to know is in the engine until it is taken.
 
 use super::comm::Comm;
 use super::error::{Class, Error, Result};
@@ -11,7 +15,7 @@ use super::object::lock;
 use super::partitioned::Partitioned;
 use super::process::Process;
 use super::status::{Ended, Status};
-use crate::engine::{EngineError, RequestId, TaskEngine};
+use crate::engine::{EngineError, Envelope, RequestId, TaskEngine};
 use crate::transport::{Call, Operation};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -64,13 +68,11 @@ impl OfProgram {
 pub enum Work {
     /// Nothing any more.
     Over(Ended),
-    /// A send or a receive that has ended. The communicator may be the last one of its kind, whose end is
-    /// nothing for inside the engine.
+    /// A message that has ended. The communicator may be the last one of its kind, whose end is nothing
+    /// for inside the engine.
     Past(Ended, Comm),
-    /// A send.
-    Send(RequestId, Comm),
-    /// A receive.
-    Receive(RequestId, Comm),
+    /// A message.
+    Single(Single),
     /// A send and a receive; the status is that of the receive.
     Exchange(Box<[Work; 2]>),
     /// An operation in the engine: a collective.
@@ -83,6 +85,83 @@ pub enum Work {
     Generalized(OfProgram),
 }
 
+/// A send or a receive in the engine.
+pub struct Single {
+    id: RequestId,
+    is_receive: bool,
+    comm: Comm,
+}
+
+impl Single {
+    /// A send.
+    #[inline]
+    pub fn send(id: RequestId, comm: Comm) -> Self {
+        let is_receive = false;
+        Self {
+            id,
+            is_receive,
+            comm,
+        }
+    }
+
+    /// A receive.
+    #[inline]
+    pub fn receive(id: RequestId, comm: Comm) -> Self {
+        let is_receive = true;
+        Self {
+            id,
+            is_receive,
+            comm,
+        }
+    }
+
+    /// Whether it has ended, or was taken.
+    #[inline]
+    fn settle(&self, engine: &mut TaskEngine) -> bool {
+        !engine.is_going_on(self.id)
+            || (self.is_receive && self.comm.orphan(engine, self.id, false))
+    }
+
+    /// What the end of the engine's request means.
+    // It is given on and not back: a result of this size would be copied, in other pieces than it was written in.
+    // Such a copy waits until all that was written before is in the cache, also what is for another processor.
+    #[inline(always)]
+    fn mean<R>(
+        &self,
+        end: &std::result::Result<Envelope, EngineError>,
+        told: impl FnOnce(Ended) -> R,
+    ) -> R {
+        match end {
+            Ok(envelope) if self.is_receive => told(Ended::well(Status::of(&self.comm, envelope))),
+            Ok(_) => told(Ended::well(Status::EMPTY)),
+            Err(error) => told(Ended::failed(&self.comm, *error)),
+        }
+    }
+
+    /// Takes the result out of the engine, if it has ended. Nothing is told of one that was taken before: no
+    /// program may wait twice for a request.
+    #[inline(always)]
+    fn take(&self, engine: &mut TaskEngine, told: impl FnOnce(Ended)) -> bool {
+        let is_over = self.settle(engine);
+        if is_over {
+            engine.finish_with(self.id, |end| self.mean(end, told));
+        }
+        is_over
+    }
+
+    fn cancel(&self, engine: &mut TaskEngine) {
+        // A send that has begun goes through: this has no effect on it.
+        engine.cancel(self.id);
+    }
+}
+
+impl From<Single> for Work {
+    #[inline]
+    fn from(single: Single) -> Self {
+        Work::Single(single)
+    }
+}
+
 struct State {
     /// `None`: a persistent request that is not active.
     work: Option<Work>,
@@ -91,12 +170,18 @@ struct State {
 }
 
 /// A request.
-pub struct Request(Mutex<State>);
+pub struct Request(Kind);
+
+enum Kind {
+    Single(Single),
+    /// Everything else. Boxed: there are few, and places for requests are small.
+    Other(Box<Mutex<State>>),
+}
 
 impl Work {
     /// Notices the end, if there is one, and takes the result out of the engine.
     fn settle(&mut self, engine: &mut TaskEngine) -> bool {
-        let over = match self {
+        match self {
             Work::Over(_) | Work::Past(..) | Work::Ready(..) => return true,
             Work::Generalized(operation) => return operation.complete,
             Work::Several(parts) => {
@@ -105,31 +190,23 @@ impl Work {
             Work::Exchange(parts) => {
                 return parts.iter_mut().all(|part| part.settle(engine));
             }
-            Work::Send(id, comm) => engine
-                .finish_envelope(*id)
-                .map(|result| Ended::sent(comm, result.map(drop))),
-            Work::Receive(id, comm) => engine
-                .finish_envelope(*id)
-                .or_else(|| comm.orphan(engine, *id, false))
-                .map(|result| Ended::received(comm, result)),
+            Work::Single(single) => {
+                let mut ended = Ended::well(Status::EMPTY);
+                if !single.take(engine, |told| ended = told) {
+                    return false;
+                }
+                if let Work::Single(single) = std::mem::replace(self, Work::nothing()) {
+                    *self = Work::Past(ended, single.comm);
+                }
+            }
             Work::Running(id, _) => {
                 let Some(result) = engine.finish_envelope(*id) else {
                     return false;
                 };
-                let Work::Running(_, conclusion) = std::mem::replace(self, Work::nothing()) else {
-                    return false;
-                };
-                *self = Work::Ready(result.map(drop), conclusion);
-                return true;
+                if let Work::Running(_, conclusion) = std::mem::replace(self, Work::nothing()) {
+                    *self = Work::Ready(result.map(drop), conclusion);
+                }
             }
-        };
-        let Some(ended) = over else {
-            return false;
-        };
-        if let Work::Send(_, comm) | Work::Receive(_, comm) =
-            std::mem::replace(self, Work::nothing())
-        {
-            *self = Work::Past(ended, comm);
         }
         true
     }
@@ -158,7 +235,7 @@ impl Work {
                 }
             }
             // Only what has ended is concluded.
-            Work::Send(..) | Work::Receive(..) | Work::Running(..) => Ended {
+            Work::Single(_) | Work::Running(..) => Ended {
                 status: Status::EMPTY,
                 failure: Some((Error::new(Class::Intern, "it has not ended"), None)),
             },
@@ -167,10 +244,9 @@ impl Work {
 
     fn cancel(&self, engine: &mut TaskEngine) {
         match self {
-            Work::Receive(id, _) => engine.cancel(*id),
+            Work::Single(single) => single.cancel(engine),
             Work::Exchange(parts) => parts[1].cancel(engine),
             Work::Several(parts) => parts.iter().for_each(|part| part.cancel(engine)),
-            // A send that has begun goes through.
             _ => {}
         }
     }
@@ -178,7 +254,7 @@ impl Work {
     /// Lets it end by itself.
     fn forget(&self, engine: &mut TaskEngine) {
         match self {
-            Work::Send(id, _) | Work::Receive(id, _) | Work::Running(id, _) => engine.forget(*id),
+            Work::Single(Single { id, .. }) | Work::Running(id, _) => engine.forget(*id),
             Work::Exchange(parts) => parts.iter().for_each(|part| part.forget(engine)),
             Work::Several(parts) => parts.iter().for_each(|part| part.forget(engine)),
             Work::Over(_) | Work::Past(..) | Work::Ready(..) | Work::Generalized(_) => {}
@@ -189,11 +265,18 @@ impl Work {
 impl Request {
     /// A request for something that goes on.
     pub fn new(work: Work) -> Self {
-        Self(Mutex::new(State {
-            work: Some(work),
-            starter: None,
-            partitioned: None,
-        }))
+        match work {
+            Work::Single(single) => single.into(),
+            work => Self::other(State {
+                work: Some(work),
+                starter: None,
+                partitioned: None,
+            }),
+        }
+    }
+
+    fn other(state: State) -> Self {
+        Self(Kind::Other(Box::new(Mutex::new(state))))
     }
 
     /// A request for an operation that the program itself carries out.
@@ -207,20 +290,20 @@ impl Request {
 
     /// A persistent request of a communicator, not active.
     pub fn persistent(comm: &Comm, starter: Starter) -> Self {
-        Self(Mutex::new(State {
+        Self::other(State {
             work: None,
             starter: Some((Arc::new(starter), comm.clone())),
             partitioned: None,
-        }))
+        })
     }
 
     /// A persistent request of partitioned communication, not active.
     pub fn partitioned(comm: &Comm, starter: Starter, partitioned: Partitioned) -> Self {
-        Self(Mutex::new(State {
+        Self::other(State {
             work: None,
             starter: Some((Arc::new(starter), comm.clone())),
             partitioned: Some(partitioned),
-        }))
+        })
     }
 
     /// What is partitioned.
@@ -228,17 +311,22 @@ impl Request {
     /// # Errors
     /// `MPI_ERR_REQUEST` when it is another kind of request.
     pub fn partitions(&self) -> Result<Partitioned> {
-        let partitioned = self.state().partitioned.clone();
+        let partitioned = self.state().and_then(|state| state.partitioned.clone());
         partitioned.ok_or_else(|| Error::new(Class::Request, "the request is not partitioned"))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        lock(&self.0)
+    /// What changes; `None`: nothing does.
+    fn state(&self) -> Option<MutexGuard<'_, State>> {
+        match &self.0 {
+            Kind::Single(_) => None,
+            Kind::Other(state) => Some(lock(state)),
+        }
     }
 
     /// Whether something goes on, or has ended and nobody was told.
+    #[inline]
     pub fn is_active(&self) -> bool {
-        self.state().work.is_some()
+        self.state().is_none_or(|state| state.work.is_some())
     }
 
     /// Starts a persistent request.
@@ -247,9 +335,9 @@ impl Request {
     /// `MPI_ERR_REQUEST` when it is active or not persistent, and what starting it raises; with the
     /// communicator that it is of.
     pub fn start(&self) -> std::result::Result<(), (Error, Option<Comm>)> {
-        let (is_active, starter) = {
-            let state = self.state();
-            (state.work.is_some(), state.starter.clone())
+        let (is_active, starter) = match self.state() {
+            None => (true, None),
+            Some(state) => (state.work.is_some(), state.starter.clone()),
         };
         let wrong = |what| Error::new(Class::Request, what);
         let (starter, comm) = starter.unzip();
@@ -259,33 +347,58 @@ impl Request {
             Some(starter) => starter(),
         };
         let work = work.map_err(|error| (error, comm))?;
-        self.state().work = Some(work);
+        if let Some(mut state) = self.state() {
+            state.work = Some(work);
+        }
         Ok(())
     }
 
     /// Inside the engine: whether it has ended, or is not active.
     #[inline]
     pub fn settle(&self, engine: &mut TaskEngine) -> bool {
-        match &mut self.state().work {
-            Some(work) => work.settle(engine),
-            None => true,
+        match &self.0 {
+            Kind::Single(single) => single.settle(engine),
+            Kind::Other(state) => match &mut lock(state).work {
+                Some(work) => work.settle(engine),
+                None => true,
+            },
         }
     }
 
-    /// Inside the engine: whether something went on that has ended.
+    /// Inside the engine: whether something went on that has ended. A message always goes on until it is taken.
     #[inline]
     pub fn has_ended(&self, engine: &mut TaskEngine) -> bool {
-        let work = &mut self.state().work;
-        work.as_mut().is_some_and(|work| work.settle(engine))
+        match &self.0 {
+            Kind::Single(single) => single.settle(engine),
+            Kind::Other(state) => {
+                let work = &mut lock(state).work;
+                work.as_mut().is_some_and(|work| work.settle(engine))
+            }
+        }
     }
 
-    /// Outside the engine: how it has ended, once [`Request::settle`] was true, and whether it can be
-    /// started again: then it is not active any more, and else to be freed.
+    /// Whether it is a message and nothing else.
     #[inline]
+    pub fn is_message(&self) -> bool {
+        matches!(self.0, Kind::Single(_))
+    }
+
+    /// Inside the engine: [`Request::settle`], and how it has ended is told, if it is a message and nothing else.
+    /// Then it is only to be freed; others are to be concluded.
+    #[inline(always)]
+    pub fn take(&self, engine: &mut TaskEngine, told: impl FnOnce(Ended)) -> bool {
+        match &self.0 {
+            Kind::Single(single) => single.take(engine, told),
+            Kind::Other(_) => self.settle(engine),
+        }
+    }
+
+    /// Outside the engine: how it has ended, once [`Request::take`] was true and has told nothing,
+    /// and whether it can be started again: then it is not active any more, and else to be freed.
     pub fn conclude(&self) -> (Ended, bool) {
-        let (work, is_persistent) = {
-            let mut state = self.state();
-            (state.work.take(), state.starter.is_some())
+        let (work, is_persistent) = match self.state() {
+            None => (None, false),
+            Some(mut state) => (state.work.take(), state.starter.is_some()),
         };
         let ended = work.map_or(Ended::well(Status::EMPTY), Work::conclude);
         (ended, is_persistent)
@@ -295,24 +408,34 @@ impl Request {
     /// be concluded.
     ///
     /// # Errors
-    /// Those of a generalized request's own function.
-    pub fn status(&self) -> Result<Status> {
-        let mut state = self.state();
-        let work = match &state.work {
+    /// Those of a generalized request's own function; when this thread may not enter the engine.
+    pub fn status(&self, process: &Process) -> Result<Status> {
+        let state = match &self.0 {
+            Kind::Single(single) => {
+                let ended = |engine: &mut TaskEngine| {
+                    let end = engine.end(single.id)?;
+                    Some(single.mean(end, |ended| ended.status))
+                };
+                return Ok(process.with(ended)?.unwrap_or(Status::EMPTY));
+            }
+            Kind::Other(state) => state,
+        };
+        let mut locked = lock(state);
+        let work = match &locked.work {
             None => return Ok(Status::EMPTY),
             Some(Work::Over(ended) | Work::Past(ended, _)) => return Ok(ended.status),
             Some(Work::Generalized(OfProgram { operation, .. })) => {
                 let operation = Arc::clone(operation);
-                drop(state);
+                drop(locked);
                 let (status, queried) = operation.query();
                 return queried.map(|()| status);
             }
-            Some(_) => state.work.take(),
+            Some(_) => locked.work.take(),
         };
-        drop(state);
+        drop(locked);
         let ended = work.map_or(Ended::well(Status::EMPTY), Work::conclude);
         let status = ended.status;
-        self.state().work = Some(Work::Over(ended));
+        lock(state).work = Some(Work::Over(ended));
         Ok(status)
     }
 
@@ -323,24 +446,28 @@ impl Request {
     /// `MPI_ERR_REQUEST` when it is another kind of request or complete; when this thread may not enter
     /// the engine.
     pub fn complete(&self, process: &Process) -> Result<bool> {
-        process.with(|engine| match &mut self.state().work {
-            Some(Work::Generalized(operation)) if !operation.complete => {
-                operation.complete = true;
-                engine.announce();
-                Ok(operation.freed)
+        process.with(|engine| {
+            let mut state = self.state();
+            match state.as_mut().and_then(|state| state.work.as_mut()) {
+                Some(Work::Generalized(operation)) if !operation.complete => {
+                    operation.complete = true;
+                    engine.announce();
+                    Ok(operation.freed)
+                }
+                Some(Work::Generalized(_)) => Err(Error::new(
+                    Class::Request,
+                    "the request is complete already",
+                )),
+                _ => Err(Error::new(Class::Request, "not a generalized request")),
             }
-            Some(Work::Generalized(_)) => Err(Error::new(
-                Class::Request,
-                "the request is complete already",
-            )),
-            _ => Err(Error::new(Class::Request, "not a generalized request")),
         })?
     }
 
     /// Whether the program can free it now. A generalized request that is not complete stays until it
     /// is: the program needs its handle to say so.
     pub fn can_be_freed(&self) -> bool {
-        match &mut self.state().work {
+        let mut state = self.state();
+        match state.as_mut().and_then(|state| state.work.as_mut()) {
             Some(Work::Generalized(operation)) if !operation.complete => {
                 operation.freed = true;
                 false
@@ -354,7 +481,11 @@ impl Request {
     /// # Errors
     /// Those of a generalized request's own function; when this thread may not enter the engine.
     pub fn cancel(&self, process: &Process) -> Result<()> {
-        let generalized = match &self.state().work {
+        let state = match &self.0 {
+            Kind::Single(single) => return process.with(|engine| single.cancel(engine)),
+            Kind::Other(state) => state,
+        };
+        let generalized = match &lock(state).work {
             Some(Work::Generalized(OfProgram {
                 operation,
                 complete,
@@ -366,7 +497,7 @@ impl Request {
             return operation.cancel(complete);
         }
         process.with(|engine| {
-            if let Some(work) = &self.state().work {
+            if let Some(work) = &lock(state).work {
                 work.cancel(engine);
             }
         })
@@ -377,12 +508,22 @@ impl Request {
     /// # Errors
     /// Those of a generalized request's own function; when this thread may not enter the engine.
     pub fn forget(self, process: &Process) -> Result<()> {
-        let state = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let state = match self.0 {
+            Kind::Single(single) => return process.with(|engine| engine.forget(single.id)),
+            Kind::Other(state) => state.into_inner().unwrap_or_else(PoisonError::into_inner),
+        };
         match state.work {
             None => Ok(()),
             Some(Work::Generalized(operation)) => operation.operation.free(),
             Some(work) => process.with(|engine| work.forget(engine)),
         }
+    }
+}
+
+impl From<Single> for Request {
+    #[inline]
+    fn from(single: Single) -> Self {
+        Self(Kind::Single(single))
     }
 }
 
@@ -402,13 +543,17 @@ pub fn wait<R>(process: &Process, ready: impl FnMut(&mut TaskEngine) -> Option<R
     process.wait_in(waiting, ready)
 }
 
-/// Waits until this one has ended.
+/// Waits until this one has ended; gives what [`Request::take`] tells.
 ///
 /// # Errors
 /// When this thread may not enter the engine.
-#[inline]
-pub fn wait_one(process: &Process, request: &Request) -> Result<()> {
-    wait(process, |engine| request.settle(engine).then_some(()))
+pub fn wait_one(process: &Process, request: &Request) -> Result<Option<Ended>> {
+    let mut ended = None;
+    wait(process, |engine| {
+        let is_over = request.take(engine, |told| ended = Some(told));
+        is_over.then_some(())
+    })?;
+    Ok(ended)
 }
 
 /// Looks what has come, and which of them have ended.

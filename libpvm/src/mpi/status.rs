@@ -67,7 +67,7 @@ impl Ended {
     pub fn sent(comm: &Comm, result: Result<(), EngineError>) -> Self {
         match result {
             Ok(()) => Self::well(Status::EMPTY),
-            Err(error) => Self::badly(comm, Status::EMPTY, error),
+            Err(error) => Self::failed(comm, error),
         }
     }
 
@@ -76,12 +76,13 @@ impl Ended {
     pub fn received(comm: &Comm, result: Result<Envelope, EngineError>) -> Self {
         match result {
             Ok(envelope) => Self::well(Status::of(comm, &envelope)),
-            Err(error) => Self::not_received(comm, error),
+            Err(error) => Self::failed(comm, error),
         }
     }
 
+    /// Of a send or a receive that has failed.
     #[cold]
-    fn not_received(comm: &Comm, error: EngineError) -> Self {
+    pub fn failed(comm: &Comm, error: EngineError) -> Self {
         match error {
             EngineError::Cancelled => Self::well(Status {
                 cancelled: true,

@@ -8,7 +8,7 @@ use pvm::engine::Mode;
 use pvm::mpi::buffered;
 use pvm::mpi::comm::send_tag;
 use pvm::mpi::point::{self, Message};
-use pvm::mpi::request::{Starter, Work};
+use pvm::mpi::request::{Single, Starter, Work};
 use pvm::mpi::{self, Class, Datatype, Ended, Error, Process, Request, Status};
 
 use super::super::failure::Outcome;
@@ -132,8 +132,12 @@ impl<'a> Sending<'a> {
             return Ok(with_nobody());
         };
         match how {
-            How::Standard => point::isend(self.comm, to, self.tag, source, Mode::Standard),
-            How::Synchronous => point::isend(self.comm, to, self.tag, source, Mode::Synchronous),
+            How::Standard => {
+                point::isend(self.comm, to, self.tag, source, Mode::Standard).map(Work::from)
+            }
+            How::Synchronous => {
+                point::isend(self.comm, to, self.tag, source, Mode::Synchronous).map(Work::from)
+            }
             How::Buffered => {
                 buffered::send(self.comm, to, self.tag, &source).map(|()| Work::nothing())
             }
@@ -200,15 +204,20 @@ impl<'a> Receiving<'a> {
         tell(ended, status)
     }
 
-    #[inline]
     fn start(self) -> mpi::Result<Work> {
+        Ok(self.post()?.map_or_else(with_nobody, Work::from))
+    }
+
+    /// Posts it; `None`: it is from nobody.
+    #[inline(always)]
+    fn post(self) -> mpi::Result<Option<Single>> {
         let from = self.comm.selector(self.source, self.tag)?;
         // SAFETY: the program promises the buffer until the request has ended.
         let sink = unsafe { sink(self.buf, self.count, self.datatype) }?;
-        match from {
-            Some(from) => point::ireceive(self.comm, from, sink),
-            None => Ok(with_nobody()),
-        }
+        Ok(match from {
+            Some(from) => Some(point::ireceive(self.comm, from, sink)?),
+            None => None,
+        })
     }
 
     fn persistent(self, request: Out<raw::Request>) -> Outcome {
@@ -310,6 +319,7 @@ pub fn recv(
     Receiving::new(buf, count, datatype, source, tag, comm).receive(status)
 }
 
+#[inline(always)]
 pub fn irecv(
     buf: OutBuf,
     count: i64,
@@ -319,8 +329,9 @@ pub fn irecv(
     comm: &mpi::Comm,
     request: Out<raw::Request>,
 ) -> Outcome {
-    let receiving = Receiving::new(buf, count, datatype, source, tag, comm);
-    give(request, Request::new(receiving.start()?))
+    let posted = Receiving::new(buf, count, datatype, source, tag, comm).post()?;
+    let made = posted.map_or_else(|| Request::new(with_nobody()), Request::from);
+    give(request, made)
 }
 
 pub fn recv_init(
@@ -347,7 +358,7 @@ fn exchange(
     };
     let Some(from) = comm.selector(receiving.source, receiving.tag)? else {
         let sent = point::isend(comm, to, tag, source, Mode::Standard)?;
-        return Ok(Work::Exchange(Box::new([sent, with_nobody()])));
+        return Ok(Work::Exchange(Box::new([sent.into(), with_nobody()])));
     };
     // SAFETY: the program promises the buffer until the call or its request has ended.
     let sink = unsafe { sink(receiving.buf, receiving.count, receiving.datatype) }?;
@@ -403,8 +414,8 @@ pub fn sendrecv(
 /// Waits for an operation of a blocking call.
 fn finish(process: &Process, work: Work, status: OutStatus) -> Outcome {
     let request = Request::new(work);
-    mpi::request::wait_one(process, &request)?;
-    tell(request.conclude().0, status)
+    let taken = mpi::request::wait_one(process, &request)?;
+    tell(taken.unwrap_or_else(|| request.conclude().0), status)
 }
 
 /// As [`send_and_receive`], with a packed copy of what is sent: the buffer is received into.
@@ -564,7 +575,7 @@ fn receive_matched(
     // SAFETY: the program promises the buffer until the call or its request has ended.
     let sink = unsafe { sink(buf, count, datatype) }?;
     Ok(match take(message)? {
-        Some(message) => point::ireceive_matched(message, sink)?,
+        Some(message) => point::ireceive_matched(message, sink)?.into(),
         None => with_nobody(),
     })
 }

@@ -1,18 +1,20 @@
 //! Requests: waiting, testing, starting, freeing (MPI 5.0, 3.7 and 3.9).
 //!
-//! Arrays of requests stay where the program has them and are walked as often as needed: none of these
-//! calls needs memory of its own.
+//! Arrays of requests stay where the program has them: none of these calls needs memory of its own. They
+//! are walked twice. Inside the engine, where those that have ended are looked for, the results of messages
+//! are taken at once. Outside, where functions of the program may be called, the other results are
+//! taken, and what has ended is freed.
 
 use pvm::engine::TaskEngine;
-use pvm::mpi::request::{self, test as look, wait_one};
+use pvm::mpi::request::{self, test as look};
 use pvm::mpi::{self, Class, Ended, Error, Request, Status};
+use pvm::sync::slots::Removal;
 
 use super::super::failure::{Failure, Outcome};
 use super::super::generated::constants as abi;
-use super::super::handle;
+use super::super::handle::{self, Object};
 use super::super::raw::{self, Array, ArrayMut, Out, OutInt, OutInts, OutStatus, OutStatuses};
 use super::super::state::any_process;
-use super::point::tell;
 
 const UNDEFINED: i32 = abi::UNDEFINED;
 
@@ -54,6 +56,7 @@ impl Requests {
     }
 
     /// What is seen of the one at a place; `None`: it is null.
+    #[inline]
     fn at<R>(&self, place: usize, look: impl FnOnce(&Request) -> R) -> Option<R> {
         find(&self.handles.at(place)).ok().flatten().map(look)
     }
@@ -80,7 +83,17 @@ impl Requests {
         })
     }
 
+    /// As [`Requests::next_going_on`], and takes the results of those before it that are messages.
+    fn take_until(&self, from: usize, engine: &mut TaskEngine, results: &mut Results) -> usize {
+        let is_over = |&at: &usize| {
+            let take = |request: &Request| request.take(engine, |ended| results.put(at, ended));
+            self.is_sent(at) || self.at(at, take) != Some(false)
+        };
+        from + (from..self.len).take_while(is_over).count()
+    }
+
     /// Whether it is a send that had ended at once.
+    #[inline]
     fn is_sent(&self, place: usize) -> bool {
         handle::is_sent(self.handles.at(place).0)
     }
@@ -97,9 +110,38 @@ impl Requests {
         (found > 0).then_some(found)
     }
 
+    /// As [`Requests::all_ended`], and takes the results of those that are messages.
+    fn take_ended(
+        &self,
+        engine: &mut TaskEngine,
+        indices: OutInts,
+        results: &mut Results,
+    ) -> Option<usize> {
+        let found = self.all_ended(engine, indices)?;
+        for at in 0..found {
+            self.take(indices.at(at) as usize, engine, (results, at));
+        }
+        Some(found)
+    }
+
+    /// The place of the first that was active and has ended; takes its result, if it is a message.
+    fn take_first(&self, engine: &mut TaskEngine, results: &mut Results) -> Option<usize> {
+        let place = self.next_ended(0, engine)?;
+        self.take(place, engine, (results, 0));
+        Some(place)
+    }
+
+    /// Takes the result of one that has ended, if it is a message, for the status at a place.
+    fn take(&self, place: usize, engine: &mut TaskEngine, (results, at): (&mut Results, usize)) {
+        self.at(place, |request| {
+            request.take(engine, |ended| results.put(at, ended))
+        });
+    }
+
     /// The status of one that has ended, which stays as it is.
     fn status(&self, place: usize) -> mpi::Result<Status> {
-        self.at(place, Request::status).unwrap_or(Ok(Status::EMPTY))
+        let status = self.at(place, |request| request.status(&*any_process()?));
+        status.unwrap_or(Ok(Status::EMPTY))
     }
 }
 
@@ -109,65 +151,105 @@ fn named(place: usize, error: &Error) -> Error {
     Error::new(class, format!("request {place}: {}", error.detail()))
 }
 
-/// Takes the result of a request that has ended, and frees it unless it is persistent.
-fn conclude(object: &Request, handle: raw::Request) -> (Ended, raw::Request) {
-    if handle::is_sent(handle.0) {
-        return (Ended::well(Status::EMPTY), raw::Request::NULL);
-    }
-    let (ended, is_persistent) = object.conclude();
-    if is_persistent {
-        return (ended, handle);
-    }
-    // SAFETY: the program promises to use the request nowhere else; the reference is not used any more.
-    drop(unsafe { handle::release::<Request>(handle.0) });
-    (ended, raw::Request::NULL)
-}
-
-/// As [`conclude`], of one in an array.
-fn conclude_at(requests: Requests, handles: ArrayMut<raw::Request>, place: usize) -> Ended {
-    let handle = handles.at(place);
-    let concluded = requests.at(place, |object| conclude(object, handle));
-    let Some((ended, left)) = concluded else {
-        return Ended::well(Status::EMPTY);
-    };
-    handles.put(place, left);
-    ended
-}
-
-/// Takes the results of `count` requests, whose places `place` gives, into statuses one behind the other.
-fn conclude_all(
-    requests: Requests,
-    handles: ArrayMut<raw::Request>,
-    (count, place): (usize, impl Fn(usize) -> usize),
+/// The results of requests.
+struct Results {
     statuses: OutStatuses,
-) -> Outcome {
-    let mut failed: Option<(Error, Option<mpi::Comm>)> = None;
-    for at in 0..count {
-        let Ended { status, failure } = conclude_at(requests, handles, place(at));
-        statuses.at(at).set(status);
-        if failure.is_none() && failed.is_none() {
-            continue;
-        }
-        if failed.is_none() {
-            // Only now are the error fields of statuses written (MPI 5.0, 3.7.5).
-            (0..at).for_each(|before| statuses.at(before).set_error(0));
-        }
-        let code = failure.as_ref().map_or(0, |(error, _)| error.code());
-        statuses.at(at).set_error(code);
-        failed = failed.or(failure);
-    }
-    let Some((error, on)) = failed else {
-        return Ok(());
-    };
-    let detail = format!("the first of them: {error}");
-    Err(Failure::from((Error::new(Class::InStatus, detail), on)))
+    /// Those that are freed.
+    removal: Removal<'static, Request>,
+    /// What has failed, by the place of the status.
+    failures: Vec<(usize, (Error, Option<mpi::Comm>))>,
 }
 
-/// Takes the result of a single request.
-fn over(request: Out<raw::Request>, object: &Request, status: OutStatus) -> Outcome {
-    let (ended, left) = conclude(object, request.get());
-    request.set(left);
-    tell(ended, status)
+impl Results {
+    fn new(statuses: OutStatuses) -> Self {
+        Self {
+            statuses,
+            removal: Request::slots().removal(),
+            failures: Vec::new(),
+        }
+    }
+
+    /// The results of a single one.
+    fn of_one(status: OutStatus) -> Self {
+        Self::new(status.alone())
+    }
+
+    #[inline(always)]
+    fn put(&mut self, at: usize, ended: Ended) {
+        self.statuses.at(at).set(ended.status);
+        if let Some(failure) = ended.failure {
+            self.failures.push((at, failure));
+        }
+    }
+
+    /// Outside the engine: takes the result of a request that has ended, if it is no message, and frees it, unless
+    /// it is persistent; gives the handle that is left.
+    #[inline]
+    fn conclude(&mut self, at: usize, handle: raw::Request) -> raw::Request {
+        if handle::is_sent(handle.0) {
+            self.put(at, Ended::well(Status::EMPTY));
+            return raw::Request::NULL;
+        }
+        // SAFETY: the program promises to use the request nowhere else; nothing here has a reference any more.
+        match unsafe { handle::release_if(&mut self.removal, handle.0, Request::is_message) } {
+            Some(_) => raw::Request::NULL,
+            None => self.conclude_other(at, handle),
+        }
+    }
+
+    /// As [`Results::conclude`], of what is no message, or nothing.
+    #[inline(never)]
+    fn conclude_other(&mut self, at: usize, handle: raw::Request) -> raw::Request {
+        let Ok(Some(object)) = find(&handle) else {
+            self.put(at, Ended::well(Status::EMPTY));
+            return handle;
+        };
+        let (ended, is_persistent) = object.conclude();
+        self.put(at, ended);
+        if is_persistent {
+            return handle;
+        }
+        // SAFETY: as above.
+        drop(unsafe { handle::release::<Request>(handle.0) });
+        raw::Request::NULL
+    }
+
+    /// Concludes `count` requests, whose places `place` gives, and tells the program.
+    fn conclude_all(
+        mut self,
+        handles: ArrayMut<raw::Request>,
+        (count, place): (usize, impl Fn(usize) -> usize),
+    ) -> Outcome {
+        for at in 0..count {
+            let place = place(at);
+            handles.put(place, self.conclude(at, handles.at(place)));
+        }
+        self.tell_all(count)
+    }
+
+    /// Tells the program what has failed of several.
+    fn tell_all(mut self, count: usize) -> Outcome {
+        if self.failures.is_empty() {
+            return Ok(());
+        }
+        // Only now are the error fields of statuses written (MPI 5.0, 3.7.5).
+        (0..count).for_each(|at| self.statuses.at(at).set_error(0));
+        for (at, (error, _)) in &self.failures {
+            self.statuses.at(*at).set_error(error.code());
+        }
+        self.failures.sort_by_key(|(at, _)| *at);
+        let (_, (error, on)) = self.failures.swap_remove(0);
+        let detail = format!("the first of them: {error}");
+        Err(Failure::from((Error::new(Class::InStatus, detail), on)))
+    }
+
+    /// Tells the program how a single one has ended.
+    fn tell(mut self) -> Outcome {
+        match self.failures.pop() {
+            None => Ok(()),
+            Some((_, failure)) => Err(failure.into()),
+        }
+    }
 }
 
 pub fn wait(request: Out<raw::Request>, status: OutStatus) -> Outcome {
@@ -176,8 +258,13 @@ pub fn wait(request: Out<raw::Request>, status: OutStatus) -> Outcome {
         status.set_empty();
         return Ok(());
     };
-    wait_one(&*any_process()?, object)?;
-    over(request, object, status)
+    let mut results = Results::of_one(status);
+    request::wait(&*any_process()?, |engine| {
+        let is_over = object.take(engine, |ended| results.put(0, ended));
+        is_over.then_some(())
+    })?;
+    request.set(results.conclude(0, handle));
+    results.tell()
 }
 
 pub fn test(request: Out<raw::Request>, flag: OutInt, status: OutStatus) -> Outcome {
@@ -187,14 +274,16 @@ pub fn test(request: Out<raw::Request>, flag: OutInt, status: OutStatus) -> Outc
         status.set_empty();
         return Ok(());
     };
+    let mut results = Results::of_one(status);
     let is_over = look(&*any_process()?, |engine| {
-        object.settle(engine).then_some(())
+        let is_over = object.take(engine, |ended| results.put(0, ended));
+        is_over.then_some(())
     })?;
     flag.set_flag(is_over.is_some());
-    match is_over {
-        Some(()) => over(request, object, status),
-        None => Ok(()),
+    if is_over.is_some() {
+        request.set(results.conclude(0, handle));
     }
+    results.tell()
 }
 
 pub fn waitall(
@@ -203,16 +292,16 @@ pub fn waitall(
     array_of_statuses: OutStatuses,
 ) -> Outcome {
     let requests = Requests::read(count, array_of_requests.as_const())?;
+    let mut results = Results::new(array_of_statuses);
     let mut from = 0;
     if requests.is_any_real() {
         request::wait(&*any_process()?, |engine| {
             // Those that have ended are not looked at again.
-            from = requests.next_going_on(from, engine).unwrap_or(requests.len);
+            from = requests.take_until(from, engine, &mut results);
             (from == requests.len).then_some(())
         })?;
     }
-    let all = (requests.len, |at| at);
-    conclude_all(requests, array_of_requests, all, array_of_statuses)
+    results.conclude_all(array_of_requests, (requests.len, |at| at))
 }
 
 pub fn testall(
@@ -222,24 +311,26 @@ pub fn testall(
     array_of_statuses: OutStatuses,
 ) -> Outcome {
     let requests = Requests::read(count, array_of_requests.as_const())?;
-    let is_over = are_over(requests)?;
+    let mut results = Results::new(array_of_statuses);
+    let is_over = are_over(requests, |engine| {
+        requests.take_until(0, engine, &mut results);
+    })?;
     flag.set_flag(is_over);
-    let all = (requests.len, |at| at);
     match is_over {
-        true => conclude_all(requests, array_of_requests, all, array_of_statuses),
+        true => results.conclude_all(array_of_requests, (requests.len, |at| at)),
         false => Ok(()),
     }
 }
 
-/// Whether all have ended or are not active.
-fn are_over(requests: Requests) -> Outcome<bool> {
+/// Whether all have ended or are not active; `then` is done inside the engine when something was active.
+fn are_over(requests: Requests, mut then: impl FnMut(&mut TaskEngine)) -> Outcome<bool> {
     if !requests.is_any_active() {
         return Ok(true);
     }
     let mut from = 0;
     let over = look(&*any_process()?, |engine| {
         from = requests.next_going_on(from, engine).unwrap_or(requests.len);
-        (from == requests.len).then_some(())
+        (from == requests.len).then(|| then(engine))
     })?;
     Ok(over.is_some())
 }
@@ -256,9 +347,12 @@ pub fn waitany(
         status.set_empty();
         return Ok(());
     }
-    let place = request::wait(&*any_process()?, |engine| requests.next_ended(0, engine))?;
+    let mut results = Results::of_one(status);
+    let take = |engine: &mut TaskEngine| requests.take_first(engine, &mut results);
+    let place = request::wait(&*any_process()?, take)?;
     indx.set_number(place);
-    tell(conclude_at(requests, array_of_requests, place), status)
+    array_of_requests.put(place, results.conclude(0, array_of_requests.at(place)));
+    results.tell()
 }
 
 pub fn testany(
@@ -275,44 +369,41 @@ pub fn testany(
         status.set_empty();
         return Ok(());
     }
-    let found = look(&*any_process()?, |engine| requests.next_ended(0, engine))?;
+    let mut results = Results::of_one(status);
+    let take = |engine: &mut TaskEngine| requests.take_first(engine, &mut results);
+    let found = look(&*any_process()?, take)?;
     flag.set_flag(found.is_some());
     let Some(place) = found else {
         return Ok(());
     };
     indx.set_number(place);
-    tell(conclude_at(requests, array_of_requests, place), status)
+    array_of_requests.put(place, results.conclude(0, array_of_requests.at(place)));
+    results.tell()
 }
 
-/// The places of those that have ended, after a wait for one of them or a look; `None`: none is active.
-fn some(requests: Requests, indices: OutInts, waits: bool) -> Outcome<Option<usize>> {
-    indices.check(requests.len)?;
-    if !requests.is_any_active() {
-        return Ok(None);
-    }
-    let process = any_process()?;
-    let ended = |engine: &mut TaskEngine| requests.all_ended(engine, indices);
-    Ok(Some(match waits {
-        true => request::wait(&process, ended)?,
-        false => look(&process, ended)?.unwrap_or(0),
-    }))
-}
-
-/// Takes the results of those that [`some`] found.
+/// Takes the results of those that have ended, after a wait for one of them or a look.
 fn conclude_some(
     requests: Requests,
     handles: ArrayMut<raw::Request>,
-    found: Option<usize>,
+    waits: bool,
     (outcount, indices): (OutInt, OutInts),
     statuses: OutStatuses,
 ) -> Outcome {
-    let Some(found) = found else {
+    indices.check(requests.len)?;
+    if !requests.is_any_active() {
         outcount.set(UNDEFINED);
         return Ok(());
+    }
+    let process = any_process()?;
+    let mut results = Results::new(statuses);
+    let ended = |engine: &mut TaskEngine| requests.take_ended(engine, indices, &mut results);
+    let found = match waits {
+        true => request::wait(&process, ended)?,
+        false => look(&process, ended)?.unwrap_or(0),
     };
     outcount.set_number(found);
     let place = |at| indices.at(at) as usize;
-    conclude_all(requests, handles, (found, place), statuses)
+    results.conclude_all(handles, (found, place))
 }
 
 pub fn waitsome(
@@ -323,11 +414,10 @@ pub fn waitsome(
     array_of_statuses: OutStatuses,
 ) -> Outcome {
     let requests = Requests::read(incount, array_of_requests.as_const())?;
-    let found = some(requests, array_of_indices, true)?;
     conclude_some(
         requests,
         array_of_requests,
-        found,
+        true,
         (outcount, array_of_indices),
         array_of_statuses,
     )
@@ -341,11 +431,10 @@ pub fn testsome(
     array_of_statuses: OutStatuses,
 ) -> Outcome {
     let requests = Requests::read(incount, array_of_requests.as_const())?;
-    let found = some(requests, array_of_indices, false)?;
     conclude_some(
         requests,
         array_of_requests,
-        found,
+        false,
         (outcount, array_of_indices),
         array_of_statuses,
     )
@@ -405,7 +494,7 @@ pub fn request_get_status(request: raw::Request, flag: OutInt, status: OutStatus
     })?;
     flag.set_flag(is_over.is_some());
     if is_over.is_some() {
-        status.set(object.status()?);
+        status.set(object.status(&*any_process()?)?);
     }
     Ok(())
 }
@@ -417,7 +506,7 @@ pub fn request_get_status_all(
     array_of_statuses: OutStatuses,
 ) -> Outcome {
     let requests = Requests::read(count, array_of_requests)?;
-    let is_over = are_over(requests)?;
+    let is_over = are_over(requests, |_| ())?;
     flag.set_flag(is_over);
     if is_over {
         for at in 0..requests.len {
@@ -458,10 +547,13 @@ pub fn request_get_status_some(
     array_of_statuses: OutStatuses,
 ) -> Outcome {
     let requests = Requests::read(incount, array_of_requests)?;
-    let Some(found) = some(requests, array_of_indices, false)? else {
+    array_of_indices.check(requests.len)?;
+    if !requests.is_any_active() {
         outcount.set(UNDEFINED);
         return Ok(());
-    };
+    }
+    let ended = |engine: &mut TaskEngine| requests.all_ended(engine, array_of_indices);
+    let found = look(&*any_process()?, ended)?.unwrap_or(0);
     outcount.set_number(found);
     for at in 0..found {
         let place = array_of_indices.at(at) as usize;

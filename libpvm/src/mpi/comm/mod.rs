@@ -22,7 +22,7 @@ use super::process::{Process, Scope};
 use super::request;
 use super::topology::Topology;
 use crate::collective::{Beyond, Circle, Member, Setup, Tags};
-use crate::engine::{EngineError, Envelope, RequestId, Selector, TaskEngine};
+use crate::engine::{EngineError, RequestId, Selector, TaskEngine};
 use crate::group::Group;
 use crate::ids::{Context, Rank, Tag, TaskId};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -265,24 +265,22 @@ impl Inner {
             .unwrap_or(UNDEFINED)
     }
 
-    /// The end of a receive from anybody, if nobody is left who could send to it. Who has left in good
-    /// order counts when this process has no other thread that could send.
+    /// Ends a receive from anybody, if nobody is left who could send to it; false: it is not one, or goes on.
+    /// Who has left in good order counts when this process has no other thread that could send.
     pub(super) fn orphan(
         &self,
         engine: &mut TaskEngine,
         receive: RequestId,
         is_alone: bool,
-    ) -> Option<std::result::Result<Envelope, EngineError>> {
+    ) -> bool {
         if !engine.is_for_anybody(receive) {
-            return None;
+            return false;
         }
-        let gone = self.abandoned(engine, is_alone)?;
-        engine.cancel(receive);
-        let ended = engine.finish_envelope(receive)?;
-        Some(match ended {
-            Err(EngineError::Cancelled) => Err(EngineError::PeerGone(gone)),
-            ended => ended,
-        })
+        let Some(gone) = self.abandoned(engine, is_alone) else {
+            return false;
+        };
+        engine.give_up(receive, EngineError::PeerGone(gone));
+        engine.is_complete(receive)
     }
 
     /// One of the others, if all of them have ended, one at least not in good order, or `is_alone`.
