@@ -261,6 +261,21 @@ impl Source {
         self.memory.contiguous().map(|base| base.cast_const())
     }
 
+    /// Whether this is a part of what an operation works on, and not what somebody sends.
+    pub fn is_part(&self) -> bool {
+        let memory = match &self.memory {
+            Memory::Shared(memory) => memory,
+            memory => memory,
+        };
+        matches!(
+            memory,
+            Memory::Borrowed {
+                _hold: Some(Hold::Loan { .. }),
+                ..
+            }
+        )
+    }
+
     /// From now on contiguous memory can be leased.
     pub fn share(&mut self) {
         if self.contiguous().is_some() && !matches!(self.memory, Memory::Shared(_)) {

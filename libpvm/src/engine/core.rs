@@ -492,7 +492,7 @@ mod tests {
             64
         }
 
-        fn pull_min(&self, _: Peer) -> Option<usize> {
+        fn pull_min(&self, _: Peer, _: bool) -> Option<usize> {
             None
         }
 

@@ -465,9 +465,12 @@ impl<T: Transport> Engine<T> {
         if !eager {
             send.head.kind = Kind::Ready;
         }
+        if send.is_whole() {
+            self.requests.goes_out(to);
+        }
         let id = self.requests.insert(Request::Send(send));
         if with_args && let Some(send) = self.requests.send(id) {
-            let args = progress::announcement(id, &send.source, mode);
+            let args = progress::announcement(id, &send.source);
             if eager {
                 send.head.flags |= progress::FLAG_CONFIRM;
             }

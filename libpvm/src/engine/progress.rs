@@ -39,6 +39,7 @@ pub(super) enum Message {
         token: u64,
         len: u64,
         address: u64,
+        whole: bool,
         check: u32,
         form: Form,
     },
@@ -101,15 +102,14 @@ pub(super) fn envelope(source: Peer, head: &Head, len: usize) -> Envelope {
 }
 
 /// Arguments of the first packet of a message that the receiver answers.
-pub(super) fn announcement(id: RequestId, source: &Source, mode: Mode) -> Args {
+pub(super) fn announcement(id: RequestId, source: &Source) -> Args {
     let address = source.contiguous().map_or(0, |base| base.addr() as u64);
-    [
-        id.token(),
-        source.len() as u64,
-        address,
-        u64::from(mode == Mode::Synchronous),
-    ]
+    let how = if source.is_part() { 0 } else { WHOLE };
+    [id.token(), source.len() as u64, address, how]
 }
+
+/// It is what somebody sends, and not a part of what an operation works on.
+const WHOLE: u64 = 1;
 
 /// One thing that waits for room towards a peer.
 enum Item {
@@ -263,9 +263,12 @@ impl<T: Transport> Engine<T> {
                 }
             }
             Message::Own { send, .. } => self.deliver_own(id, send, envelope),
-            Message::Announced { token, address, .. } => {
-                self.fetch(id, envelope, token, address);
-            }
+            Message::Announced {
+                token,
+                address,
+                whole,
+                ..
+            } => self.fetch(id, envelope, token, (address, whole)),
         }
     }
 
@@ -288,20 +291,28 @@ impl<T: Transport> Engine<T> {
     }
 
     /// Gets an announced message: reads the sender's memory, or asks for the bytes.
-    fn fetch(&mut self, id: RequestId, envelope: Envelope, token: u64, address: u64) {
+    fn fetch(
+        &mut self,
+        id: RequestId,
+        envelope: Envelope,
+        token: u64,
+        (address, whole): (u64, bool),
+    ) {
         let peer = envelope.source;
         if self.is_gone(peer) {
             // It was claimed before its sender ended.
             let error = EngineError::PeerGone(self.task(peer));
             return self.requests.complete_receive(id, Err(error));
         }
+        let crossing = whole && self.requests.are_going_out(peer);
         let Some(receive) = self.requests.receive(id) else {
             return;
         };
         let capacity = receive.sink.as_ref().map_or(0, Sink::capacity);
         let limit = receive.size_limit;
         let end = (envelope.len.min(capacity as u64)) as usize;
-        let pulls = self.transport.pull_min(peer).is_some_and(|min| end >= min);
+        let pull_min = self.transport.pull_min(peer, crossing);
+        let pulls = pull_min.is_some_and(|min| end >= min);
         let pulled = pulls
             && address != 0
             && receive
@@ -728,7 +739,7 @@ impl<O> Intake<'_, O> {
     }
 
     fn ready(&mut self, from: Peer, head: Head, args: Args) {
-        let [token, len, address, _] = args;
+        let [token, len, address, how] = args;
         let key = Key {
             source: from,
             tag: head.tag,
@@ -737,6 +748,7 @@ impl<O> Intake<'_, O> {
             token,
             len,
             address,
+            whole: how & WHOLE != 0,
             check: head.check,
             form: form(&head),
         };

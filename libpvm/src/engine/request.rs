@@ -2,7 +2,7 @@
 
 use crate::datatype::{Form, Sink, Source};
 use crate::ids::{Context, Tag, TaskId};
-use crate::transport::{Head, Peer};
+use crate::transport::{Head, Kind, Peer};
 
 use super::matching::Selector;
 
@@ -202,6 +202,8 @@ impl<O> Slot<O> {
 pub(super) struct Requests<O> {
     slots: Vec<Slot<O>>,
     free: Vec<u32>,
+    /// Large messages that are under way, by the peers that they go to.
+    going_out: Vec<u32>,
     /// Counts completions, so that waiters see whether there is news.
     pub completions: u64,
 }
@@ -211,6 +213,7 @@ impl<O> Default for Requests<O> {
         Self {
             slots: Vec::new(),
             free: Vec::new(),
+            going_out: Vec::new(),
             completions: 0,
         }
     }
@@ -358,10 +361,26 @@ impl<O> Requests<O> {
         }
     }
 
+    /// A large message to a peer is under way, until its send ends.
+    pub fn goes_out(&mut self, to: Peer) {
+        if self.going_out.len() <= to.index() {
+            self.going_out.resize(to.index() + 1, 0);
+        }
+        self.going_out[to.index()] += 1;
+    }
+
+    /// Whether large messages to a peer are under way.
+    pub fn are_going_out(&self, to: Peer) -> bool {
+        self.going_out.get(to.index()).is_some_and(|many| *many > 0)
+    }
+
     /// Ends a send that goes on.
     pub fn complete_send(&mut self, id: RequestId, result: Result<(), EngineError>) {
         if let Some(send) = self.send(id) {
-            let envelope = send.envelope();
+            let (envelope, to, is_whole) = (send.envelope(), send.to, send.is_whole());
+            if is_whole && let Some(many) = self.going_out.get_mut(to.index()) {
+                *many -= 1;
+            }
             self.complete(id, result.map(|()| envelope));
         }
     }
@@ -418,6 +437,11 @@ impl Send {
         }
     }
 
+    /// Whether it is a large message of somebody, and not a part of what an operation works on.
+    pub fn is_whole(&self) -> bool {
+        self.head.kind == Kind::Ready && !self.source.is_part()
+    }
+
     /// Whether all bytes of a large message have gone out.
     pub fn is_out(&self) -> bool {
         matches!(self.state, SendState::Streaming { offset, end, .. } if offset == end)
@@ -427,11 +451,51 @@ impl Send {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::datatype::Workspace;
 
     fn done(requests: &mut Requests<()>) -> RequestId {
         let id = requests.insert(Request::Operation(None));
         requests.complete(id, Err(EngineError::Cancelled));
         id
+    }
+
+    #[test]
+    fn large_messages_are_counted_until_their_sends_end() {
+        let mut requests = Requests::<()>::default();
+        let mut begin = |kind, source: Source| {
+            let head = Head {
+                kind,
+                flags: 0,
+                context: 0,
+                tag: 0,
+                check: 0,
+            };
+            let send = Send {
+                to: Peer(3),
+                head,
+                source,
+                state: SendState::Announced,
+            };
+            if send.is_whole() {
+                requests.goes_out(send.to);
+            }
+            requests.insert(Request::Send(send))
+        };
+        let mut work = Workspace::new();
+        work.set_room(0, 100).unwrap();
+        let part = work.source(0, 0..100).unwrap();
+        let ids = [
+            begin(Kind::Ready, Source::from_vec(vec![1; 100])),
+            begin(Kind::Ready, part),
+            begin(Kind::Ready, Source::from_vec(vec![2; 100])),
+            begin(Kind::Eager, Source::from_vec(vec![3; 10])),
+        ];
+        assert!(requests.are_going_out(Peer(3)) && !requests.are_going_out(Peer(2)));
+        for (id, still) in ids.into_iter().zip([true, true, false, false]) {
+            requests.complete_send(id, Ok(()));
+            requests.complete_send(id, Ok(()));
+            assert_eq!(requests.are_going_out(Peer(3)), still);
+        }
     }
 
     /// It is moved with every message.

@@ -253,8 +253,9 @@ pub trait Transport {
     /// Largest body of a packet.
     fn chunk(&self, peer: Peer) -> usize;
 
-    /// From what size on reading the peer's memory beats copying twice; `None`: never.
-    fn pull_min(&self, peer: Peer) -> Option<usize>;
+    /// From what size on reading the peer's memory beats copying twice; `None`: never. For messages that are
+    /// `crossing` the work counts more than the time of each: one goes the other way meanwhile.
+    fn pull_min(&self, peer: Peer, crossing: bool) -> Option<usize>;
 
     /// Copies `len` bytes at `address` of the peer's memory into `sink` from `offset` on.
     fn pull(

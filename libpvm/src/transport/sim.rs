@@ -258,7 +258,7 @@ impl Transport for SimTransport {
         self.network.behaviour.chunk
     }
 
-    fn pull_min(&self, _peer: Peer) -> Option<usize> {
+    fn pull_min(&self, _peer: Peer, _crossing: bool) -> Option<usize> {
         None
     }
 

@@ -508,8 +508,8 @@ impl Transport for NetworkTransport {
         self.network.behaviour.chunk
     }
 
-    fn pull_min(&self, peer: Peer) -> Option<usize> {
-        self.routes.pull_min(peer)
+    fn pull_min(&self, peer: Peer, crossing: bool) -> Option<usize> {
+        self.routes.pull_min(peer, crossing)
     }
 
     fn pull(

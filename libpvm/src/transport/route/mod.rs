@@ -281,8 +281,8 @@ impl<I: Introducer> Transport for Routes<I> {
         }
     }
 
-    fn pull_min(&self, peer: Peer) -> Option<usize> {
-        self.shm.pull_min(peer)
+    fn pull_min(&self, peer: Peer, crossing: bool) -> Option<usize> {
+        self.shm.pull_min(peer, crossing)
     }
 
     fn pull(

@@ -20,7 +20,10 @@ const STREAMED: [usize; 3] = [16 << 10, 8 << 10, 4 << 10];
 /// So many times as long as an ordinary copy may writing past the caches take. Virtual processors are moved:
 /// now they share a cache, and a minute later none. To write past it then costs a little more than need be, not
 /// to do so when they share none can take ten times as long.
-const TOLERANCE: u32 = 2;
+const TOLERANCE: f32 = 2.0;
+/// The same for pulling, of messages that cross: then all copies are work of processors that have enough of it, and
+/// there are half as many.
+const CROSSING_TOLERANCE: f32 = 1.75;
 /// Tries per size; the best counts, for others run on this machine too.
 const TRIES: usize = 3;
 /// No more time than this is spent; on an idle machine much less is.
@@ -29,13 +32,25 @@ const BUDGET: Duration = Duration::from_millis(50);
 /// Measures this host.
 pub fn calibrate() -> HostFacts {
     let mut facts = HostFacts::default();
-    (facts.stream_min, facts.pull_min) = least_sizes(facts.chunk).unwrap_or_default();
+    let least = least_sizes(facts.chunk).unwrap_or_default();
+    facts.stream_min = least.streamed;
+    facts.pull_min = least.pulled;
+    facts.pull_crossing_min = least.pulled_crossing;
     facts
 }
 
-/// From what size on bodies are written past the caches, and from what size on pulling is faster than that,
-/// each for all sizes tried from there on.
-fn least_sizes(chunk: usize) -> Option<(Option<usize>, Option<usize>)> {
+/// From what size on a way pays, each for all sizes tried from there on.
+#[derive(Default)]
+struct Least {
+    /// Writing bodies past the caches.
+    streamed: Option<usize>,
+    /// Pulling, against that.
+    pulled: Option<usize>,
+    /// The same while another message goes the other way.
+    pulled_crossing: Option<usize>,
+}
+
+fn least_sizes(chunk: usize) -> Option<Least> {
     let until = Instant::now() + BUDGET;
     let (ask, asked) = channel();
     let (tell, told) = channel();
@@ -52,7 +67,12 @@ fn least_sizes(chunk: usize) -> Option<(Option<usize>, Option<usize>)> {
         };
         let streamed = reader.least(&STREAMED, Way::Streamed, (Way::Copied, TOLERANCE));
         let copied = streamed.map_or(Way::Copied, |_| Way::Streamed);
-        Some((streamed, reader.least(&SIZES, Way::Pulled, (copied, 1))))
+        let mut pulled = |times| reader.least(&SIZES, Way::Pulled, (copied, times));
+        Some(Least {
+            streamed,
+            pulled: pulled(1.0),
+            pulled_crossing: pulled(CROSSING_TOLERANCE),
+        })
     };
     hand_over(far_processors(), chunk, until, write, read)
 }
@@ -111,11 +131,11 @@ struct Reader {
 impl Reader {
     /// The smallest size for which one way takes less than so many times as long as the other, with all larger
     /// ones.
-    fn least(&mut self, sizes: &[usize], way: Way, (other, times): (Way, u32)) -> Option<usize> {
+    fn least(&mut self, sizes: &[usize], way: Way, (other, times): (Way, f32)) -> Option<usize> {
         let pays = |size: &usize| {
             let (this, that) = (self.best(way, *size), self.best(other, *size));
             this.zip(that)
-                .is_some_and(|(this, that)| this < that * times)
+                .is_some_and(|(this, that)| this < that.mul_f32(times))
         };
         sizes.iter().copied().take_while(pays).last()
     }
@@ -151,7 +171,9 @@ mod tests {
     fn facts_are_usable() {
         let facts = calibrate();
         assert!(facts.cpus >= 1 && facts.eager_max <= facts.chunk);
-        assert!(facts.pull_min.is_none_or(|min| SIZES.contains(&min)));
+        for min in [facts.pull_min, facts.pull_crossing_min] {
+            assert!(min.is_none_or(|min| SIZES.contains(&min)));
+        }
         assert!(facts.stream_min.is_none_or(|min| STREAMED.contains(&min)));
     }
 

@@ -18,6 +18,8 @@ pub struct HostFacts {
     pub chunk: usize,
     /// From what size on reading the peer's memory beats copying twice; `None`: never.
     pub pull_min: Option<usize>,
+    /// The same while a message of this size goes the other way.
+    pub pull_crossing_min: Option<usize>,
     /// From what size on a body is written past the caches; `None`: never.
     pub stream_min: Option<usize>,
     /// How long waiting awake pays.
@@ -32,6 +34,7 @@ impl HostFacts {
             eager_max: self.eager_max.clamp(64, PIECE_MAX),
             chunk: self.chunk.clamp(4096, PIECE_MAX),
             pull_min: self.pull_min.map(|min| min.max(4096)),
+            pull_crossing_min: self.pull_crossing_min.map(|min| min.max(4096)),
             stream_min: self.stream_min.map(|min| min.max(1024)),
             spin: self.spin.min(Duration::from_millis(1)),
         }
@@ -46,6 +49,7 @@ impl Default for HostFacts {
             eager_max: 16 << 10,
             chunk: 16 << 10,
             pull_min: None,
+            pull_crossing_min: None,
             stream_min: None,
             spin: Duration::from_micros(20),
         }
@@ -68,10 +72,14 @@ impl HostPage {
         map.eager_max
             .store(facts.eager_max as u64, Ordering::Relaxed);
         map.chunk.store(facts.chunk as u64, Ordering::Relaxed);
-        let pull_min = facts.pull_min.unwrap_or(0) as u64;
-        map.pull_min.store(pull_min, Ordering::Relaxed);
-        let stream_min = facts.stream_min.unwrap_or(0) as u64;
-        map.stream_min.store(stream_min, Ordering::Relaxed);
+        let sizes = [
+            (&map.pull_min, facts.pull_min),
+            (&map.pull_crossing_min, facts.pull_crossing_min),
+            (&map.stream_min, facts.stream_min),
+        ];
+        for (word, min) in sizes {
+            word.store(min.unwrap_or(0) as u64, Ordering::Relaxed);
+        }
         let spin = facts.spin.as_nanos() as u64;
         map.spin_ns.store(spin, Ordering::Release);
         Ok((fd, Self { map }))
@@ -99,6 +107,7 @@ impl HostPage {
             eager_max: size(map.eager_max.load(Ordering::Relaxed)),
             chunk: size(map.chunk.load(Ordering::Relaxed)),
             pull_min: from(&map.pull_min),
+            pull_crossing_min: from(&map.pull_crossing_min),
             stream_min: from(&map.stream_min),
             spin: Duration::from_nanos(spin),
         };

@@ -10,7 +10,7 @@ pub const MAGIC_INBOX: u64 = 0x7076_6d49_0000_0003;
 /// As [`MAGIC_INBOX`], for channels.
 pub const MAGIC_CHANNEL: u64 = 0x7076_6d43_0000_0001;
 /// As [`MAGIC_INBOX`], for host pages.
-pub const MAGIC_HOST: u64 = 0x7076_6d48_0000_0002;
+pub const MAGIC_HOST: u64 = 0x7076_6d48_0000_0003;
 
 /// Packet lines of one direction of a channel.
 pub const SLOTS: usize = 128;
@@ -161,6 +161,8 @@ pub struct Host {
     pub chunk: AtomicU64,
     /// From what size on reading the peer's memory pays; 0: never.
     pub pull_min: AtomicU64,
+    /// The same while a message of this size goes the other way.
+    pub pull_crossing_min: AtomicU64,
     /// From what size on a body is written past the caches; 0: never.
     pub stream_min: AtomicU64,
     /// How long waiting pays before sleeping does.

@@ -787,8 +787,11 @@ impl<I: Introducer> Transport for ShmTransport<I> {
         self.facts.chunk
     }
 
-    fn pull_min(&self, peer: Peer) -> Option<usize> {
-        let min = self.facts.pull_min?;
+    fn pull_min(&self, peer: Peer, crossing: bool) -> Option<usize> {
+        let min = match crossing {
+            true => self.facts.pull_crossing_min,
+            false => self.facts.pull_min,
+        }?;
         self.channel(peer)?.reach().map(|_| min)
     }
 
