@@ -154,26 +154,13 @@ impl<T: Sleep> Core<T> {
     ///
     /// # Errors
     /// When this thread may not enter, or is inside already (in a callback).
-    #[inline]
+    #[inline(always)]
     pub fn with<R>(&self, action: impl FnOnce(&mut Engine<T>) -> R) -> Result<R, GateError> {
         let mut inside = self.gate.enter()?;
         let before = inside.come();
         let result = action(&mut inside.engine);
         inside.ring_if_news(before, &self.sleeper);
         Ok(result)
-    }
-
-    /// Starts a receive into `sink`.
-    ///
-    /// # Errors
-    /// As [`Core::with`].
-    #[inline(always)]
-    pub fn start_receive(&self, selector: Selector, sink: Sink) -> Result<RequestId, GateError> {
-        let mut inside = self.gate.enter()?;
-        let before = inside.come();
-        let id = inside.engine.receive(selector, sink);
-        inside.ring_if_news(before, &self.sleeper);
-        Ok(id)
     }
 
     /// Before this task leaves, waits at most for `limit` until its requests to peers are over, and

@@ -465,10 +465,7 @@ impl<T: Transport> Engine<T> {
         if !eager {
             send.head.kind = Kind::Ready;
         }
-        if send.is_whole() {
-            self.requests.goes_out(to);
-        }
-        let id = self.requests.insert(Request::Send(send));
+        let id = self.requests.insert_send(send);
         if with_args && let Some(send) = self.requests.send(id) {
             let args = progress::announcement(id, &send.source);
             if eager {

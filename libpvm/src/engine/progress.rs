@@ -39,7 +39,8 @@ pub(super) enum Message {
         token: u64,
         len: u64,
         address: u64,
-        whole: bool,
+        /// As [`Source::is_part`] of what is sent.
+        is_part: bool,
         check: u32,
         form: Form,
     },
@@ -104,12 +105,9 @@ pub(super) fn envelope(source: Peer, head: &Head, len: usize) -> Envelope {
 /// Arguments of the first packet of a message that the receiver answers.
 pub(super) fn announcement(id: RequestId, source: &Source) -> Args {
     let address = source.contiguous().map_or(0, |base| base.addr() as u64);
-    let how = if source.is_part() { 0 } else { WHOLE };
-    [id.token(), source.len() as u64, address, how]
+    let part = u64::from(source.is_part());
+    [id.token(), source.len() as u64, address, part]
 }
-
-/// It is what somebody sends, and not a part of what an operation works on.
-const WHOLE: u64 = 1;
 
 /// One thing that waits for room towards a peer.
 enum Item {
@@ -266,9 +264,9 @@ impl<T: Transport> Engine<T> {
             Message::Announced {
                 token,
                 address,
-                whole,
+                is_part,
                 ..
-            } => self.fetch(id, envelope, token, (address, whole)),
+            } => self.fetch(id, envelope, token, (address, is_part)),
         }
     }
 
@@ -296,7 +294,7 @@ impl<T: Transport> Engine<T> {
         id: RequestId,
         envelope: Envelope,
         token: u64,
-        (address, whole): (u64, bool),
+        (address, is_part): (u64, bool),
     ) {
         let peer = envelope.source;
         if self.is_gone(peer) {
@@ -304,7 +302,7 @@ impl<T: Transport> Engine<T> {
             let error = EngineError::PeerGone(self.task(peer));
             return self.requests.complete_receive(id, Err(error));
         }
-        let crossing = whole && self.requests.are_going_out(peer);
+        let crossing = !is_part && self.requests.are_going_out(peer);
         let Some(receive) = self.requests.receive(id) else {
             return;
         };
@@ -739,7 +737,7 @@ impl<O> Intake<'_, O> {
     }
 
     fn ready(&mut self, from: Peer, head: Head, args: Args) {
-        let [token, len, address, how] = args;
+        let [token, len, address, part] = args;
         let key = Key {
             source: from,
             tag: head.tag,
@@ -748,7 +746,7 @@ impl<O> Intake<'_, O> {
             token,
             len,
             address,
-            whole: how & WHOLE != 0,
+            is_part: part != 0,
             check: head.check,
             form: form(&head),
         };

@@ -202,7 +202,7 @@ impl<O> Slot<O> {
 pub(super) struct Requests<O> {
     slots: Vec<Slot<O>>,
     free: Vec<u32>,
-    /// Large messages that are under way, by the peers that they go to.
+    /// How many large messages are under way, by the peers that they go to; parts do not count.
     going_out: Vec<u32>,
     /// Counts completions, so that waiters see whether there is news.
     pub completions: u64,
@@ -233,6 +233,18 @@ impl<O> Requests<O> {
             index,
             generation: slot.generation,
         }
+    }
+
+    /// Numbers a send to a peer.
+    pub fn insert_send(&mut self, send: Send) -> RequestId {
+        if send.is_counted() {
+            let to = send.to.index();
+            if self.going_out.len() <= to {
+                self.going_out.resize(to + 1, 0);
+            }
+            self.going_out[to] += 1;
+        }
+        self.insert(Request::Send(send))
     }
 
     /// Numbers a send that has ended before it became a request.
@@ -361,15 +373,7 @@ impl<O> Requests<O> {
         }
     }
 
-    /// A large message to a peer is under way, until its send ends.
-    pub fn goes_out(&mut self, to: Peer) {
-        if self.going_out.len() <= to.index() {
-            self.going_out.resize(to.index() + 1, 0);
-        }
-        self.going_out[to.index()] += 1;
-    }
-
-    /// Whether large messages to a peer are under way.
+    /// Whether large messages to a peer are under way that are no parts.
     pub fn are_going_out(&self, to: Peer) -> bool {
         self.going_out.get(to.index()).is_some_and(|many| *many > 0)
     }
@@ -377,8 +381,8 @@ impl<O> Requests<O> {
     /// Ends a send that goes on.
     pub fn complete_send(&mut self, id: RequestId, result: Result<(), EngineError>) {
         if let Some(send) = self.send(id) {
-            let (envelope, to, is_whole) = (send.envelope(), send.to, send.is_whole());
-            if is_whole && let Some(many) = self.going_out.get_mut(to.index()) {
+            let (envelope, to, is_counted) = (send.envelope(), send.to, send.is_counted());
+            if is_counted && let Some(many) = self.going_out.get_mut(to.index()) {
                 *many -= 1;
             }
             self.complete(id, result.map(|()| envelope));
@@ -437,8 +441,8 @@ impl Send {
         }
     }
 
-    /// Whether it is a large message of somebody, and not a part of what an operation works on.
-    pub fn is_whole(&self) -> bool {
+    /// Whether [`Requests::are_going_out`] tells of it: it is large, and no [part](Source::is_part).
+    fn is_counted(&self) -> bool {
         self.head.kind == Kind::Ready && !self.source.is_part()
     }
 
@@ -452,6 +456,7 @@ impl Send {
 mod tests {
     use super::*;
     use crate::datatype::Workspace;
+    use crate::engine::progress;
 
     fn done(requests: &mut Requests<()>) -> RequestId {
         let id = requests.insert(Request::Operation(None));
@@ -463,23 +468,15 @@ mod tests {
     fn large_messages_are_counted_until_their_sends_end() {
         let mut requests = Requests::<()>::default();
         let mut begin = |kind, source: Source| {
-            let head = Head {
-                kind,
-                flags: 0,
-                context: 0,
-                tag: 0,
-                check: 0,
-            };
-            let send = Send {
+            requests.insert_send(Send {
                 to: Peer(3),
-                head,
+                head: Head {
+                    kind,
+                    ..progress::head(Context(0), 0, 0)
+                },
                 source,
                 state: SendState::Announced,
-            };
-            if send.is_whole() {
-                requests.goes_out(send.to);
-            }
-            requests.insert(Request::Send(send))
+            })
         };
         let mut work = Workspace::new();
         work.set_room(0, 100).unwrap();

@@ -102,7 +102,7 @@ pub fn isend(comm: &Comm, to: Member, tag: Tag, source: Source, mode: Mode) -> R
 /// When this thread may not enter the engine.
 #[inline(always)]
 pub fn ireceive(comm: &Comm, from: Selector, sink: Sink) -> Result<Single> {
-    let id = comm.process.task.core.start_receive(from, sink)?;
+    let id = comm.process.with(|engine| engine.receive(from, sink))?;
     Ok(Single::receive(id, comm.clone()))
 }
 

@@ -129,7 +129,7 @@ impl Process {
     ///
     /// # Errors
     /// `MPI_ERR_OTHER` when this thread may not enter, or is inside already (in a callback).
-    #[inline]
+    #[inline(always)]
     pub fn with<R>(&self, action: impl FnOnce(&mut TaskEngine) -> R) -> Result<R> {
         Ok(self.task.core.with(action)?)
     }

@@ -131,17 +131,15 @@ impl<'a> Sending<'a> {
         let Some(to) = to else {
             return Ok(with_nobody());
         };
-        match how {
-            How::Standard => {
-                point::isend(self.comm, to, self.tag, source, Mode::Standard).map(Work::from)
-            }
-            How::Synchronous => {
-                point::isend(self.comm, to, self.tag, source, Mode::Synchronous).map(Work::from)
-            }
+        let mode = match how {
+            How::Standard => Mode::Standard,
+            How::Synchronous => Mode::Synchronous,
             How::Buffered => {
-                buffered::send(self.comm, to, self.tag, &source).map(|()| Work::nothing())
+                buffered::send(self.comm, to, self.tag, &source)?;
+                return Ok(Work::nothing());
             }
-        }
+        };
+        Ok(point::isend(self.comm, to, self.tag, source, mode)?.into())
     }
 
     /// Checks it, and makes a request of it that is started later.
