@@ -81,9 +81,7 @@ impl Shared {
     fn send_bytes(&self, to: Target, check: u32, bytes: &[u8], mode: Mode) -> Result<()> {
         let Target { peer, context, tag } = to;
         let core = &self.core;
-        lend(bytes, |source| {
-            core.send(peer, context, tag, check, source, mode)
-        })??;
+        core.send_bytes(peer, context, tag, check, bytes, mode)??;
         Ok(())
     }
 
@@ -95,9 +93,8 @@ impl Shared {
         data: &mut [T],
         envelope: &mut Envelope,
     ) -> Result<()> {
-        let received = lend_mut(bytemuck::cast_slice_mut(data), |sink| {
-            self.core.receive(from, sink, envelope)
-        })?;
+        let room = bytemuck::cast_slice_mut(data);
+        let received = self.core.receive_bytes(from, room, envelope)?;
         match received {
             Ok(()) => open(envelope, data),
             Err(error) => Err(open_cut_off(error, data)),

@@ -81,7 +81,8 @@ pub struct Sink {
 }
 
 impl Memory {
-    #[inline]
+    // Of most messages this is a comparison: it is on the way of all of them.
+    #[inline(always)]
     pub(super) fn contiguous(&self) -> Option<*mut u8> {
         match self {
             Memory::Borrowed {
@@ -89,7 +90,16 @@ impl Memory {
                 scattered: None,
                 ..
             } => Some(*base),
-            Memory::Borrowed { .. } => None,
+            other => other.run(),
+        }
+    }
+
+    #[inline(never)]
+    fn run(&self) -> Option<*mut u8> {
+        match self {
+            Memory::Borrowed {
+                base, scattered, ..
+            } => scattered.is_none().then_some(*base),
             Memory::Owned(bytes) => Some(bytes.as_ptr().cast_mut()),
             Memory::Boxed { base, .. } => Some(*base),
             Memory::Shared(memory) => memory.contiguous(),
@@ -257,6 +267,7 @@ impl Source {
     }
 
     /// Address of the bytes if they are one run.
+    #[inline(always)]
     pub fn contiguous(&self) -> Option<*const u8> {
         self.memory.contiguous().map(|base| base.cast_const())
     }
@@ -455,6 +466,7 @@ impl Sink {
     }
 
     /// Address of the room if it is one run.
+    #[inline(always)]
     pub fn contiguous(&self) -> Option<*mut u8> {
         self.memory.contiguous()
     }

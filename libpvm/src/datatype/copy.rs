@@ -12,7 +12,7 @@ use std::arch::asm;
 
 /// Up to this length bytes are copied word by word: with a call, the copy of a small message would cost
 /// more than all else that its end does.
-pub(super) const SHORT: usize = 40;
+pub const SHORT: usize = 40;
 
 /// Copies a few bytes in words, and never one word in two parts: what was written so can be read as
 /// words again at once.

@@ -12,10 +12,12 @@ mod copy;
 mod form;
 mod format;
 mod layout;
+mod short;
 mod workspace;
 
 pub use buffer::{Lease, Sink, Source, lend, lend_mut, transfer};
 pub use copy::copy_past;
 pub use form::{Change, Form, UnlikeError, Word};
 pub use layout::{Layout, LayoutBuilder, LayoutError, Run};
+pub use short::{SHORT, ShortSink, ShortSource};
 pub use workspace::{AREAS, Area, LoanError, Workspace};

@@ -20,7 +20,7 @@
 
 use super::direct::LOOKS;
 use super::{Engine, EngineError, Envelope, Mode, RequestId, Selector};
-use crate::datatype::{Sink, Source};
+use crate::datatype::{Form, ShortSink, ShortSource, Sink, Source, lend, lend_mut};
 use crate::ids::{Context, Tag};
 use crate::sync::{Gate, GateError, Ladder, Level, Pass, Step, give_way};
 use crate::transport::{Call, Operation, Peer, Sleep, Sleeper};
@@ -220,28 +220,111 @@ impl<T: Sleep> Core<T> {
         Ok(ended.map(drop))
     }
 
+    /// As [`Core::send`], of bytes. What is small goes without anything being made of it.
+    ///
+    /// # Errors
+    /// As [`Core::send`].
+    #[inline(always)]
+    pub fn send_bytes(
+        &self,
+        to: Peer,
+        context: Context,
+        tag: Tag,
+        check: u32,
+        bytes: &[u8],
+        mode: Mode,
+    ) -> Result<Result<(), EngineError>, WaitError> {
+        if mode == Mode::Standard
+            && let Some(body) = ShortSource::of(bytes)
+        {
+            let mut inside = self.gate.enter()?;
+            if inside.engine.send_short(to, context, tag, check, body) {
+                return Ok(Ok(()));
+            }
+        }
+        // Nothing of this is in memory before.
+        lend(bytes, move |source| {
+            self.send(to, context, tag, check, source, mode)
+        })
+    }
+
     /// Receives a message into `sink` and waits until it is there; what came is told in `envelope` (see
     /// [`Engine::receive_at_once`]).
     ///
     /// # Errors
     /// When this thread may not enter; what becomes of the message is inside.
-    #[inline(always)]
+    #[inline]
     pub fn receive(
         &self,
         selector: Selector,
         mut sink: Sink,
         envelope: &mut Envelope,
     ) -> Result<Result<(), EngineError>, WaitError> {
+        let mut ladder = None;
+        if let Some(short) = sink.short()
+            && let Some(came) = self.receive_short(selector, short, &mut ladder)
+        {
+            *envelope = came;
+            return Ok(Ok(()));
+        }
+        self.receive_any(selector, sink, envelope, ladder)
+    }
+
+    /// As [`Core::receive`], into bytes.
+    ///
+    /// # Errors
+    /// As [`Core::receive`].
+    #[inline(always)]
+    pub fn receive_bytes(
+        &self,
+        selector: Selector,
+        room: &mut [u8],
+        envelope: &mut Envelope,
+    ) -> Result<Result<(), EngineError>, WaitError> {
+        let mut ladder = None;
+        if let Some(came) = self.receive_short(selector, ShortSink::of(room), &mut ladder) {
+            *envelope = came;
+            return Ok(Ok(()));
+        }
+        lend_mut(room, |sink| {
+            self.receive_any(selector, sink, envelope, ladder)
+        })
+    }
+
+    /// Receives a message that is nothing but a few bytes. While nothing comes it is waited for; `ladder` is how far
+    /// that has gone. `None`: nothing was received.
+    #[inline(always)]
+    fn receive_short(
+        &self,
+        selector: Selector,
+        sink: ShortSink<'_>,
+        ladder: &mut Option<Ladder>,
+    ) -> Option<Envelope> {
+        let (source, tag) = (selector.source?, selector.tag?);
+        // Whoever may not enter is told so by the general way.
+        let mut inside = self.gate.enter().ok()?;
+        let again = |transport: &mut T| self.again(ladder, transport);
+        let engine = &mut inside.engine;
+        let came = engine.receive_short((source, tag), selector.context, sink, again);
+        came.map(|(len, check)| Envelope {
+            source,
+            tag,
+            len: len as u64,
+            check,
+            form: Form::HERE,
+        })
+    }
+
+    #[inline(never)]
+    fn receive_any(
+        &self,
+        selector: Selector,
+        mut sink: Sink,
+        envelope: &mut Envelope,
+        mut ladder: Option<Ladder>,
+    ) -> Result<Result<(), EngineError>, WaitError> {
         let mut inside = self.gate.enter()?;
-        let mut ladder: Option<Ladder> = None;
-        // Before this thread sleeps, or lets another one in, the receive is posted.
-        let again = |transport: &mut T| {
-            let ladder = match &mut ladder {
-                Some(ladder) => ladder,
-                None => ladder.insert(transport.ladder()),
-            };
-            ladder.spins() && ladder.climb_by(LOOKS) == Step::Again && !self.gate.is_wanted()
-        };
+        let again = |transport: &mut T| self.again(&mut ladder, transport);
         match (inside.engine).receive_at_once(selector, &mut sink, envelope, again) {
             Some(Ok(())) => return Ok(Ok(())),
             Some(Err(error)) => return Ok(Err(error)),
@@ -253,6 +336,13 @@ impl<T: Sleep> Core<T> {
             engine.receive(selector, sink)
         })?;
         Ok(ended.map(|came| *envelope = came))
+    }
+
+    /// Whether to look once more. Before this thread sleeps, or lets another one in, the receive is posted.
+    #[inline]
+    fn again(&self, ladder: &mut Option<Ladder>, transport: &mut T) -> bool {
+        let ladder = ladder.get_or_insert_with(|| transport.ladder());
+        ladder.spins() && ladder.climb_by(LOOKS) == Step::Again && !self.gate.is_wanted()
     }
 
     /// Starts a request and waits for its end.

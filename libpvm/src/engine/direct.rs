@@ -24,7 +24,7 @@ use super::progress::{self, fits};
 use super::queue::Key;
 use super::request::{EngineError, Envelope};
 use super::{Engine, Selector};
-use crate::datatype::{Sink, Source};
+use crate::datatype::{ShortSink, ShortSource, Sink, Source};
 use crate::ids::{Context, Tag};
 use crate::transport::{Args, Arrived, Body, Head, Kind, Look, Peer, SendError, Taker, Transport};
 use std::hint::spin_loop;
@@ -48,6 +48,21 @@ impl<T: Transport> Engine<T> {
         self.try_eager(to, &progress::head(context, tag, check), source)
     }
 
+    /// As [`Engine::send_at_once`], of a few bytes of which no source is made. False: nothing was sent.
+    #[inline(always)]
+    pub fn send_short(
+        &mut self,
+        to: Peer,
+        context: Context,
+        tag: Tag,
+        check: u32,
+        body: ShortSource<'_>,
+    ) -> bool {
+        to != Peer::SELF
+            && !self.outbox.is_waiting(to)
+            && self.try_short(to, &progress::head(context, tag, check), body)
+    }
+
     #[inline(always)]
     pub(super) fn try_eager(
         &mut self,
@@ -55,8 +70,30 @@ impl<T: Transport> Engine<T> {
         head: &Head,
         source: &Source,
     ) -> Option<Result<(), EngineError>> {
-        let eager = to != Peer::SELF && source.len() <= self.transport.eager_max(to);
-        if !eager || self.outbox.is_waiting(to) {
+        if to == Peer::SELF || self.outbox.is_waiting(to) {
+            return None;
+        }
+        match source.short() {
+            Some(body) if self.try_short(to, head, body) => Some(Ok(())),
+            _ => self.try_packet(to, head, source),
+        }
+    }
+
+    #[inline(always)]
+    fn try_short(&mut self, to: Peer, head: &Head, body: ShortSource<'_>) -> bool {
+        let is_sent = self.transport.send_short(to, head, body);
+        self.has_sent |= is_sent;
+        is_sent
+    }
+
+    #[inline(never)]
+    fn try_packet(
+        &mut self,
+        to: Peer,
+        head: &Head,
+        source: &Source,
+    ) -> Option<Result<(), EngineError>> {
+        if source.len() > self.transport.eager_max(to) {
             return None;
         }
         let body = Body::whole(source);
@@ -83,7 +120,7 @@ impl<T: Transport> Engine<T> {
         selector: Selector,
         sink: &mut Sink,
         envelope: &mut Envelope,
-        mut again: impl FnMut(&mut T) -> bool,
+        again: impl FnMut(&mut T) -> bool,
     ) -> Option<Result<(), EngineError>> {
         let from = selector.source.filter(|&from| from != Peer::SELF)?;
         if !self.may_look() || !self.is_first(from, selector) {
@@ -96,6 +133,42 @@ impl<T: Transport> Engine<T> {
             sink,
             envelope,
         };
+        let look = |transport: &mut T, pauses| transport.look(from, &mut direct, pauses);
+        self.look_until(from, again, look)?;
+        Some(fits(envelope, capacity))
+    }
+
+    /// As [`Engine::receive_at_once`], of a message that is nothing but a few bytes; gives their number and the check.
+    /// `None`: nothing was received, and the message that is there, if any, is another one.
+    #[inline(always)]
+    pub fn receive_short(
+        &mut self,
+        (from, tag): (Peer, Tag),
+        context: Context,
+        mut sink: ShortSink<'_>,
+        again: impl FnMut(&mut T) -> bool,
+    ) -> Option<(usize, u32)> {
+        let selector = Selector {
+            context,
+            source: Some(from),
+            tag: Some(tag),
+        };
+        if from == Peer::SELF || !self.may_look() || !self.is_first(from, selector) {
+            return None;
+        }
+        let head = progress::head(context, tag, 0);
+        let look = |transport: &mut T, pauses| transport.look_short(from, &head, &mut sink, pauses);
+        self.look_until(from, again, look)
+    }
+
+    /// Looks at the packets of one peer as long as `again` says, or something is found that is not taken.
+    #[inline(always)]
+    fn look_until<R>(
+        &mut self,
+        from: Peer,
+        mut again: impl FnMut(&mut T) -> bool,
+        mut look: impl FnMut(&mut T, u32) -> Look<R>,
+    ) -> Option<R> {
         let mut pauses = 0;
         loop {
             self.looks += 1 + pauses;
@@ -105,10 +178,10 @@ impl<T: Transport> Engine<T> {
                     return None;
                 }
             }
-            match self.transport.look(from, &mut direct, pauses) {
-                Look::Taken => {
+            match look(&mut self.transport, pauses) {
+                Look::Taken(found) => {
                     self.has_sent = false;
-                    return Some(fits(direct.envelope, capacity));
+                    return Some(found);
                 }
                 Look::Nothing if again(&mut self.transport) => match self.has_sent {
                     true => pauses = LOOKS,

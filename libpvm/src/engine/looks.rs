@@ -52,7 +52,7 @@ impl<T: Transport> Engine<T> {
         };
         let pauses = if only { LOOKS } else { 0 };
         match self.transport.look(from, &mut taking, pauses) {
-            Look::Taken => Looked::Taken,
+            Look::Taken(()) => Looked::Taken,
             Look::Nothing => Looked::Nothing,
             Look::Other => Looked::Other,
         }

@@ -5,7 +5,7 @@
 //! It knows nothing of matching, requests or ranks. [`route`] is the transport of a task, made of
 //! [`shm`], that inside a host, and of [`net`], what tasks of different hosts say to each other.
 
-use crate::datatype::{Sink, Source};
+use crate::datatype::{ShortSink, ShortSource, Sink, Source};
 use crate::ids::TaskId;
 use crate::sync::Ladder;
 use std::time::Instant;
@@ -175,11 +175,11 @@ pub trait Taker {
 
 /// What a look at the packets of one peer has found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Look {
+pub enum Look<T = ()> {
     /// Nothing; it pays to look again.
     Nothing,
     /// A packet, and it was taken.
-    Taken,
+    Taken(T),
     /// Something that only a poll shows or finds out.
     Other,
 }
@@ -203,6 +203,12 @@ pub trait Transport {
         body: Option<Body<'_>>,
     ) -> Result<(), SendError>;
 
+    /// Sends one packet without arguments if that is a matter of a few words. False: it was not sent.
+    #[inline(always)]
+    fn send_short(&mut self, _to: Peer, _head: &Head, _body: ShortSource<'_>) -> bool {
+        false
+    }
+
     /// Sends what waits for more of the same.
     fn push(&mut self) {}
 
@@ -214,6 +220,19 @@ pub trait Transport {
     /// the processor take ([`std::hint::spin_loop`]).
     #[inline]
     fn look(&mut self, _from: Peer, _taker: &mut impl Taker, _pauses: u32) -> Look {
+        Look::Other
+    }
+
+    /// As [`Transport::look`], for a packet with this head, whatever its check, without arguments, whose body is a few
+    /// bytes that fit into `sink`. Gives their number and the check.
+    #[inline(always)]
+    fn look_short(
+        &mut self,
+        _from: Peer,
+        _head: &Head,
+        _sink: &mut ShortSink<'_>,
+        _pauses: u32,
+    ) -> Look<(usize, u32)> {
         Look::Other
     }
 

@@ -234,7 +234,7 @@ impl Transport for SimTransport {
             return Look::Nothing;
         };
         if taker.take(&packet.head, &packet.args, packet.body.as_slice()) {
-            return Look::Taken;
+            return Look::Taken(());
         }
         lane.push_front(packet);
         Look::Other

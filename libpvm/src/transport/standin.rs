@@ -14,7 +14,7 @@ use super::{
     Args, Arrived, Body, Head, Kind, Look, Peer, PullError, Receiver, SendError, Sleep, Taker,
 };
 use super::{Sleeper as _, Transport};
-use crate::datatype::Sink;
+use crate::datatype::{ShortSink, ShortSource, Sink};
 use crate::ids::TaskId;
 use crate::session::{Answer, Line, LinkError, Ticket};
 use crate::sync::{Ladder, Step};
@@ -449,6 +449,13 @@ pub(crate) struct NetworkTransport {
     me: TaskId,
 }
 
+impl NetworkTransport {
+    fn has_room(&self, to: Peer) -> bool {
+        let task = self.routes.task(to);
+        self.network.hub.under_way(self.me, task) < self.network.behaviour.room
+    }
+}
+
 impl Transport for NetworkTransport {
     fn peer(&mut self, task: TaskId) -> Peer {
         self.routes.peer(task)
@@ -465,11 +472,10 @@ impl Transport for NetworkTransport {
         args: Option<&Args>,
         body: Option<Body<'_>>,
     ) -> Result<(), SendError> {
-        let task = self.routes.task(to);
-        if self.network.hub.under_way(self.me, task) >= self.network.behaviour.room {
-            return Err(SendError::Full);
+        match self.has_room(to) {
+            true => self.routes.send(to, head, args, body),
+            false => Err(SendError::Full),
         }
-        self.routes.send(to, head, args, body)
     }
 
     fn push(&mut self) {
@@ -482,6 +488,20 @@ impl Transport for NetworkTransport {
 
     fn look(&mut self, from: Peer, taker: &mut impl Taker, pauses: u32) -> Look {
         self.routes.look(from, taker, pauses)
+    }
+
+    fn look_short(
+        &mut self,
+        from: Peer,
+        head: &Head,
+        sink: &mut ShortSink<'_>,
+        pauses: u32,
+    ) -> Look<(usize, u32)> {
+        self.routes.look_short(from, head, sink, pauses)
+    }
+
+    fn send_short(&mut self, to: Peer, head: &Head, body: ShortSource<'_>) -> bool {
+        self.has_room(to) && self.routes.send_short(to, head, body)
     }
 
     fn needs_poll(&mut self, but: Peer) -> bool {

@@ -28,7 +28,7 @@ use super::shm::{
 use super::{
     Args, Body, Call, Head, Look, Peer, PullError, Receiver, SendError, Sleep, Taker, Transport,
 };
-use crate::datatype::Sink;
+use crate::datatype::{ShortSink, ShortSource, Sink};
 use crate::ids::TaskId;
 use crate::limits::NET_BODY_MAX;
 use crate::session::{Answer, Link};
@@ -214,6 +214,11 @@ impl<I: Introducer> Transport for Routes<I> {
         }
     }
 
+    #[inline(always)]
+    fn send_short(&mut self, to: Peer, head: &Head, body: ShortSource<'_>) -> bool {
+        self.shm.send_short(to, head, body)
+    }
+
     fn push(&mut self) {
         if self.sessions.is_used() {
             self.sessions.pump(self.shm.link(), Instant::now());
@@ -233,6 +238,17 @@ impl<I: Introducer> Transport for Routes<I> {
     #[inline]
     fn look(&mut self, from: Peer, taker: &mut impl Taker, pauses: u32) -> Look {
         self.shm.look(from, taker, pauses)
+    }
+
+    #[inline(always)]
+    fn look_short(
+        &mut self,
+        from: Peer,
+        head: &Head,
+        sink: &mut ShortSink<'_>,
+        pauses: u32,
+    ) -> Look<(usize, u32)> {
+        self.shm.look_short(from, head, sink, pauses)
     }
 
     #[inline]

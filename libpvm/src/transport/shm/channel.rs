@@ -4,11 +4,12 @@ use super::arena::{self, Cursor};
 use super::cma::Reach;
 use super::doorbell;
 use super::inbox::InboxBell;
-use super::layout::{self, ARENA, ARENAS, FREE_BYTES, FREE_LINES, PIECE_MAX, SLOTS};
+use super::layout::{self, ARENA, ARENAS, FREE_BYTES, FREE_LINES, PIECE_MAX, SLOTS, Slot};
 use super::ring::{BODY_BYTES, BODY_WORDS, Consumer, LINE_WORDS, Line, Lines, Nonsense, Producer};
 use super::segment::{MapError, Mapping, Shared, create};
-use crate::datatype::{Sink, Source};
+use crate::datatype::{SHORT, ShortSink, ShortSource, Sink, Source};
 use crate::ids::TaskId;
+use crate::sync::atomic::Ordering;
 use crate::sync::shared::AtomicU64;
 use crate::transport::{Args, Arrived, Body, Head, Kind, Look, Peer, PullError, Receiver, Taker};
 use std::cell::OnceCell;
@@ -40,6 +41,22 @@ impl Segment {
 pub(super) struct Direction {
     map: Arc<Mapping<layout::Channel>>,
     index: usize,
+    /// Those of `map`: on the way of every packet, they are not looked for each time.
+    lines: NonNull<[Slot; SLOTS]>,
+}
+
+// SAFETY: an address in a mapping that belongs to the process and that `map` keeps alive; it is used for shared
+// references to atomics only.
+unsafe impl Send for Direction {}
+
+impl Direction {
+    fn new(map: &Arc<Mapping<layout::Channel>>, index: usize) -> Self {
+        Self {
+            map: Arc::clone(map),
+            index,
+            lines: NonNull::from(&map.slots[index]),
+        }
+    }
 }
 
 impl Lines for Direction {
@@ -49,7 +66,9 @@ impl Lines for Direction {
     #[inline(always)]
     fn line(&self, position: u64) -> &[AtomicU64; LINE_WORDS] {
         let slot = (position % Self::COUNT) as usize;
-        &self.map.slots[self.index][slot].0
+        // SAFETY: the lines are in a mapping that lives as long as `self`, and are atomics only.
+        let lines = unsafe { self.lines.as_ref() };
+        &lines[slot].0
     }
 
     #[inline(always)]
@@ -156,10 +175,7 @@ impl Channel {
         let map = Arc::new(Mapping::<layout::Channel>::open(segment)?);
         let inbox = InboxBell::map(inbox)?;
         let (out, into) = (opening.side & 1, !opening.side & 1);
-        let lines = |index| Direction {
-            map: Arc::clone(&map),
-            index,
-        };
+        let lines = |index| Direction::new(&map, index);
         Ok(Self {
             peer: opening.peer,
             task: opening.task,
@@ -180,38 +196,24 @@ impl Channel {
         })
     }
 
-    /// Sends a packet. `false`: there is no room; [`Channel::has_room`] tells when there is.
-    #[inline(always)]
-    pub fn send(
-        &mut self,
-        head: &Head,
-        args: Option<&Args>,
-        body: Option<Body<'_>>,
-    ) -> Result<bool, Nonsense> {
-        match (args, body) {
-            (None, Some(body)) if body.len <= BODY_BYTES => self.send_line(head, body),
-            _ => self.send_any(head, args, body),
-        }
-    }
-
-    /// Sends a packet that is all in its line.
+    /// Sends a packet that is all in its line. `false`: it is for [`Channel::send`].
     // On the way of every small message: what it needs to know stays in registers.
     #[inline(always)]
-    fn send_line(&mut self, head: &Head, body: Body<'_>) -> Result<bool, Nonsense> {
-        if !self.out.has_room()? {
-            return self.send_any(head, None, Some(body));
+    pub fn send_short(&mut self, head: &Head, body: ShortSource<'_>) -> bool {
+        const { assert!(SHORT == BODY_BYTES) };
+        if self.life != Life::Open || self.out.has_room() != Ok(true) {
+            return false;
         }
-        // Filled where it is read: a copy of it would read words together that were just written apart,
-        // and wait until they are all in the cache.
-        let mut line = line(head, body.len as u32, body.len, [0; BODY_WORDS]);
-        pack(&body, line.body.as_mut_ptr().cast());
-        self.out.publish(&line, body.len.div_ceil(8));
+        let (mark, fields) = fixed(head, body.len() as u32, body.len());
+        self.out.publish_body(mark, fields, |words| {
+            body.words(|index, word| words[index].store(word, Ordering::Relaxed));
+        });
         doorbell::ring(&*self.inbox.map, self.peer_bell);
-        Ok(true)
+        true
     }
 
-    #[inline(never)]
-    fn send_any(
+    /// Sends a packet. `false`: there is no room; [`Channel::has_room`] tells when there is.
+    pub fn send(
         &mut self,
         head: &Head,
         args: Option<&Args>,
@@ -235,7 +237,7 @@ impl Channel {
         match self.has_room()? {
             true => {
                 self.unblock();
-                self.send_any(head, args, body)
+                self.send(head, args, body)
             }
             false => Ok(false),
         }
@@ -350,20 +352,15 @@ impl Channel {
     }
 
     /// Offers the next packet, which is waited for a little. Nonsense is left to a poll.
-    // Whoever waits is seldom done with anything but its line: nothing else is looked at meanwhile.
     #[inline]
     pub fn look(&mut self, taker: &mut impl Taker, pauses: u32) -> Look {
         if self.life != Life::Open {
             return Look::Other;
         }
-        let mut pauses = 0..pauses;
-        let line = loop {
-            match (self.into.peek(), pauses.next()) {
-                (Some(line), _) => break line,
-                (None, Some(_)) => spin_loop(),
-                (None, None) => return Look::Nothing,
-            }
+        let Some(mark) = self.wait(pauses) else {
+            return Look::Nothing;
         };
+        let line = self.into.line(mark);
         let Ok((head, args, packet)) = self.read(&line) else {
             return Look::Other;
         };
@@ -377,7 +374,52 @@ impl Channel {
         }
         self.free_if_much();
         self.free_arena();
-        Look::Taken
+        Look::Taken(())
+    }
+
+    /// Takes the next packet, which is waited for a little, if it is all in its line, has this head, whatever its
+    /// check, and fits. Gives its length and its check.
+    // No copy is made of the line: what it should say is known before it comes, and each word is read once.
+    #[inline(always)]
+    pub fn look_short(
+        &mut self,
+        head: &Head,
+        sink: &mut ShortSink<'_>,
+        pauses: u32,
+    ) -> Look<(usize, u32)> {
+        if self.life != Life::Open {
+            return Look::Other;
+        }
+        let Some(mark) = self.wait(pauses) else {
+            return Look::Nothing;
+        };
+        let form = mark >> 16;
+        let len = form as usize;
+        let (expected, [name, _]) = fixed(head, form, len);
+        if mark != expected || len > BODY_BYTES || len > sink.capacity() {
+            return Look::Other;
+        }
+        let [first, second] = self.into.fields();
+        if first != name || second >> 32 != len as u64 {
+            return Look::Other;
+        }
+        sink.fill(len, |index| self.into.word(index));
+        self.into.skip();
+        self.free_if_much();
+        Look::Taken((len, second as u32))
+    }
+
+    /// The mark of the next packet, which is waited for a little.
+    // Whoever waits is seldom done with anything but its line: nothing else is looked at meanwhile.
+    #[inline(always)]
+    fn wait(&self, pauses: u32) -> Option<u32> {
+        for _ in 0..pauses {
+            if let Some(mark) = self.into.mark() {
+                return Some(mark);
+            }
+            spin_loop();
+        }
+        self.into.mark()
     }
 
     /// Tells the peer what is free, if it is worth it. A peer that waits for room has filled more than
@@ -488,16 +530,20 @@ impl Channel {
 }
 
 /// The line of a packet whose body has this length.
-#[inline(always)]
 fn line(head: &Head, form: u32, len: usize, body: [u64; BODY_WORDS]) -> Line {
-    Line {
-        mark: u32::from(head.kind as u8) | u32::from(head.flags) << 8 | form << 16,
-        fields: [
-            u64::from(head.context) | u64::from(head.tag as u32) << 32,
-            u64::from(head.check) | (len as u64) << 32,
-        ],
-        body,
-    }
+    let (mark, fields) = fixed(head, form, len);
+    Line { mark, fields, body }
+}
+
+/// Mark and fields of a packet whose body has this length.
+#[inline(always)]
+fn fixed(head: &Head, form: u32, len: usize) -> (u32, [u64; 2]) {
+    let mark = u32::from(head.kind as u8) | u32::from(head.flags) << 8 | form << 16;
+    let fields = [
+        u64::from(head.context) | u64::from(head.tag as u32) << 32,
+        u64::from(head.check) | (len as u64) << 32,
+    ];
+    (mark, fields)
 }
 
 /// Copies a body to `to`, which has room for it.

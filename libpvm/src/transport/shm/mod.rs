@@ -71,8 +71,9 @@
 //! # What a peer may do
 //! Anything: its memory is ours to read and its own to write. Segments are sealed against shrinking
 //! (`segment`). A line is copied once, then checked: kind, form, length, and the range in the arena
-//! before an address is made of it. Positions that the consumer tells are checked to lie between what
-//! was told before and what was published. Nonsense ends the channel; the peer counts as gone.
+//! before an address is made of it; or it is compared with what it should be, and no word of it is read
+//! twice. Positions that the consumer tells are checked to lie between what was told before and what was
+//! published. Nonsense ends the channel; the peer counts as gone.
 //!
 //! # Why this is sound
 //! Shared structures are atomics only, so references to them stay valid whatever a peer writes.

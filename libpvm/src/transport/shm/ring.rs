@@ -85,18 +85,31 @@ impl<L: Lines> Producer<L> {
     }
 
     /// Writes a line, of its body the first `words`; the caller has seen that there is room.
-    #[inline(always)]
+    #[inline]
     pub fn publish(&mut self, line: &Line, words: usize) {
+        self.publish_body(line.mark, line.fields, |body| {
+            for (to, &word) in body.iter().zip(&line.body[..words]) {
+                to.store(word, Ordering::Relaxed);
+            }
+        });
+    }
+
+    /// As [`Producer::publish`], with a body that `write` stores.
+    #[inline(always)]
+    pub fn publish_body(
+        &mut self,
+        mark: u32,
+        fields: [u64; 2],
+        write: impl FnOnce(&[L::Word; BODY_WORDS]),
+    ) {
         debug_assert!(self.tail - self.head < L::COUNT);
         let [stamp, first, second, body @ ..] = self.lines.line(self.tail);
-        for (to, &word) in body.iter().zip(&line.body[..words]) {
-            to.store(word, Ordering::Relaxed);
-        }
-        first.store(line.fields[0], Ordering::Relaxed);
-        second.store(line.fields[1], Ordering::Relaxed);
+        write(body);
+        first.store(fields[0], Ordering::Relaxed);
+        second.store(fields[1], Ordering::Relaxed);
         self.tail += 1;
         let number = u64::from(self.tail as u32);
-        stamp.store(u64::from(line.mark) << 32 | number, Ordering::Release);
+        stamp.store(u64::from(mark) << 32 | number, Ordering::Release);
     }
 
     /// The consumer's position in the arena.
@@ -168,18 +181,43 @@ impl<L: Lines> Consumer<L> {
     /// As [`Consumer::take`], but the next call sees the same line.
     #[inline]
     pub fn peek(&self) -> Option<Line> {
+        self.mark().map(|mark| self.line(mark))
+    }
+
+    /// The mark of the next line, if one has been published.
+    #[inline(always)]
+    pub fn mark(&self) -> Option<u32> {
         let stamp = self.stamp();
-        if stamp as u32 != (self.next + 1) as u32 {
-            return None;
-        }
-        let line = self.lines.line(self.next);
-        let word = |index: usize| line[index].load(Ordering::Relaxed);
-        Some(Line {
-            mark: (stamp >> 32) as u32,
-            fields: [word(1), word(2)],
+        (stamp as u32 == (self.next + 1) as u32).then_some((stamp >> 32) as u32)
+    }
+
+    /// Copies the line that [`Consumer::mark`] has seen.
+    #[inline]
+    pub fn line(&self, mark: u32) -> Line {
+        let word = |index| self.word(index);
+        Line {
+            mark,
+            fields: self.fields(),
             // Spelled out: `from_fn` is five calls.
-            body: [word(3), word(4), word(5), word(6), word(7)],
-        })
+            body: [word(0), word(1), word(2), word(3), word(4)],
+        }
+    }
+
+    /// The fixed fields of that line. A dishonest producer may change them, so they are read once.
+    #[inline(always)]
+    pub fn fields(&self) -> [u64; 2] {
+        let line = self.lines.line(self.next);
+        [
+            line[1].load(Ordering::Relaxed),
+            line[2].load(Ordering::Relaxed),
+        ]
+    }
+
+    /// A word of the body of that line.
+    #[inline(always)]
+    pub fn word(&self, index: usize) -> u64 {
+        let [_, _, _, body @ ..] = self.lines.line(self.next);
+        body[index].load(Ordering::Relaxed)
     }
 
     /// Notes that the arena before `position` is not needed any more.

@@ -2,13 +2,13 @@
 
 use super::introducer::Introducer;
 use super::*;
-use crate::datatype::{Sink, Source};
+use crate::datatype::{ShortSink, ShortSource, Sink, Source};
 use crate::ids::TaskId;
 use crate::session::LinkError;
 use crate::transport::Sleep as _;
 use crate::transport::standin::{self, Desktop, Hub, Log, head};
 use crate::transport::{
-    Args, Arrived, Body, Head, Look, Peer, Receiver, SendError, Taker, Transport,
+    Args, Arrived, Body, Head, Kind, Look, Peer, Receiver, SendError, Taker, Transport,
 };
 use crate::wire::control::Failure;
 use proptest::prelude::*;
@@ -596,7 +596,7 @@ fn a_look_at_one_peer_takes_what_it_wants_and_leaves_the_rest() {
     for number in 0..1000 {
         let bytes = pattern(number, [0, 8, 40, 41, 16 << 10][number % 5]);
         send(to_b, &mut a, number as i32, None, &bytes).unwrap();
-        assert_eq!(b.look(to_a, &mut taken, 0), Look::Taken, "{number}");
+        assert_eq!(b.look(to_a, &mut taken, 0), Look::Taken(()), "{number}");
         let (_, found, _, body) = taken.0.packets.pop().unwrap();
         assert_eq!((found, body), (head(number as i32), bytes));
     }
@@ -613,6 +613,76 @@ fn a_look_at_one_peer_takes_what_it_wants_and_leaves_the_rest() {
 }
 
 #[test]
+fn a_look_for_a_few_bytes_takes_what_is_just_that() {
+    let hub = Hub::default();
+    let (mut a, to_b, mut b, to_a) = pair(&hub);
+    let mut log = Log::default();
+    let mut room = vec![0; 40];
+    let mut look = |b: &mut Shm, wanted: &Head, capacity: usize| {
+        room.fill(99);
+        let found = b.look_short(to_a, wanted, &mut ShortSink::of(&mut room[..capacity]), 0);
+        (found, room.clone())
+    };
+    assert_eq!(look(&mut b, &head(1), 40).0, Look::Nothing);
+    // More than a ring holds at a time.
+    for number in 0..1000 {
+        let bytes = pattern(number, number % 41);
+        let sent = Head {
+            check: number as u32,
+            ..head(1)
+        };
+        let short = ShortSource::of(&bytes).unwrap();
+        assert!(a.send_short(to_b, &sent, short), "{number}");
+        let (found, room) = look(&mut b, &head(1), 40);
+        assert_eq!(found, Look::Taken((bytes.len(), number as u32)));
+        assert_eq!(room[..bytes.len()], bytes);
+        assert!(room[bytes.len()..].iter().all(|&byte| byte == 99));
+    }
+    let other_kind = Head {
+        kind: Kind::Finish,
+        ..head(1)
+    };
+    let flags = Head {
+        flags: 1,
+        ..head(1)
+    };
+    let context = Head {
+        context: 1 + head(1).context,
+        ..head(1)
+    };
+    for unlike in [other_kind, flags, context, head(2)] {
+        let short = ShortSource::of(&[7; 8]).unwrap();
+        assert!(a.send_short(to_b, &unlike, short));
+        assert_eq!(look(&mut b, &head(1), 40).0, Look::Other, "{unlike:?}");
+        assert!(b.poll(&mut log));
+    }
+    for (args, len, capacity) in [(None, 41, 40), (None, 8, 7), (Some(&[0; 4]), 8, 40)] {
+        send(to_b, &mut a, 1, args, &pattern(0, len)).unwrap();
+        let (found, room) = look(&mut b, &head(1), capacity);
+        assert_eq!(found, Look::Other, "{args:?} {len} {capacity}");
+        assert!(room.iter().all(|&byte| byte == 99));
+        assert!(b.poll(&mut log));
+    }
+}
+
+#[test]
+fn a_ring_without_room_takes_no_few_bytes() {
+    let hub = Hub::default();
+    let (mut a, to_b, mut b, _) = pair(&hub);
+    let mut log = Log::default();
+    let short = ShortSource::of(&[2]).unwrap();
+    let sent = (0..)
+        .take_while(|_| a.send_short(to_b, &head(1), short))
+        .count();
+    assert_eq!(send(to_b, &mut a, 1, None, &[2]), Err(SendError::Full));
+    wait(&mut b, &mut log, |log| log.packets.len() == sent);
+    assert!(a.send_short(to_b, &head(1), short), "there is room again");
+    hub.end(id(2));
+    wait(&mut a, &mut log, |log| !log.gone.is_empty());
+    assert!(!a.send_short(to_b, &head(1), short), "it has gone");
+}
+
+#[test]
 fn a_sender_without_room_is_told_when_its_packets_are_taken_one_by_one() {
     let hub = Hub::default();
     let (mut a, to_b, mut b, to_a) = pair(&hub);
@@ -622,7 +692,7 @@ fn a_sender_without_room_is_told_when_its_packets_are_taken_one_by_one() {
         let bytes = pattern(len, len);
         while send(to_b, &mut a, 1, None, &bytes).is_ok() {}
         assert!(a.prepare_sleep(), "there is no room");
-        while b.look(to_a, &mut taken, 0) == Look::Taken {}
+        while b.look(to_a, &mut taken, 0) == Look::Taken(()) {}
         assert!(
             !hub.is_asleep(1),
             "there is room, and nobody said so: {len}"

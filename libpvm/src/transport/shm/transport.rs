@@ -7,7 +7,7 @@ use super::doorbell::{self, AWAKE, AWAKE_BY_BELL, Board};
 use super::host::{HostFacts, HostPage};
 use super::inbox::{InboxBell, Sleeper};
 use super::introducer::Introducer;
-use crate::datatype::Sink;
+use crate::datatype::{ShortSink, ShortSource, Sink};
 use crate::ids::{TaskId, TaskMap};
 use crate::limits::BELLS_MAX;
 use crate::session::{Answer, Link, LinkError, Ticket};
@@ -711,6 +711,14 @@ impl<I: Introducer> Transport for ShmTransport<I> {
         }
     }
 
+    #[inline(always)]
+    fn send_short(&mut self, to: Peer, head: &Head, body: ShortSource<'_>) -> bool {
+        match self.peers[to.index()].route {
+            Route::Open(index) => self.channels[index].send_short(head, body),
+            _ => false,
+        }
+    }
+
     #[inline]
     fn poll<R: Receiver>(&mut self, receiver: &mut R) -> bool {
         let mut any = self.has_news() && self.take_news(receiver);
@@ -735,6 +743,20 @@ impl<I: Introducer> Transport for ShmTransport<I> {
     fn look(&mut self, from: Peer, taker: &mut impl Taker, pauses: u32) -> Look {
         match self.peers[from.index()].route {
             Route::Open(index) => self.channels[index].look(taker, pauses),
+            _ => Look::Other,
+        }
+    }
+
+    #[inline(always)]
+    fn look_short(
+        &mut self,
+        from: Peer,
+        head: &Head,
+        sink: &mut ShortSink<'_>,
+        pauses: u32,
+    ) -> Look<(usize, u32)> {
+        match self.peers[from.index()].route {
+            Route::Open(index) => self.channels[index].look_short(head, sink, pauses),
             _ => Look::Other,
         }
     }
