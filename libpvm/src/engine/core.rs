@@ -19,8 +19,9 @@
 //! and takes away nothing but that.
 
 use super::direct::LOOKS;
+use super::progress::short_envelope;
 use super::{Engine, EngineError, Envelope, Mode, RequestId, Selector};
-use crate::datatype::{Form, ShortSink, ShortSource, Sink, Source, lend, lend_mut};
+use crate::datatype::{ShortSink, ShortSource, Sink, Source, lend, lend_mut};
 use crate::ids::{Context, Tag};
 use crate::sync::{Gate, GateError, Ladder, Level, Pass, Step, give_way};
 use crate::transport::{Call, Operation, Peer, Sleep, Sleeper};
@@ -306,13 +307,7 @@ impl<T: Sleep> Core<T> {
         let again = |transport: &mut T| self.again(ladder, transport);
         let engine = &mut inside.engine;
         let came = engine.receive_short((source, tag), selector.context, sink, again);
-        came.map(|(len, check)| Envelope {
-            source,
-            tag,
-            len: len as u64,
-            check,
-            form: Form::HERE,
-        })
+        came.map(|came| short_envelope(source, tag, came))
     }
 
     #[inline(never)]

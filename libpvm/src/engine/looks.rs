@@ -8,7 +8,7 @@ use super::direct::LOOKS;
 use super::progress;
 use super::request::Envelope;
 use super::{Engine, Selector};
-use crate::datatype::lend_mut;
+use crate::datatype::{ShortSink, lend_mut};
 use crate::transport::{Args, Arrived, Head, Look, Peer, Taker, Transport};
 
 /// What a look has found.
@@ -40,8 +40,7 @@ impl<T: Transport> Engine<T> {
         room: impl FnOnce() -> Option<&'a mut [u8]>,
         envelope: &mut Envelope,
     ) -> Looked {
-        let from = selector.source.filter(|&from| from != Peer::SELF);
-        let Some(from) = from.filter(|&from| self.is_first(from, selector)) else {
+        let Some(from) = self.next_of(selector) else {
             return Looked::Other;
         };
         let mut taking = Taking {
@@ -50,13 +49,48 @@ impl<T: Transport> Engine<T> {
             room: Some(room),
             envelope,
         };
-        let pauses = if only { LOOKS } else { 0 };
-        match self.transport.look(from, &mut taking, pauses) {
+        match self.transport.look(from, &mut taking, pauses(only)) {
             Look::Taken(()) => Looked::Taken,
             Look::Nothing => Looked::Nothing,
             Look::Other => Looked::Other,
         }
     }
+
+    /// As [`Engine::look_for`], when it should be a few bytes, for which there is room at once.
+    #[inline]
+    pub fn look_for_short(
+        &mut self,
+        selector: Selector,
+        only: bool,
+        mut sink: ShortSink<'_>,
+        envelope: &mut Envelope,
+    ) -> Looked {
+        let (Some(from), Some(tag)) = (self.next_of(selector), selector.tag) else {
+            return Looked::Other;
+        };
+        let head = progress::head(selector.context, tag, 0);
+        let pauses = pauses(only);
+        match (self.transport).look_short(from, &head, &mut sink, pauses) {
+            Look::Taken(came) => {
+                *envelope = progress::short_envelope(from, tag, came);
+                Looked::Taken
+            }
+            Look::Nothing => Looked::Nothing,
+            Look::Other => Looked::Other,
+        }
+    }
+
+    /// The one peer that such a message comes from, if it would be that peer's next one.
+    #[inline(always)]
+    fn next_of(&mut self, selector: Selector) -> Option<Peer> {
+        let from = selector.source.filter(|&from| from != Peer::SELF)?;
+        self.is_first(from, selector).then_some(from)
+    }
+}
+
+/// How long a message is waited for that is, or is not, the only one.
+fn pauses(only: bool) -> u32 {
+    if only { LOOKS } else { 0 }
 }
 
 /// Takes the message of one receive into room that is found then.

@@ -102,6 +102,18 @@ pub(super) fn envelope(source: Peer, head: &Head, len: usize) -> Envelope {
     }
 }
 
+/// What is known of a message of a few bytes, of which their number and the check were told.
+#[inline(always)]
+pub(super) fn short_envelope(source: Peer, tag: Tag, (len, check): (usize, u32)) -> Envelope {
+    Envelope {
+        source,
+        tag,
+        len: len as u64,
+        check,
+        form: Form::HERE,
+    }
+}
+
 /// Arguments of the first packet of a message that the receiver answers.
 pub(super) fn announcement(id: RequestId, source: &Source) -> Args {
     let address = source.contiguous().map_or(0, |base| base.addr() as u64);

@@ -13,7 +13,7 @@
 use super::super::schedule::{Span, Step};
 use super::room::Room;
 use super::{POISON, Run, Started};
-use crate::datatype::lend;
+use crate::datatype::{SHORT, ShortSink, ShortSource, lend};
 use crate::engine::{Awake, Engine, Envelope, Looked};
 use crate::ids::Rank;
 use crate::transport::{Peer, Sleep, Transport};
@@ -100,9 +100,13 @@ impl Run {
         };
         let (member, check) = (setup.members[to], setup.check & !POISON);
         let (_, tag) = setup.lane(to);
-        let sent = lend(bytes, |source| {
-            engine.send_at_once(member.peer, member.context, tag, check, &source)
-        });
+        let (peer, context) = (member.peer, member.context);
+        let sent = match ShortSource::of(bytes) {
+            Some(body) if engine.send_short(peer, context, tag, check, body) => Some(Ok(())),
+            _ => lend(bytes, |source| {
+                engine.send_at_once(peer, context, tag, check, &source)
+            }),
+        };
         let is_over = sent.is_some();
         self.sent(to, sent.unwrap_or(Ok(())));
         is_over
@@ -141,12 +145,8 @@ impl Run {
                 at += 1;
                 continue;
             }
-            let selector = self.selector(from);
-            let workspace = &mut self.room.workspace;
-            let (area, range) = into.place();
             let mut envelope = Envelope::NONE;
-            let room = || workspace.bytes_mut(area, range);
-            match engine.look_for(selector, only, room, &mut envelope) {
+            match self.look_for(engine, from, into, only, &mut envelope) {
                 Looked::Nothing => at += 1,
                 Looked::Taken => {
                     self.room.awaited.remove(at);
@@ -159,5 +159,26 @@ impl Run {
             }
         }
         Some(any)
+    }
+
+    fn look_for<T: Transport>(
+        &mut self,
+        engine: &mut Engine<T>,
+        from: Rank,
+        into: Span,
+        only: bool,
+        envelope: &mut Envelope,
+    ) -> Looked {
+        let selector = self.selector(from);
+        let workspace = &mut self.room.workspace;
+        let (area, range) = into.place();
+        if into.len > SHORT {
+            let room = || workspace.bytes_mut(area, range);
+            return engine.look_for(selector, only, room, envelope);
+        }
+        match workspace.bytes_mut(area, range) {
+            Some(room) => engine.look_for_short(selector, only, ShortSink::of(room), envelope),
+            None => Looked::Other,
+        }
     }
 }
