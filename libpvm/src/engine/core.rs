@@ -243,7 +243,7 @@ impl<T: Sleep> Core<T> {
                 return Ok(Ok(()));
             }
         }
-        // Nothing of this is in memory before.
+        // Moved: borrowed from here, all of these would have to be in memory on the short way, too.
         lend(bytes, move |source| {
             self.send(to, context, tag, check, source, mode)
         })
