@@ -3,8 +3,10 @@
 //! All tasks live in one thread. Packets between two tasks keep their order; between different
 //! pairs the seed decides. Nothing here is fast.
 
-use super::{Args, Body, Head, Look, Peer, PullError, Receiver, SendError, Taker, Transport};
-use crate::datatype::Sink;
+use super::{
+    Args, Arrived, Body, Head, Look, Peer, PullError, Receiver, SendError, Taker, Transport,
+};
+use crate::datatype::{SHORT, ShortSink, ShortSource, Sink};
 use crate::ids::TaskId;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -128,6 +130,23 @@ pub struct SimTransport {
     gone: Vec<bool>,
 }
 
+impl SimTransport {
+    fn put(&mut self, to: Peer, packet: Packet) -> Result<(), SendError> {
+        let to = self.task(to);
+        let room = self.network.behaviour.room;
+        let mut state = self.network.lock();
+        if state.dead.contains(&to) {
+            return Err(SendError::Gone);
+        }
+        let lane = state.lanes.entry((self.me, to)).or_default();
+        if lane.len() >= room {
+            return Err(SendError::Full);
+        }
+        lane.push_back(packet);
+        Ok(())
+    }
+}
+
 impl Transport for SimTransport {
     fn peer(&mut self, task: TaskId) -> Peer {
         let at = self
@@ -153,23 +172,30 @@ impl Transport for SimTransport {
         args: Option<&Args>,
         body: Option<Body<'_>>,
     ) -> Result<(), SendError> {
-        let to = self.task(to);
-        let room = self.network.behaviour.room;
-        let mut state = self.network.lock();
-        if state.dead.contains(&to) {
-            return Err(SendError::Gone);
-        }
-        let lane = state.lanes.entry((self.me, to)).or_default();
-        if lane.len() >= room {
-            return Err(SendError::Full);
-        }
         let body = body.map_or(Vec::new(), |part| part.source.to_vec(part.offset, part.len));
-        lane.push_back(Packet {
+        let packet = Packet {
             head: *head,
             args: args.copied().unwrap_or_default(),
             body,
-        });
-        Ok(())
+        };
+        self.put(to, packet)
+    }
+
+    /// Now and then it is not done.
+    fn send_short(&mut self, to: Peer, head: &Head, body: ShortSource<'_>) -> bool {
+        if body.len() > self.network.behaviour.eager_max || self.network.lock().random.below(4) == 0
+        {
+            return false;
+        }
+        let mut bytes = Vec::new();
+        body.words(|_, word| bytes.extend_from_slice(&word.to_ne_bytes()));
+        bytes.truncate(body.len());
+        let packet = Packet {
+            head: *head,
+            args: Args::default(),
+            body: bytes,
+        };
+        self.put(to, packet).is_ok()
     }
 
     fn poll<R: Receiver>(&mut self, receiver: &mut R) -> bool {
@@ -240,6 +266,25 @@ impl Transport for SimTransport {
         Look::Other
     }
 
+    fn look_short(
+        &mut self,
+        from: Peer,
+        head: &Head,
+        sink: &mut ShortSink<'_>,
+        pauses: u32,
+    ) -> Look<(usize, u32)> {
+        let mut taking = Taking {
+            head,
+            sink,
+            came: (0, 0),
+        };
+        match self.look(from, &mut taking, pauses) {
+            Look::Taken(()) => Look::Taken(taking.came),
+            Look::Nothing => Look::Nothing,
+            Look::Other => Look::Other,
+        }
+    }
+
     fn needs_poll(&mut self, but: Peer) -> bool {
         let but = self.task(but);
         let state = self.network.lock();
@@ -271,5 +316,33 @@ impl Transport for SimTransport {
         _offset: usize,
     ) -> Result<(), PullError> {
         Err(PullError)
+    }
+}
+
+/// Takes a few bytes.
+struct Taking<'a, 'b> {
+    head: &'a Head,
+    sink: &'a mut ShortSink<'b>,
+    /// Their number and the check.
+    came: (usize, u32),
+}
+
+impl Taker for Taking<'_, '_> {
+    fn take<A: Arrived>(&mut self, head: &Head, args: &Args, body: A) -> bool {
+        let check = head.check;
+        let wanted = Head {
+            check,
+            ..*self.head
+        };
+        let fits = body.len() <= SHORT.min(self.sink.capacity());
+        if *head != wanted || *args != Args::default() || !fits {
+            return false;
+        }
+        let mut words = [[0; 8]; SHORT / 8];
+        words.as_flattened_mut()[..body.len()].copy_from_slice(&body.to_vec());
+        self.sink
+            .fill(body.len(), |index| u64::from_ne_bytes(words[index]));
+        self.came = (body.len(), check);
+        true
     }
 }
