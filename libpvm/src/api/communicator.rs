@@ -113,10 +113,10 @@ impl Communicator {
     }
 
     #[inline]
-    pub(super) fn member(&self, rank: Rank) -> Result<Member> {
+    pub(super) fn member(&self, rank: Rank) -> Result<&Member> {
         // No error is made, and dropped again, where there is none: this is on the way of every message.
         match self.shape.circle.members.get(rank) {
-            Some(&member) => Ok(member),
+            Some(member) => Ok(member),
             None => Err(self.out_of_range(rank)),
         }
     }

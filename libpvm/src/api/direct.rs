@@ -42,7 +42,7 @@ impl Vm {
     /// For a negative tag; [`PeerGone`](super::Error::PeerGone).
     pub fn send<T: Plain>(&self, to: TaskId, tag: Tag, data: &[T]) -> Result<()> {
         self.shared
-            .send(self.target(to, tag)?, data, Mode::Standard)
+            .send(&self.target(to, tag)?, data, Mode::Standard)
     }
 
     /// Receives a message of any length.
@@ -79,7 +79,7 @@ impl Vm {
     /// # Errors
     /// As [`Vm::send`]; [`Unsendable`](super::Error::Unsendable).
     pub fn send_value<T: Serialize + ?Sized>(&self, to: TaskId, tag: Tag, value: &T) -> Result<()> {
-        self.shared.send_value(self.target(to, tag)?, value)
+        self.shared.send_value(&self.target(to, tag)?, value)
     }
 
     /// Receives a value.

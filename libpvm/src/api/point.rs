@@ -21,7 +21,7 @@ impl Communicator {
     #[inline]
     pub fn send<T: Plain>(&self, to: Rank, tag: Tag, data: &[T]) -> Result<()> {
         self.shared()
-            .send(self.target(to, tag)?, data, Mode::Standard)
+            .send(&self.target(to, tag)?, data, Mode::Standard)
     }
 
     /// Sends a slice; returns when, besides, a receive has taken it.
@@ -30,7 +30,7 @@ impl Communicator {
     /// As [`Communicator::send`].
     pub fn send_sync<T: Plain>(&self, to: Rank, tag: Tag, data: &[T]) -> Result<()> {
         self.shared()
-            .send(self.target(to, tag)?, data, Mode::Synchronous)
+            .send(&self.target(to, tag)?, data, Mode::Synchronous)
     }
 
     /// Receives a message of any length.
@@ -156,7 +156,7 @@ impl Communicator {
     /// # Errors
     /// As [`Communicator::send`]; [`Unsendable`](super::Error::Unsendable).
     pub fn send_value<T: Serialize + ?Sized>(&self, to: Rank, tag: Tag, value: &T) -> Result<()> {
-        self.shared().send_value(self.target(to, tag)?, value)
+        self.shared().send_value(&self.target(to, tag)?, value)
     }
 
     /// Receives a value.

@@ -66,20 +66,20 @@ pub(super) fn status<N: Names>(names: &N, envelope: &Envelope) -> Result<Status<
 
 impl Shared {
     #[inline]
-    pub fn send<T: Plain>(&self, to: Target, data: &[T], mode: Mode) -> Result<()> {
+    pub fn send<T: Plain>(&self, to: &Target, data: &[T], mode: Mode) -> Result<()> {
         self.send_bytes(to, plain_hash::<T>(), bytemuck::cast_slice(data), mode)
     }
 
-    pub fn send_value<T: Serialize + ?Sized>(&self, to: Target, value: &T) -> Result<()> {
+    pub fn send_value<T: Serialize + ?Sized>(&self, to: &Target, value: &T) -> Result<()> {
         let bytes = value::encode(value).map_err(Error::Unsendable)?;
         self.send_bytes(to, value_hash::<T>(), &bytes, Mode::Standard)
     }
 
-    // What it is given stays in registers: read back from memory in other pieces than it was written in,
-    // it would be waited for.
+    // The parts of `to` stay in registers, as they would not if it were given by value: read back from memory in other
+    // pieces than they were written in, they would be waited for.
     #[inline(always)]
-    fn send_bytes(&self, to: Target, check: u32, bytes: &[u8], mode: Mode) -> Result<()> {
-        let Target { peer, context, tag } = to;
+    fn send_bytes(&self, to: &Target, check: u32, bytes: &[u8], mode: Mode) -> Result<()> {
+        let Target { peer, context, tag } = *to;
         let core = &self.core;
         core.send_bytes(peer, context, tag, check, bytes, mode)??;
         Ok(())

@@ -243,8 +243,20 @@ impl<T: Sleep> Core<T> {
                 return Ok(Ok(()));
             }
         }
-        // Moved: borrowed from here, all of these would have to be in memory on the short way, too.
-        lend(bytes, move |source| {
+        self.send_lent((to, context), (tag, check), bytes, mode)
+    }
+
+    // Called: for a closure made in its caller, all this would be in memory on the short way, too, written in
+    // other pieces than it is read in.
+    #[inline(never)]
+    fn send_lent(
+        &self,
+        (to, context): (Peer, Context),
+        (tag, check): (Tag, u32),
+        bytes: &[u8],
+        mode: Mode,
+    ) -> Result<Result<(), EngineError>, WaitError> {
+        lend(bytes, |source| {
             self.send(to, context, tag, check, source, mode)
         })
     }
