@@ -58,7 +58,8 @@ macro_rules! entries {
         $crate::mpi::entry::unsupported(stringify!($name), entries!(@subject $on))
     }};
     (@body $name:ident $module:ident $function:ident $on:ident ($($parameter:ident),*)) => {
-        $crate::mpi::entry::call(stringify!($name), entries!(@subject $on), || {
+        // Parameters and not their addresses: each would have one, too, in memory.
+        $crate::mpi::entry::call(stringify!($name), entries!(@subject $on), move || {
             #[allow(unused_imports, reason = "calls without parameters")]
             use $crate::mpi::raw::Arg;
             // SAFETY: these are the parameters of this call.
