@@ -1,6 +1,6 @@
 //! Buffers of the program as ends of messages.
 
-use pvm::datatype::{Layout, Sink, Source};
+use pvm::datatype::{Layout, ShortSource, Sink, Source};
 use pvm::mpi::collective::Blocked;
 use pvm::mpi::{Class, Datatype, Error, Result};
 
@@ -26,6 +26,22 @@ pub(crate) unsafe fn source(buf: Buf, count: i64, datatype: &Datatype) -> Result
     // SAFETY: as promised by the caller.
     let source = unsafe { Source::typed(buf.0.cast(), layout, count as usize) };
     source.ok_or_else(|| too_many(count, layout))
+}
+
+/// `count` elements of a datatype, to be read, if they are a few bytes in one run and nothing is wrong with them.
+///
+/// # Safety
+/// As for [`source`], as long as this is used.
+#[inline(always)]
+pub(crate) unsafe fn short<'a>(
+    buf: Buf,
+    count: i64,
+    datatype: &Datatype,
+) -> Option<ShortSource<'a>> {
+    let len = datatype.layout().ok()?.plain_size_of(count as usize)?;
+    let is_there = buf.0 as usize >= LOWEST;
+    // SAFETY: as promised by the caller.
+    unsafe { ShortSource::borrowed(buf.0.cast(), len) }.filter(|_| is_there)
 }
 
 /// `count` elements of a datatype, to be written.

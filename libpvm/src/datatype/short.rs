@@ -35,6 +35,19 @@ impl<'a> ShortSource<'a> {
             _bytes: PhantomData,
         })
     }
+
+    /// Bytes by address, if they are few.
+    ///
+    /// # Safety
+    /// `base` is readable for `len` bytes, and nobody writes there, for as long as this is used.
+    #[inline(always)]
+    pub unsafe fn borrowed(base: *const u8, len: usize) -> Option<Self> {
+        (len <= SHORT).then_some(Self {
+            from: base,
+            len,
+            _bytes: PhantomData,
+        })
+    }
 }
 
 impl<'a> ShortSink<'a> {

@@ -6,7 +6,7 @@ use super::process::Process;
 use super::request::{Single, Work};
 use super::status::{Ended, Status};
 use crate::collective::Member;
-use crate::datatype::{Sink, Source};
+use crate::datatype::{ShortSource, Sink, Source};
 use crate::engine::{Claim, EngineError, Envelope, Mode, Selector, TaskEngine};
 use crate::ids::Tag;
 use crate::sync::Level;
@@ -83,6 +83,16 @@ pub fn send_at_once(comm: &Comm, to: Member, tag: Tag, source: &Source) -> Resul
         let sent = engine.send_at_once(to.peer, to.context, tag, UNTYPED, source);
         matches!(sent, Some(Ok(())))
     })
+}
+
+/// As [`send_at_once`], of a few bytes of which no source is made. False: nothing was sent.
+///
+/// # Errors
+/// When this thread may not enter the engine.
+#[inline(always)]
+pub fn send_short(comm: &Comm, to: Member, tag: Tag, bytes: ShortSource<'_>) -> Result<bool> {
+    comm.process
+        .with(|engine| engine.send_short(to.peer, to.context, tag, UNTYPED, bytes))
 }
 
 /// Starts a send.
