@@ -15,7 +15,9 @@ use super::wire::{Directory, MeshWire};
 use crate::cluster::ledger::{Admission, Config, Ledger, LedgerError, News, World};
 use crate::cluster::mesh::proto::{self, Admit, Admitted};
 use crate::cluster::mesh::{Head, Mesh, MeshEvent, MeshOptions, stream};
-use crate::cluster::registry::{Command, Event, HostFacts, HostId, HostRecord, Outcome, Refusal};
+use crate::cluster::registry::{
+    Command, Event, HostFacts, HostId, HostRecord, Outcome, Refusal, Registry,
+};
 use crate::cluster::trust::{DaemonId, Secret, Trust};
 use pvm::ids::TaskId;
 use pvm::limits::{
@@ -25,7 +27,7 @@ use pvm::limits::{
 use pvm::wire::control::{FromDaemon, Relay, ToDaemon};
 use pvm::wire::value;
 use quinn::RecvStream;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -86,6 +88,8 @@ pub struct Fabric {
     directory: Directory,
     /// Streams that carry what other hosts ask.
     carriers: RefCell<HashMap<HostId, UnboundedSender<Carrier>>>,
+    /// Whether this host has been told that it is one of them. What it was told before is the past.
+    belongs: Cell<bool>,
 }
 
 /// Opens the virtual machine of this daemon, which is alone, for others.
@@ -110,8 +114,9 @@ pub async fn found(
         ledger,
         directory,
         carriers: RefCell::default(),
+        belongs: Cell::default(),
     };
-    install(hub, fabric, events, news);
+    install(hub, Rc::new(fabric), events, news);
     Ok(())
 }
 
@@ -141,16 +146,17 @@ pub async fn join(
     hub.borrow_mut().settle(id);
     let world = world(&mesh, &directory);
     let (ledger, news) = Ledger::join(Config::default(), &admission, world).await?;
-    let fabric = Fabric {
+    let fabric = Rc::new(Fabric {
         secret,
         mesh,
         ledger: ledger.clone(),
         directory,
         carriers: RefCell::default(),
-    };
-    install(hub, fabric, events, news);
+        belongs: Cell::default(),
+    });
+    install(hub, fabric.clone(), events, news);
     let here = async {
-        while !ledger.read(|registry| registry.hosts().is_living(id)) {
+        while !fabric.belongs.get() {
             // The ledger tells its news to the hub alone.
             tokio::time::sleep(Duration::from_millis(ADMIT_PAUSE_MS)).await;
         }
@@ -239,11 +245,10 @@ async fn ask_admission(mesh: &Mesh, seed: DaemonId, facts: &HostFacts) -> Result
 
 fn install(
     hub: &Shared,
-    fabric: Fabric,
+    fabric: Rc<Fabric>,
     events: UnboundedReceiver<MeshEvent>,
     news: UnboundedReceiver<News>,
 ) {
-    let fabric = Rc::new(fabric);
     hub.borrow_mut().connected(fabric.clone());
     tokio::task::spawn_local(watch_mesh(hub.clone(), fabric.clone(), events));
     tokio::task::spawn_local(moving::watch(hub.clone(), Rc::downgrade(&fabric)));
@@ -352,7 +357,7 @@ impl Fabric {
     }
 
     /// What the ledger says is so now, after events were missed.
-    fn reset(self: &Rc<Self>, hub: &Shared, registry: &crate::cluster::registry::Registry) {
+    fn reset(self: &Rc<Self>, hub: &Shared, registry: &Registry) {
         // First, because a host that came back meanwhile has the index of its former life.
         for (gone, daemon) in self.directory.missing_in(registry) {
             let mut living = registry.hosts().living();
@@ -362,15 +367,26 @@ impl Fabric {
                 self.mesh.close(daemon);
             }
         }
-        for record in registry.hosts().living() {
-            // Where a host is may be known since this one was admitted, before anything was told.
-            let is_drawn = self.carriers.borrow().contains_key(&record.id);
-            match is_drawn {
-                true => self.directory.learn(record),
-                false => self.host_added(hub, record),
-            }
+        let living = registry.hosts().living();
+        living.for_each(|record| self.meet(hub, record));
+    }
+
+    /// This host belongs, and meets those that do.
+    fn arrive(self: &Rc<Self>, hub: &Shared) {
+        self.belongs.set(true);
+        let living = |registry: &Registry| registry.hosts().living().cloned().collect();
+        let living: Vec<HostRecord> = self.ledger.read(living);
+        living.iter().for_each(|record| self.meet(hub, record));
+    }
+
+    /// Draws the lines to a host that belongs, unless they are drawn.
+    fn meet(self: &Rc<Self>, hub: &Shared, record: &HostRecord) {
+        // Where a host is may be known since this one was admitted, before anything was told.
+        let is_drawn = self.carriers.borrow().contains_key(&record.id);
+        match is_drawn {
+            true => self.directory.learn(record),
+            false => self.host_added(hub, record),
         }
-        hub.borrow_mut().groups_reset(registry);
     }
 
     /// The daemon of a host, and where it is.
@@ -405,8 +421,21 @@ impl Fabric {
 async fn follow_ledger(hub: Shared, fabric: Rc<Fabric>, mut news: UnboundedReceiver<News>) {
     while let Some(news) = news.recv().await {
         match news {
-            News::Event { event, .. } => happened(&hub, &fabric, event),
-            News::Reset { registry, .. } => fabric.reset(&hub, &registry),
+            News::Event { event, .. } => {
+                match told(&event, fabric.ledger.me(), fabric.belongs.get()) {
+                    Told::Past => had_happened(&hub, &fabric, event),
+                    Told::Arrival => fabric.arrive(&hub),
+                    Told::News => happened(&hub, &fabric, event),
+                }
+            }
+            News::Reset { registry, .. } => {
+                let belongs = registry.hosts().is_living(fabric.ledger.me());
+                if belongs || fabric.belongs.get() {
+                    fabric.belongs.set(true);
+                    fabric.reset(&hub, &registry);
+                }
+                hub.borrow_mut().groups_reset(&registry);
+            }
             News::QuorumLost { silent } => hub.borrow_mut().quorum_lost(silent),
             News::QuorumRegained => hub.borrow_mut().quorum_regained(),
             News::TakenOver => tracing::warn!("the other host is silent: this one goes on alone"),
@@ -415,12 +444,42 @@ async fn follow_ledger(hub: Shared, fabric: Rc<Fabric>, mut news: UnboundedRecei
     }
 }
 
+/// What an event is to a host that is told of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// It was before this host belonged, which is told all that there was.
+    Past,
+    /// It belongs from here on.
+    Arrival,
+    /// It is news.
+    News,
+}
+
+fn told(event: &Event, me: HostId, belongs: bool) -> Told {
+    match event {
+        _ if belongs => Told::News,
+        Event::HostAdded(record) if record.id == me => Told::Arrival,
+        _ => Told::Past,
+    }
+}
+
+/// Of hosts of the past only the names are kept: that they came, and how they ended, is no news.
+fn had_happened(hub: &Shared, fabric: &Fabric, event: Event) {
+    match event {
+        Event::HostAdded(record) => hub.borrow_mut().host_was(&record),
+        Event::HostLost { .. } | Event::HostLeft(_) => {}
+        Event::AddressesChanged(record) if !fabric.lives(record.id) => {}
+        Event::AddressesChanged(record) => fabric.directory.learn(&record),
+        event => hub.borrow_mut().group_event(event),
+    }
+}
+
 fn happened(hub: &Shared, fabric: &Rc<Fabric>, event: Event) {
     match event {
-        // Who joins is told the past first: of a host that is gone already only the name is kept, and its
+        // What is told may be behind what is known: of a host that is gone already only the name is kept, and its
         // end is no news.
         Event::HostAdded(record) if !fabric.lives(record.id) => hub.borrow_mut().host_was(&record),
-        Event::HostAdded(record) => fabric.host_added(hub, &record),
+        Event::HostAdded(record) => fabric.meet(hub, &record),
         Event::HostLost { record, why } if record.id != fabric.ledger.me() => {
             fabric.mesh.close(DaemonId(record.facts.daemon));
             fabric.host_gone(hub, record.id, Gone::Lost(&why));
@@ -450,9 +509,7 @@ async fn admit_host(fabric: Rc<Fabric>, admit: Admit, (mut send, _recv): Carrier
     };
     let verdict = match fabric.ledger.admit(facts).await {
         Ok(admission) => {
-            let living = |registry: &crate::cluster::registry::Registry| {
-                registry.hosts().living().cloned().collect()
-            };
+            let living = |registry: &Registry| registry.hosts().living().cloned().collect();
             Some(Ok((admission, fabric.ledger.read(living))))
         }
         Err(LedgerError::Refused(refusal)) => {
@@ -643,9 +700,7 @@ mod tests {
     use super::*;
     use crate::server::testing::alone;
 
-    /// A host that joins notes the others when it is admitted, so that it can reach them.
-    #[test]
-    fn hosts_that_are_only_noted_are_added_by_a_reset() {
+    fn on_founder<F: Future<Output = ()>>(test: impl FnOnce(Shared, Rc<Fabric>) -> F) {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build();
@@ -656,15 +711,27 @@ mod tests {
             let secret = Secret::generate().unwrap();
             found(&hub, secret, options).await.unwrap();
             let fabric = hub.borrow().fabric.clone().unwrap();
+            test(hub, fabric.clone()).await;
+            fabric.shutdown().await;
+        });
+    }
+
+    fn another(hub: &Shared) -> HostFacts {
+        HostFacts {
+            daemon: 7,
+            key: "there".to_owned(),
+            name: "there".to_owned(),
+            addresses: vec![SocketAddr::from(([127, 0, 0, 1], 9))],
+            ..hub.borrow().own_facts()
+        }
+    }
+
+    /// A host that joins notes the others when it is admitted, so that it can reach them.
+    #[test]
+    fn hosts_that_are_only_noted_are_added_by_a_reset() {
+        on_founder(async |hub, fabric| {
             let mut registry = fabric.ledger.read(Clone::clone);
-            let facts = HostFacts {
-                daemon: 7,
-                key: "there".to_owned(),
-                name: "there".to_owned(),
-                addresses: vec![SocketAddr::from(([127, 0, 0, 1], 9))],
-                ..hub.borrow().own_facts()
-            };
-            let added = registry.apply(&Command::AddHost(facts));
+            let added = registry.apply(&Command::AddHost(another(&hub)));
             let Outcome::Host(record) = added.outcome else {
                 panic!("it is not added");
             };
@@ -674,7 +741,37 @@ mod tests {
             let lines = fabric.carriers.borrow().len();
             fabric.reset(&hub, &registry);
             assert_eq!((lines, fabric.carriers.borrow().len()), (1, 1));
-            fabric.shutdown().await;
+        });
+    }
+
+    /// The past is told in parts: a host that it lost may live in what is known so far.
+    #[test]
+    fn who_was_there_before_this_host_is_met_when_it_comes() {
+        on_founder(async |hub, fabric| {
+            let me = fabric.ledger.me();
+            let own = fabric
+                .ledger
+                .read(|registry| registry.hosts().record(me).cloned());
+            let arrival = Event::HostAdded(Box::new(own.expect("the founder")));
+            while !fabric.belongs.replace(false) {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(told(&arrival, me, false), Told::Arrival);
+            assert_eq!(told(&arrival, me, true), Told::News);
+
+            let there = fabric.ledger.admit(another(&hub)).await.expect("admitted");
+            let id = there.record.id;
+            let addition = Event::HostAdded(Box::new(there.record));
+            assert_eq!(told(&addition, me, false), Told::Past);
+            while hub.borrow().host_name(id.index) != "there" {
+                tokio::task::yield_now().await;
+            }
+            assert!(fabric.lives(id) && fabric.carriers.borrow().is_empty());
+            assert_eq!(hub.borrow().hosts.place(id.index), None);
+            fabric.arrive(&hub);
+            assert!(fabric.belongs.get());
+            assert_eq!(hub.borrow().hosts.place(id.index), Some(id));
+            assert_eq!(told(&addition, me, true), Told::News);
         });
     }
 }
