@@ -3,7 +3,7 @@
 //! Everything is kept in `target/conformance`: what is downloaded and built there stays for the next
 //! time, the installation that it runs from is made anew.
 
-mod mpi4py;
+pub mod mpi4py;
 mod record;
 mod rsmpi;
 mod skips;

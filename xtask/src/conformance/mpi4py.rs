@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -11,7 +12,7 @@ use clap::{Args, ValueEnum};
 use super::record::Record;
 use super::skips::Why;
 use super::{Common, Installed, emptied, end, folder, judge, logged, report, require, skips};
-use crate::shell;
+use crate::shell::{self, Profile};
 
 /// What is downloaded, and what it has to be.
 const RELEASE: &str = "mpi4py==4.1.2";
@@ -84,18 +85,38 @@ enum Subset {
 
 /// Builds mpi4py when it is not there, and runs its tests.
 pub fn run(options: &Options) -> Result<()> {
-    let installed = Installed::with_hosts(&options.common)?;
-    let mpi4py = Mpi4py::provide(&installed)?;
-    let files = mpi4py.files(options)?;
-    let mut bad = 0;
-    for ranks in options.ranks() {
-        bad += mpi4py.on(ranks, &files, &installed, options)?;
-    }
-    installed.end()?;
-    judge(bad, "tests of mpi4py", &mpi4py.logs())
+    let mpi4py = Mpi4py::fetch()?;
+    mpi4py.run(options)
+}
+
+/// Runs what is soon done. Whether it was: mpi4py may be out of reach here, which is told.
+pub fn run_quick() -> Result<bool> {
+    let mpi4py = match Mpi4py::fetch() {
+        Ok(mpi4py) => mpi4py,
+        Err(why) => {
+            println!("mpi4py is out of reach: {why:#}");
+            return Ok(false);
+        }
+    };
+    mpi4py.run(&Options::quick()).map(|()| true)
 }
 
 impl Options {
+    fn quick() -> Self {
+        Self {
+            common: Common {
+                ranks: Vec::new(),
+                hosts: 1,
+                timeout: 600,
+                profile: Profile::Dev,
+                skipped: false,
+            },
+            files: Vec::new(),
+            subset: Some(Subset::Quick),
+            whole: false,
+        }
+    }
+
     fn ranks(&self) -> Vec<usize> {
         match (self.common.ranks.as_slice(), self.subset) {
             ([], Some(Subset::Quick)) => vec![2],
@@ -110,40 +131,32 @@ impl Options {
     }
 }
 
-/// An mpi4py that is built, with its tests and a Python of its own.
+/// What is fetched and built.
+fn wanted() -> String {
+    format!("{RELEASE} {}", TOOLS.join(" "))
+}
+
+/// An mpi4py with its tests and a Python of its own.
 struct Mpi4py(PathBuf);
 
 impl Mpi4py {
-    /// Builds it, unless an earlier job has.
-    fn provide(installed: &Installed) -> Result<Self> {
+    /// Gets its source and what it is built with, unless an earlier job has.
+    fn fetch() -> Result<Self> {
         let this = Self(folder().join("mpi4py"));
-        let ready = this.0.join("ready");
-        let wanted = format!("{RELEASE} {}", TOOLS.join(" "));
-        if fs::read_to_string(&ready).is_ok_and(|what| what == wanted) {
+        if this.has("fetched") {
             return Ok(this);
         }
         require("python3", "python3-venv")?;
         fs::create_dir_all(&this.0).with_context(|| format!("cannot make {}", this.0.display()))?;
-        this.build(installed)?;
-        fs::write(&ready, wanted).with_context(|| format!("cannot write {}", ready.display()))?;
-        Ok(this)
-    }
-
-    fn build(&self, installed: &Installed) -> Result<()> {
-        let venv = self.0.join("venv");
+        let venv = this.0.join("venv");
         shell::run(
             shell::command("python3")
                 .args(["-m", "venv", "--clear"])
                 .arg(&venv),
         )?;
-        let wanted = self.0.join("wanted.txt");
+        let wanted = this.0.join("wanted.txt");
         fs::write(&wanted, format!("{RELEASE} --hash=sha256:{SHA256}\n"))?;
-        let pip = || {
-            let mut pip = shell::command(self.python());
-            pip.args(["-m", "pip", "--disable-pip-version-check", "--quiet"]);
-            pip
-        };
-        shell::run(pip().args(["install", "--upgrade"]).args(TOOLS))?;
+        shell::run(this.pip().args(["install", "--upgrade"]).args(TOOLS))?;
         let source = [
             "download",
             "--no-deps",
@@ -151,30 +164,71 @@ impl Mpi4py {
             "--no-build-isolation",
         ];
         shell::run(
-            pip()
+            this.pip()
                 .args(source)
                 .arg("--dest")
-                .arg(&self.0)
+                .arg(&this.0)
                 .arg("--requirement")
                 .arg(&wanted),
         )?;
-        let archive = self.0.join("mpi4py-4.1.2.tar.gz");
         shell::run(
             shell::command("tar")
                 .arg("-xzf")
-                .arg(&archive)
+                .arg(this.archive())
                 .arg("-C")
-                .arg(&self.0),
+                .arg(&this.0),
         )?;
-        let mut install = pip();
+        this.note("fetched")?;
+        Ok(this)
+    }
+
+    /// Builds it, unless an earlier job has.
+    fn build(&self, installed: &Installed) -> Result<()> {
+        if self.has("built") {
+            return Ok(());
+        }
+        let mut install = self.pip();
         install
             .args(["install", "--no-deps", "--no-build-isolation"])
-            .arg(&archive);
+            .arg(self.archive());
         // It is tested, not measured: a build that is optimized takes ten times as long.
         install
             .env("MPICC", installed.program("mpicc"))
             .env("CFLAGS", "-O0 -g0");
-        shell::run(&mut install)
+        shell::run(&mut install)?;
+        self.note("built")
+    }
+
+    fn run(&self, options: &Options) -> Result<()> {
+        let installed = Installed::with_hosts(&options.common)?;
+        self.build(&installed)?;
+        let files = self.files(options)?;
+        let mut bad = 0;
+        for ranks in options.ranks() {
+            bad += self.on(ranks, &files, &installed, options)?;
+        }
+        installed.end()?;
+        judge(bad, "tests of mpi4py", &self.logs())
+    }
+
+    /// Whether a step was done for this release.
+    fn has(&self, step: &str) -> bool {
+        fs::read_to_string(self.0.join(step)).is_ok_and(|what| what == wanted())
+    }
+
+    fn note(&self, step: &str) -> Result<()> {
+        let note = self.0.join(step);
+        fs::write(&note, wanted()).with_context(|| format!("cannot write {}", note.display()))
+    }
+
+    fn archive(&self) -> PathBuf {
+        self.0.join("mpi4py-4.1.2.tar.gz")
+    }
+
+    fn pip(&self) -> Command {
+        let mut pip = shell::command(self.python());
+        pip.args(["-m", "pip", "--disable-pip-version-check", "--quiet"]);
+        pip
     }
 
     fn python(&self) -> PathBuf {

@@ -24,6 +24,14 @@ impl Count {
         }
     }
 
+    /// The count of a single check that was not made.
+    pub fn one_skipped() -> Self {
+        Self {
+            skipped: 1,
+            ..Self::default()
+        }
+    }
+
     /// The count in a line of a test program's output; zero when it is another line.
     pub fn of_line(line: &str) -> Self {
         let mut count = Self::default();

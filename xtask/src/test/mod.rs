@@ -12,6 +12,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
+use crate::conformance::mpi4py;
 use crate::shell::{self, Failures, Profile};
 use crate::{demo, install, needs};
 use count::Count;
@@ -92,12 +93,26 @@ pub fn run(options: &Options) -> Result<()> {
         parts.push(single("installed package", &mut failures, || {
             install::check(Profile::Dev)
         }));
+        parts.push(foreign(&mut failures));
     }
     report(&parts, &missing, failures)
 }
 
 fn demo_is_right() -> Result<()> {
     demo::run(&demo::Options::quick(Profile::Dev))
+}
+
+/// Some of what mpi4py tests itself with, on two ranks, where it can be had.
+fn foreign(failures: &mut Failures) -> Part {
+    let mut was_run = true;
+    let mut part = single("part of mpi4py's tests", failures, || {
+        was_run = mpi4py::run_quick()?;
+        Ok(())
+    });
+    if !was_run {
+        part.count = Count::one_skipped();
+    }
+    part
 }
 
 /// `cargo test` for the whole workspace.
