@@ -67,7 +67,7 @@ fn soak(runs: usize, words: &[&str]) {
 
 #[test]
 fn runs_of_any_program_leave_nothing() {
-    soak(300, &["run", "-n", "4", "true"]);
+    soak(1000, &["run", "-n", "4", "true"]);
 }
 
 #[test]
