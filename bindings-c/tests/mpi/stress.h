@@ -7,6 +7,7 @@
 #include "check.h"
 
 #include <dirent.h>
+#include <sys/socket.h>
 
 /* How often: at full length, or else. */
 static inline long stress_length(int argc, char **argv, long full, long otherwise)
@@ -30,15 +31,27 @@ static inline long stress_status(const char *name)
     return kib;
 }
 
-/* Files that this process has open. */
-static inline int stress_descriptors(void)
+/* Whether a descriptor is a socket of the internet: a connection to a task of another host, or one that is made. */
+static inline int stress_is_connection(int descriptor)
+{
+    struct sockaddr_storage address;
+    socklen_t len = sizeof address;
+
+    if (getsockname(descriptor, (struct sockaddr *)&address, &len) != 0)
+        return 0;
+    return address.ss_family == AF_INET || address.ss_family == AF_INET6;
+}
+
+/* Descriptors that this process has open: connections, or all others. */
+static inline int stress_descriptors(int connections)
 {
     DIR *folder = opendir("/proc/self/fd");
+    struct dirent *entry;
     int count = 0;
 
     CHECK(folder != NULL);
-    while (readdir(folder))
-        count++;
+    while ((entry = readdir(folder)))
+        count += entry->d_name[0] != '.' && stress_is_connection(atoi(entry->d_name)) == connections;
     closedir(folder);
     return count;
 }
@@ -62,8 +75,9 @@ static inline void stress_grown(const char *since, long kib, long limit)
 static inline void stress_say(const char *what, double started)
 {
     if (check_rank() == 0)
-        printf("%s: %.2f s, %ld MiB now, %ld at most, %d files\n", what, MPI_Wtime() - started,
-               stress_status("VmRSS") / 1024, stress_status("VmHWM") / 1024, stress_descriptors());
+        printf("%s: %.2f s, %ld MiB now, %ld at most, %d files, %d connections\n", what, MPI_Wtime() - started,
+               stress_status("VmRSS") / 1024, stress_status("VmHWM") / 1024, stress_descriptors(0),
+               stress_descriptors(1));
     fflush(stdout);
 }
 
