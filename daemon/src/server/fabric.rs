@@ -358,6 +358,14 @@ impl Fabric {
 
     /// What the ledger says is so now, after events were missed.
     fn reset(self: &Rc<Self>, hub: &Shared, registry: &Registry) {
+        if self.belongs.get() || registry.hosts().is_living(self.ledger.me()) {
+            self.belongs.set(true);
+            self.reset_hosts(hub, registry);
+        }
+        hub.borrow_mut().groups_reset(registry);
+    }
+
+    fn reset_hosts(self: &Rc<Self>, hub: &Shared, registry: &Registry) {
         // First, because a host that came back meanwhile has the index of its former life.
         for (gone, daemon) in self.directory.missing_in(registry) {
             let mut living = registry.hosts().living();
@@ -421,21 +429,8 @@ impl Fabric {
 async fn follow_ledger(hub: Shared, fabric: Rc<Fabric>, mut news: UnboundedReceiver<News>) {
     while let Some(news) = news.recv().await {
         match news {
-            News::Event { event, .. } => {
-                match told(&event, fabric.ledger.me(), fabric.belongs.get()) {
-                    Told::Past => had_happened(&hub, &fabric, event),
-                    Told::Arrival => fabric.arrive(&hub),
-                    Told::News => happened(&hub, &fabric, event),
-                }
-            }
-            News::Reset { registry, .. } => {
-                let belongs = registry.hosts().is_living(fabric.ledger.me());
-                if belongs || fabric.belongs.get() {
-                    fabric.belongs.set(true);
-                    fabric.reset(&hub, &registry);
-                }
-                hub.borrow_mut().groups_reset(&registry);
-            }
+            News::Event { event, .. } => hear(&hub, &fabric, event),
+            News::Reset { registry, .. } => fabric.reset(&hub, &registry),
             News::QuorumLost { silent } => hub.borrow_mut().quorum_lost(silent),
             News::QuorumRegained => hub.borrow_mut().quorum_regained(),
             News::TakenOver => tracing::warn!("the other host is silent: this one goes on alone"),
@@ -453,6 +448,14 @@ enum Told {
     Arrival,
     /// It is news.
     News,
+}
+
+fn hear(hub: &Shared, fabric: &Rc<Fabric>, event: Event) {
+    match told(&event, fabric.ledger.me(), fabric.belongs.get()) {
+        Told::Past => had_happened(hub, fabric, event),
+        Told::Arrival => fabric.arrive(hub),
+        Told::News => happened(hub, fabric, event),
+    }
 }
 
 fn told(event: &Event, me: HostId, belongs: bool) -> Told {
