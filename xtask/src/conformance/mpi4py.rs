@@ -148,6 +148,8 @@ impl Mpi4py {
         }
         require("python3", "python3-venv")?;
         fs::create_dir_all(&this.0).with_context(|| format!("cannot make {}", this.0.display()))?;
+        // What was built is in the old environment.
+        let _ = fs::remove_file(this.0.join("built"));
         let venv = this.0.join("venv");
         shell::run(
             shell::command("python3")
