@@ -58,7 +58,7 @@ macro_rules! entries {
         $crate::mpi::entry::unsupported(stringify!($name), entries!(@subject $on))
     }};
     (@body $name:ident $module:ident $function:ident $on:ident ($($parameter:ident),*)) => {
-        // Parameters and not their addresses: each would have one, too, in memory.
+        // Moved: borrowed, the address of each parameter would go through memory, too.
         $crate::mpi::entry::call(stringify!($name), entries!(@subject $on), move || {
             #[allow(unused_imports, reason = "calls without parameters")]
             use $crate::mpi::raw::Arg;

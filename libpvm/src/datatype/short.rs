@@ -29,11 +29,8 @@ impl<'a> ShortSource<'a> {
     /// Bytes, if they are few.
     #[inline(always)]
     pub fn of(bytes: &'a [u8]) -> Option<Self> {
-        (bytes.len() <= SHORT).then_some(Self {
-            from: bytes.as_ptr(),
-            len: bytes.len(),
-            _bytes: PhantomData,
-        })
+        // SAFETY: a shared slice is readable for its length, and nobody writes there.
+        unsafe { Self::borrowed(bytes.as_ptr(), bytes.len()) }
     }
 
     /// Bytes by address, if they are few.
@@ -66,13 +63,8 @@ impl Source {
     /// Its bytes, if they are few and in one run.
     #[inline(always)]
     pub fn short(&self) -> Option<ShortSource<'_>> {
-        let len = self.len();
-        let from = self.contiguous().filter(|_| len <= SHORT)?;
-        Some(ShortSource {
-            from,
-            len,
-            _bytes: PhantomData,
-        })
+        // SAFETY: the maker of this source promised so for as long as there is one.
+        unsafe { ShortSource::borrowed(self.contiguous()?, self.len()) }
     }
 }
 

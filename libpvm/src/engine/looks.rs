@@ -11,16 +11,6 @@ use super::{Engine, Selector};
 use crate::datatype::{ShortSink, lend_mut};
 use crate::transport::{Args, Arrived, Head, Look, Peer, Taker, Transport};
 
-/// What a look has found.
-pub enum Looked {
-    /// The message; what is longer than its room is cut.
-    Taken,
-    /// Nothing yet.
-    Nothing,
-    /// Something that only a poll, or a request, can deal with.
-    Other,
-}
-
 impl<T: Transport> Engine<T> {
     /// Whether nothing of this task waits for polls.
     #[inline]
@@ -29,7 +19,7 @@ impl<T: Transport> Engine<T> {
     }
 
     /// Looks once for the message that a receive posted now would take, small and the very next thing that
-    /// its sender has sent; a little longer if it is the `only` one that is looked for.
+    /// its sender has sent; what is longer than its room is cut. A little longer if it is the `only` one that is looked for.
     /// `room` is asked for when it is there; `None`: it stays where it is. What came is told in `envelope`, for the
     /// reason that [`Engine::receive_at_once`] gives.
     #[inline]
@@ -39,9 +29,9 @@ impl<T: Transport> Engine<T> {
         only: bool,
         room: impl FnOnce() -> Option<&'a mut [u8]>,
         envelope: &mut Envelope,
-    ) -> Looked {
+    ) -> Look {
         let Some(from) = self.next_of(selector) else {
-            return Looked::Other;
+            return Look::Other;
         };
         let mut taking = Taking {
             from,
@@ -49,11 +39,7 @@ impl<T: Transport> Engine<T> {
             room: Some(room),
             envelope,
         };
-        match self.transport.look(from, &mut taking, pauses(only)) {
-            Look::Taken(()) => Looked::Taken,
-            Look::Nothing => Looked::Nothing,
-            Look::Other => Looked::Other,
-        }
+        self.transport.look(from, &mut taking, pauses(only))
     }
 
     /// As [`Engine::look_for`], when it should be a few bytes, for which there is room at once.
@@ -64,20 +50,14 @@ impl<T: Transport> Engine<T> {
         only: bool,
         mut sink: ShortSink<'_>,
         envelope: &mut Envelope,
-    ) -> Looked {
+    ) -> Look {
         let (Some(from), Some(tag)) = (self.next_of(selector), selector.tag) else {
-            return Looked::Other;
+            return Look::Other;
         };
         let head = progress::head(selector.context, tag, 0);
         let pauses = pauses(only);
-        match (self.transport).look_short(from, &head, &mut sink, pauses) {
-            Look::Taken(came) => {
-                *envelope = progress::short_envelope(from, tag, came);
-                Looked::Taken
-            }
-            Look::Nothing => Looked::Nothing,
-            Look::Other => Looked::Other,
-        }
+        let look = (self.transport).look_short(from, &head, &mut sink, pauses);
+        look.map(|came| *envelope = progress::short_envelope(from, tag, came))
     }
 
     /// The one peer that such a message comes from, if it would be that peer's next one.

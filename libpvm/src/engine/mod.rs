@@ -34,7 +34,6 @@ mod space;
 mod task;
 
 pub use self::core::{Awake, Core, WaitError};
-pub use self::looks::Looked;
 pub use self::matching::Selector;
 pub use self::request::{EngineError, Envelope, Outcome, RequestId};
 pub use self::task::{AskError, BadWelcome, Task, TaskEngine};

@@ -184,6 +184,18 @@ pub enum Look<T = ()> {
     Other,
 }
 
+impl<T> Look<T> {
+    /// The same with something else in place of what was taken.
+    #[inline(always)]
+    pub fn map<U>(self, taken: impl FnOnce(T) -> U) -> Look<U> {
+        match self {
+            Look::Taken(found) => Look::Taken(taken(found)),
+            Look::Nothing => Look::Nothing,
+            Look::Other => Look::Other,
+        }
+    }
+}
+
 /// A way to exchange packets with peers.
 pub trait Transport {
     /// The number of a task; the same for ever. Costs nothing but a table entry.

@@ -278,11 +278,8 @@ impl Transport for SimTransport {
             sink,
             came: (0, 0),
         };
-        match self.look(from, &mut taking, pauses) {
-            Look::Taken(()) => Look::Taken(taking.came),
-            Look::Nothing => Look::Nothing,
-            Look::Other => Look::Other,
-        }
+        let look = self.look(from, &mut taking, pauses);
+        look.map(|()| taking.came)
     }
 
     fn needs_poll(&mut self, but: Peer) -> bool {

@@ -14,9 +14,9 @@ use super::super::schedule::{Span, Step};
 use super::room::Room;
 use super::{POISON, Run, Started};
 use crate::datatype::{SHORT, ShortSink, ShortSource, lend};
-use crate::engine::{Awake, Engine, Envelope, Looked};
+use crate::engine::{Awake, Engine, Envelope};
 use crate::ids::Rank;
-use crate::transport::{Peer, Sleep, Transport};
+use crate::transport::{Look, Peer, Sleep, Transport};
 
 /// Receives that are awaited at a time: fewer than there can be requests for parts of the buffers.
 const AWAITED_MAX: usize = 32;
@@ -147,15 +147,15 @@ impl Run {
             }
             let mut envelope = Envelope::NONE;
             match self.look_for(engine, from, into, only, &mut envelope) {
-                Looked::Nothing => at += 1,
-                Looked::Taken => {
+                Look::Nothing => at += 1,
+                Look::Taken(()) => {
                     self.room.awaited.remove(at);
                     self.taken(engine, from, into.len, &envelope, |run| {
                         run.room_to_receive(into).ok()
                     });
                     any = true;
                 }
-                Looked::Other => return None,
+                Look::Other => return None,
             }
         }
         Some(any)
@@ -168,7 +168,7 @@ impl Run {
         into: Span,
         only: bool,
         envelope: &mut Envelope,
-    ) -> Looked {
+    ) -> Look {
         let selector = self.selector(from);
         let workspace = &mut self.room.workspace;
         let (area, range) = into.place();
@@ -178,7 +178,7 @@ impl Run {
         }
         match workspace.bytes_mut(area, range) {
             Some(room) => engine.look_for_short(selector, only, ShortSink::of(room), envelope),
-            None => Looked::Other,
+            None => Look::Other,
         }
     }
 }
