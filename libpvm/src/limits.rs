@@ -247,15 +247,10 @@ pub const NET_WINDOW: usize = 256 << 10;
 
 /// The same while a direct connection carries them: so much keeps the connection busy while the
 /// receiver does something else.
-pub const DIRECT_WINDOW: usize = 4 * DIRECT_BATCH;
+pub const DIRECT_WINDOW: usize = 2 * DIRECT_BATCH;
 
-/// Bytes after which a receiver confirms without being asked.
-pub const NET_CONFIRM_BYTES: usize = 64 << 10;
-
-/// The same for what has come on a direct connection: a sender whose window was full then has room for
-/// several of the largest packets. Of the end of a large message, which may be left unconfirmed for so
-/// long, the sender keeps a copy.
-pub const DIRECT_CONFIRM_BYTES: usize = 4 * NET_BODY_MAX;
+/// Bytes of a message to another host from which on no copy is kept: its sender waits until it is confirmed.
+pub const NET_LENT_MIN: usize = 4 * NET_BODY_MAX;
 
 /// A receiver that has confirmed nothing for this long does so with the next packet.
 pub const NET_CONFIRM_PAUSE_MS: u64 = 10;
@@ -334,7 +329,11 @@ pub const DIRECT_BUFFER: usize = 256 << 10;
 
 /// Bytes of frames that are written to a direct connection at once: few writes make few packets. So many
 /// of the largest that none is left over.
-pub const DIRECT_BATCH: usize = 8 * NET_FRAME_MAX;
+pub const DIRECT_BATCH: usize = 16 * NET_FRAME_MAX;
+
+/// The same for one that encrypts, which the other end can only decrypt when it is there: while that does so,
+/// the next is encrypted.
+pub const TLS_BATCH: usize = 4 * NET_FRAME_MAX;
 
 /// Longest that a new host waits until the loss of no host is the loss of the virtual machine.
 pub const SETTLE_MS: u64 = 3_000;

@@ -2,7 +2,7 @@
 
 use super::request::ReceiveState;
 use super::*;
-use crate::limits::{DIRECT_CONFIRM_BYTES, NET_BODY_MAX};
+use crate::limits::{NET_BODY_MAX, NET_LENT_MIN};
 use crate::sync::Level;
 use crate::transport::route::{Route, Routes};
 use crate::transport::standin::{Desktop, Hub, Weather, task};
@@ -99,7 +99,7 @@ fn a_large_message_that_has_gone_out_was_sent_although_its_receiver_ends() {
         engines[0].transport().is_direct(task(2)) && engines[1].transport().is_direct(task(1))
     });
     let receive = engines[1].receive_any_size(from(None, Some(3)), 1 << 30);
-    let bytes = pattern(1, DIRECT_CONFIRM_BYTES + NET_BODY_MAX);
+    let bytes = pattern(1, NET_LENT_MIN + NET_BODY_MAX);
     let sent = send(&mut engines[0], 2, 3, bytes, Mode::Standard);
     let [mut sender, mut receiver] = engines;
     let is_out = |sender: &mut Far| sender.requests.send(sent).unwrap().is_out();

@@ -55,6 +55,12 @@ fn frames_of_a_carrier() {
 /// A packet, as we and as the other machine's task write and read it.
 #[track_caller]
 fn check_packet(name: &str, packet: &Packet) {
+    check_data(name, false, packet);
+}
+
+/// The same, in a frame that asks to be confirmed or not.
+#[track_caller]
+fn check_data(name: &str, asks: bool, packet: &Packet) {
     let head = Head {
         kind: Kind::from_byte(packet.kind).unwrap(),
         flags: packet.flags,
@@ -66,13 +72,14 @@ fn check_packet(name: &str, packet: &Packet) {
     let body = (!source.is_empty()).then(|| Body::whole(&source));
     let mut bytes = Vec::new();
     frame::put_data(5, &head, packet.args.as_ref(), body, &mut bytes);
-    frame::stamp(&mut bytes, 1);
+    frame::stamp(&mut bytes, 1, asks);
     assert_golden(FRAMES, name, &bytes);
-    assert_golden(FRAMES, name, &peer::data_frame(1, 5, packet));
+    assert_golden(FRAMES, name, &peer::data_frame(1, 5, asks, packet));
     assert_eq!(&Packet::decode(&bytes[17..]), packet);
     let frame = frame::split(&mut &bytes[..]).unwrap().unwrap();
     let Content::Data {
         number: 5,
+        asks: asks_read,
         packet: read,
     } = Frame::decode(frame).unwrap().content
     else {
@@ -80,8 +87,8 @@ fn check_packet(name: &str, packet: &Packet) {
     };
     let args = packet.args.unwrap_or_default();
     assert_eq!(
-        (read.head, read.args, read.body),
-        (head, args, &packet.body[..])
+        (asks_read, read.head, read.args, read.body),
+        (asks, head, args, &packet.body[..])
     );
 }
 
@@ -125,14 +132,13 @@ fn packets_of_every_kind() {
     );
     let args = Some([0x2_0000_0001, 65_536, 0, 0]);
     let body = low_first(1.5f64.to_bits(), 8);
-    check_packet(
-        "data",
-        &Packet {
-            args,
-            body,
-            ..of(DATA, 0, -1, "f64")
-        },
-    );
+    let data = Packet {
+        args,
+        body,
+        ..of(DATA, 0, -1, "f64")
+    };
+    check_packet("data", &data);
+    check_data("data, to be confirmed at once", true, &data);
     let answer = |kind, args| Packet {
         kind,
         args: Some(args),

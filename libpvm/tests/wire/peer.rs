@@ -113,9 +113,10 @@ pub fn frame(kind: u8, generation: u32, rest: &[u8]) -> Vec<u8> {
     out
 }
 
-pub fn data_frame(generation: u32, number: u64, packet: &Packet) -> Vec<u8> {
+pub fn data_frame(generation: u32, number: u64, asks: bool, packet: &Packet) -> Vec<u8> {
+    let kind = if asks { 5 } else { 1 };
     frame(
-        1,
+        kind,
         generation,
         &[low_first(number, 8), packet.encode()].concat(),
     )
@@ -228,7 +229,7 @@ impl Peer {
 
     /// Sends a packet.
     pub fn put(&mut self, packet: Packet) {
-        let frame = data_frame(1, self.sent, &packet);
+        let frame = data_frame(1, self.sent, false, &packet);
         self.sent += 1;
         self.relay(frame);
     }
@@ -301,8 +302,9 @@ impl Peer {
             let generation = read_low_first(&frame[1..5]) as u32;
             match frame[0] {
                 // Sent again because its sender did not know that it was here.
-                1 if read_low_first(&frame[5..13]) < self.received => {}
-                1 => {
+                1 | 5 if read_low_first(&frame[5..13]) < self.received => {}
+                // Each is confirmed, whether it asks or not.
+                1 | 5 => {
                     assert_eq!(read_low_first(&frame[5..13]), self.received);
                     self.received += 1;
                     self.packets.push_back(Packet::decode(&frame[13..]));

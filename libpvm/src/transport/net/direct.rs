@@ -14,7 +14,7 @@ use super::kept::PARTS_MAX;
 use super::records::Tls;
 use super::session::Session;
 use super::tls::Certificates;
-use crate::limits::{DIRECT_BATCH, DIRECT_BUFFER, DIRECT_SILENCE_MS};
+use crate::limits::{DIRECT_BATCH, DIRECT_BUFFER, DIRECT_SILENCE_MS, TLS_BATCH};
 use rustix::event::PollFlags;
 use rustix::net::sockopt::{
     set_socket_keepalive, set_tcp_keepcnt, set_tcp_keepidle, set_tcp_keepintvl,
@@ -122,7 +122,7 @@ impl Direct {
     pub fn work(&mut self) -> Result<bool, DirectError> {
         let read = self.read();
         let greeted = self.greet()?;
-        let written = match self.write(&[]) {
+        let written = match self.write(&[], false) {
             Ok((written, _)) => written,
             // The other end may have written much before it ended: that comes first.
             Err(_) if self.is_full() => false,
@@ -137,9 +137,11 @@ impl Direct {
     /// The connection is over.
     pub fn carry(&mut self, session: &mut Session, now: Instant) -> Result<(), DirectError> {
         while self.wants_frames() && session.has_frames(now) {
-            let ready = session.frames_behind(now, DIRECT_BATCH, &mut self.out);
+            let batch = self.batch();
+            let ready = session.frames_behind(now, batch, &mut self.out);
             let all = ready.len();
-            let sent = self.write(ready.parts()).map(|(_, taken)| taken);
+            let sent = self.write(ready.parts(), ready.is_followed());
+            let sent = sent.map(|(_, taken)| taken);
             // What has gone on a connection that is over nobody knows: perhaps everything. The first frame
             // counts as begun even if none of it is taken: so the socket is waited for.
             let gone = *sent.as_ref().unwrap_or(&all);
@@ -149,6 +151,14 @@ impl Direct {
             self.out.extend_from_slice(rest[1]);
         }
         Ok(())
+    }
+
+    /// Bytes of frames that it is best given at once.
+    pub fn batch(&self) -> usize {
+        match self.layer {
+            Layer::Plain => DIRECT_BATCH,
+            Layer::Tls(_) => TLS_BATCH,
+        }
     }
 
     /// Whether so much has come that the rest was left for the next [`Direct::work`].
@@ -279,17 +289,30 @@ impl Direct {
     }
 
     /// Writes what is to go out, then `frames`, until the socket takes no more. Returns whether it took
-    /// any, and how much of `frames` has gone.
-    pub(super) fn write(&mut self, frames: &[&[u8]]) -> Result<(bool, usize), DirectError> {
+    /// any, and how much of `frames` has gone. If all has and `is_followed`, more must be written at once:
+    /// the system may wait for it to fill its last segment.
+    pub(super) fn write(
+        &mut self,
+        frames: &[&[u8]],
+        is_followed: bool,
+    ) -> Result<(bool, usize), DirectError> {
         if self.is_broken {
             return Err(DirectError::Closed);
         }
-        let written = self.write_on(frames);
+        let written = self.write_on(frames, is_followed);
         self.is_broken = written.is_err();
         written
     }
 
-    fn write_on(&mut self, frames: &[&[u8]]) -> Result<(bool, usize), DirectError> {
+    fn write_on(
+        &mut self,
+        frames: &[&[u8]],
+        is_followed: bool,
+    ) -> Result<(bool, usize), DirectError> {
+        let socket = &mut NoSignal {
+            socket: &self.socket,
+            is_followed,
+        };
         let (mut any, mut taken) = (false, 0);
         loop {
             let first = &self.out[self.sent..];
@@ -299,10 +322,10 @@ impl Direct {
             let (gone, moved) = match &mut self.layer {
                 Layer::Plain if all == 0 => (0, false),
                 Layer::Plain => {
-                    let count = ready(NoSignal(&self.socket).write_vectored(parts))?;
+                    let count = ready(socket.write_vectored(parts))?;
                     (count.unwrap_or(0), count.is_some())
                 }
-                Layer::Tls(tls) => tls.write(&self.socket, parts)?,
+                Layer::Tls(tls) => tls.write(socket, parts)?,
             };
             let is_full = gone < all && matches!(self.layer, Layer::Plain);
             let ours = gone.min(first.len());
@@ -362,7 +385,11 @@ fn watch_over(socket: &TcpStream) -> io::Result<()> {
 
 /// Writes to a socket that may be closed: that is an error, and no signal, which would be the end of a
 /// program that does not care for signals.
-pub(super) struct NoSignal<'a>(pub &'a TcpStream);
+pub(super) struct NoSignal<'a> {
+    pub socket: &'a TcpStream,
+    /// More is written at once.
+    pub is_followed: bool,
+}
 
 impl Write for NoSignal<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -371,7 +398,11 @@ impl Write for NoSignal<'_> {
 
     fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut beside = SendAncillaryBuffer::default();
-        Ok(sendmsg(self.0, parts, &mut beside, SendFlags::NOSIGNAL)?)
+        let flags = match self.is_followed {
+            true => SendFlags::NOSIGNAL | SendFlags::MORE,
+            false => SendFlags::NOSIGNAL,
+        };
+        Ok(sendmsg(self.socket, parts, &mut beside, flags)?)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -10,6 +10,7 @@
 //! | 2 `Confirm` | how many packets have been received (u64) |
 //! | 3 `Resume` | generation of the other as it is known (u32), packets received (u64), holds (u8) |
 //! | 4 `Bye` | nothing |
+//! | 5 `Data` that asks to be confirmed at once | as of 1 |
 
 use super::packet::{self, ARGS_LEN, HEAD_LEN, Packet, PacketError};
 use crate::limits::{NET_BODY_MAX, NET_FRAME_MAX};
@@ -19,11 +20,13 @@ const DATA: u8 = 1;
 const CONFIRM: u8 = 2;
 const RESUME: u8 = 3;
 const BYE: u8 = 4;
+const ASKING_DATA: u8 = 5;
 
 /// Bytes of a length.
 const LENGTH: usize = 4;
-/// Where the generation is in a frame, its length included.
-const GENERATION: usize = LENGTH + 1;
+/// Where the kind and the generation are in a frame, its length included.
+const KIND: usize = LENGTH;
+const GENERATION: usize = KIND + 1;
 /// Bytes of a data frame before its packet.
 const DATA_HEAD: usize = LENGTH + 1 + 4 + 8;
 /// Longest frame, without its length.
@@ -54,6 +57,8 @@ pub enum Content<'a> {
     Data {
         /// Counts the packets of this direction, from 0.
         number: u64,
+        /// It is to be confirmed at once.
+        asks: bool,
         /// The packet.
         packet: Packet<'a>,
     },
@@ -112,11 +117,11 @@ impl<'a> Frame<'a> {
         let (&kind, rest) = frame.split_first().ok_or(FrameError::Short)?;
         let (generation, mut rest) = take_u32(rest)?;
         let content = match kind {
-            DATA => {
-                let number = take_u64(&mut rest)?;
-                let packet = Packet::decode(std::mem::take(&mut rest))?;
-                Content::Data { number, packet }
-            }
+            DATA | ASKING_DATA => Content::Data {
+                number: take_u64(&mut rest)?,
+                asks: kind == ASKING_DATA,
+                packet: Packet::decode(std::mem::take(&mut rest))?,
+            },
             CONFIRM => Content::Confirm {
                 received: take_u64(&mut rest)?,
             },
@@ -161,7 +166,7 @@ pub fn data_len(args: Option<&Args>, body: Option<Body<'_>>) -> usize {
     DATA_HEAD + packet::encoded_len(args, body)
 }
 
-/// Appends the frame of a packet; its generation is given by [`stamp`].
+/// Appends the frame of a packet; its generation and whether it asks to be confirmed are given by [`stamp`].
 pub fn put_data(
     number: u64,
     head: &Head,
@@ -216,9 +221,16 @@ fn put_head(kind: u8, generation: u32, length: usize, out: &mut Vec<u8>) {
     out.extend_from_slice(&generation.to_le_bytes());
 }
 
-/// Gives the first frame of `frames`, one of ours, a generation.
-pub fn stamp(frames: &mut [u8], generation: u32) {
+/// Gives the first frame of `frames`, one of ours with a packet, a generation, and has it ask to be confirmed
+/// at once or not.
+pub fn stamp(frames: &mut [u8], generation: u32, asks: bool) {
+    frames[KIND] = if asks { ASKING_DATA } else { DATA };
     frames[GENERATION..GENERATION + 4].copy_from_slice(&generation.to_le_bytes());
+}
+
+/// Whether the first frame of `frames`, one of ours, asks to be confirmed at once.
+pub fn asks_first(frames: &[u8]) -> bool {
+    frames.get(KIND) == Some(&ASKING_DATA)
 }
 
 /// How many bytes the first frame of `frames`, one of ours, takes, its length included.
@@ -253,7 +265,11 @@ mod tests {
         put_bye(1, &mut out);
         let at = out.len();
         put_data(5, &HEAD, None, Some(Body::whole(&source)), &mut out);
-        stamp(&mut out[at..], 1);
+        stamp(&mut out[at..], 1, false);
+        let at = out.len();
+        put_data(6, &HEAD, None, None, &mut out);
+        stamp(&mut out[at..], 1, true);
+        assert!(asks_first(&out[at..]));
         let golden: &[&[u8]] = &[
             &[
                 18, 0, 0, 0, 3, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 1,
@@ -262,6 +278,8 @@ mod tests {
             &[5, 0, 0, 0, 4, 1, 0, 0, 0],
             &[30, 0, 0, 0, 1, 1, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0],
             &[1, 1, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 7],
+            &[29, 0, 0, 0, 5, 1, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0],
+            &[1, 1, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0],
         ];
         assert_eq!(out, golden.concat());
         let mut rest = &out[..];
@@ -271,8 +289,11 @@ mod tests {
             assert_eq!(frame.generation, 1);
             contents.push(frame.content);
         }
-        let (head, args, body) = (HEAD, Args::default(), &[7][..]);
-        let packet = Packet { head, args, body };
+        let packet = |body| Packet {
+            head: HEAD,
+            args: Args::default(),
+            body,
+        };
         let expected = [
             Content::Resume {
                 seen: 2,
@@ -281,7 +302,16 @@ mod tests {
             },
             Content::Confirm { received: 4 },
             Content::Bye,
-            Content::Data { number: 5, packet },
+            Content::Data {
+                number: 5,
+                asks: false,
+                packet: packet(&[7]),
+            },
+            Content::Data {
+                number: 6,
+                asks: true,
+                packet: packet(&[]),
+            },
         ];
         assert_eq!(contents, expected);
     }

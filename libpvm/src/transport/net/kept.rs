@@ -4,15 +4,18 @@
 //! end of the younger one, which takes the older one's place when all of that is confirmed. So no byte
 //! is ever moved. A mark says from where on nothing has gone out on the present carrier.
 //!
+//! # Asking to be confirmed
+//! The receiver confirms when it has something to send, or when it is asked; a frame asks that leaves half
+//! of the window without a question, so that the other half keeps the carrier busy meanwhile.
+//!
 //! # Bodies that stay where they lie
-//! Most of a large message is not copied: its bodies are leased, and only the heads of their frames are in
-//! the runs. A lease ends when its packet is confirmed, and a send only when all its leases have ended. So
-//! they must end without anybody asking: of the last [`DIRECT_CONFIRM_BYTES`] of a message, which the
-//! receiver may leave unconfirmed for long, nothing is leased.
+//! A large message is not copied: its bodies are leased, and only the heads of their frames are in the
+//! runs. A lease ends when its packet is confirmed, and a send only when all its leases have ended. So the
+//! last packet of such a message asks.
 
 use super::frame;
 use crate::datatype::Lease;
-use crate::limits::{DIRECT_CONFIRM_BYTES, NET_CONFIRM_BYTES, NET_WINDOW};
+use crate::limits::{NET_FRAME_MAX, NET_LENT_MIN, NET_WINDOW};
 use crate::transport::{Args, Body, Head};
 use std::collections::VecDeque;
 
@@ -22,26 +25,38 @@ const IDLE_ROOM: usize = 64 << 10;
 /// then does not give its memory back each time, and the next small messages do not keep it for long.
 const DECAY: usize = 16;
 /// Leased bodies that are ready at a time.
-const LEASES_MAX: usize = 8;
+const LEASES_MAX: usize = 16;
 /// Parts of what is ready: before, between and behind them, and once from run to run.
 pub(super) const PARTS_MAX: usize = 2 * LEASES_MAX + 2;
-const _: () = assert!(NET_CONFIRM_BYTES <= DIRECT_CONFIRM_BYTES);
+// When all is confirmed but what did not ask, another frame fits.
+const _: () = assert!(NET_FRAME_MAX <= NET_WINDOW / 2);
 
 /// A frame: its place in the runs, counted through both, and the number of its packet.
 type Mark = (usize, u64);
+
+/// A body that is not in the runs.
+struct Lent {
+    /// Number of its packet.
+    number: u64,
+    lease: Lease,
+    /// The message ends with it.
+    is_last: bool,
+}
 
 /// Outgoing frames, oldest first.
 pub(super) struct Kept {
     old: Vec<u8>,
     new: Vec<u8>,
-    /// Bodies that are not in the runs, by number of their packets.
-    leases: VecDeque<(u64, Lease)>,
+    /// By number.
+    lent: VecDeque<Lent>,
     /// Most bytes that are kept, and that have gone out on the present carrier and are not confirmed. It
     /// may be less than what is kept: that was for another carrier.
     window: usize,
     /// Bytes of all frames, and of those that have gone out on this carrier.
     bytes: usize,
     gone: usize,
+    /// Of those that have gone out, what came after the last one that asked to be confirmed.
+    unasked: usize,
     /// The oldest packet that is not confirmed.
     first: Mark,
     /// The first packet that has not gone out on this carrier.
@@ -59,10 +74,11 @@ impl Default for Kept {
         Self {
             old: Vec::new(),
             new: Vec::new(),
-            leases: VecDeque::new(),
+            lent: VecDeque::new(),
             window: NET_WINDOW,
             bytes: 0,
             gone: 0,
+            unasked: 0,
             first: (0, 0),
             next: (0, 0),
             fresh: 0,
@@ -77,12 +93,17 @@ pub struct Ready<'a> {
     parts: [&'a [u8]; PARTS_MAX],
     count: usize,
     len: usize,
+    is_followed: bool,
 }
 
 impl Default for Ready<'_> {
     fn default() -> Self {
-        let (parts, count, len) = ([&[][..]; PARTS_MAX], 0, 0);
-        Self { parts, count, len }
+        Self {
+            parts: [&[][..]; PARTS_MAX],
+            count: 0,
+            len: 0,
+            is_followed: false,
+        }
     }
 }
 
@@ -95,6 +116,11 @@ impl<'a> Ready<'a> {
     /// Whether there is nothing.
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// Whether there is more, which can go out as soon as this has gone.
+    pub fn is_followed(&self) -> bool {
+        self.is_followed
     }
 
     /// The parts.
@@ -121,7 +147,11 @@ impl Kept {
         match body.and_then(lease) {
             Some(lease) => {
                 frame::put_data_head(self.end, head, args, lease.bytes().len(), &mut self.new);
-                self.leases.push_back((self.end, lease));
+                self.lent.push_back(Lent {
+                    number: self.end,
+                    lease,
+                    is_last: body.is_some_and(|body| body.rest == 0),
+                });
             }
             None => frame::put_data(self.end, head, args, body, &mut self.new),
         }
@@ -148,8 +178,9 @@ impl Kept {
                 false => self.next = self.after(self.first),
             }
             self.first = self.after(self.first);
-            self.leases.pop_front_if(|lease| lease.0 < self.first.1);
+            self.lent.pop_front_if(|lent| lent.number < self.first.1);
         }
+        self.unasked = self.unasked.min(self.gone);
         if self.first.1 == self.end {
             self.rest();
         } else if self.first.0 > 0 && self.first.0 >= self.old.len() {
@@ -161,7 +192,7 @@ impl Kept {
     /// Everything that is kept has to go out again.
     pub fn rewind(&mut self) {
         self.next = self.first;
-        self.gone = 0;
+        (self.gone, self.unasked) = (0, 0);
     }
 
     /// Frames that are to go out, some of those that fit `limit` and the window, and at least one if
@@ -175,11 +206,11 @@ impl Kept {
         let (mut place, mut mark) = (self.next.0, self.next);
         while mark.1 < end.1 {
             let after = self.after(mark);
-            if let Some(lease) = self.lease_of(mark.1) {
+            if let Some(lent) = self.lent(mark.1) {
                 for part in self.run(place, after.0) {
                     ready.push(part);
                 }
-                ready.push(lease.bytes());
+                ready.push(lent.lease.bytes());
                 place = after.0;
             }
             mark = after;
@@ -187,6 +218,8 @@ impl Kept {
         for part in self.run(place, end.0) {
             ready.push(part);
         }
+        ready.is_followed =
+            end.1 < self.end && self.gone + ready.len + self.len_at(end) <= self.window;
         ready
     }
 
@@ -196,14 +229,19 @@ impl Kept {
         let (mut gone, mut last) = (0, self.next);
         while gone < bytes {
             last = self.next;
-            gone += self.len_at(last);
+            let len = self.len_at(last);
+            gone += len;
+            self.unasked = match frame::asks_first(self.frames(last.0)) {
+                true => 0,
+                false => self.unasked + len,
+            };
             self.next = self.after(last);
         }
         self.gone += gone;
         self.fresh = self.fresh.max(self.next.1);
         let rest = gone - bytes;
         let head = &self.frames(last.0)[..self.next.0 - last.0];
-        let body = self.lease_of(last.1).map_or(&[][..], Lease::bytes);
+        let body = self.lent(last.1).map_or(&[][..], |lent| lent.lease.bytes());
         let of_body = rest.min(body.len());
         let of_head = rest - of_body;
         [&head[head.len() - of_head..], &body[body.len() - of_body..]]
@@ -235,29 +273,35 @@ impl Kept {
         let is_empty = self.first.1 == self.end;
         if is_empty {
             (self.old, self.new, self.needed) = (Vec::new(), Vec::new(), 0);
-            self.leases = VecDeque::new();
+            self.lent = VecDeque::new();
         }
         is_empty
     }
 
     #[cfg(all(test, not(loom)))]
     pub fn memory(&self) -> usize {
-        self.old.capacity()
-            + self.new.capacity()
-            + self.leases.capacity() * size_of::<(u64, Lease)>()
+        self.old.capacity() + self.new.capacity() + self.lent.capacity() * size_of::<Lent>()
     }
 
-    /// Gives a generation to the frames that are to go out, and says where they end.
+    /// Gives a generation to the frames that are to go out, has some of them ask, and says where they end.
     fn stamp(&mut self, generation: u32, limit: usize) -> Mark {
         let room = self.window.saturating_sub(self.gone);
         let (mut end, mut bytes, mut leases) = (self.next, 0, 0);
+        let mut unasked = self.unasked;
         while end.1 < self.end && leases < LEASES_MAX {
-            bytes += self.len_at(end);
+            let len = self.len_at(end);
+            bytes += len;
             if end != self.next && bytes > limit.min(room) {
                 break;
             }
-            frame::stamp(self.frames_mut(end.0), generation);
-            leases += usize::from(self.lease_of(end.1).is_some());
+            let lent = self.lent(end.1);
+            leases += usize::from(lent.is_some());
+            unasked += len;
+            let asks = unasked >= self.window / 2 || lent.is_some_and(|lent| lent.is_last);
+            if asks {
+                unasked = 0;
+            }
+            frame::stamp(self.frames_mut(end.0), generation, asks);
             end = self.after(end);
         }
         end
@@ -292,14 +336,15 @@ impl Kept {
 
     /// Where the frame behind one is.
     fn after(&self, mark: Mark) -> Mark {
-        let leased = self.lease_of(mark.1).map_or(0, |lease| lease.bytes().len());
-        (mark.0 + self.len_at(mark) - leased, mark.1 + 1)
+        let lent = self.lent(mark.1);
+        let elsewhere = lent.map_or(0, |lent| lent.lease.bytes().len());
+        (mark.0 + self.len_at(mark) - elsewhere, mark.1 + 1)
     }
 
-    /// The body of a packet, if it is leased.
-    fn lease_of(&self, number: u64) -> Option<&Lease> {
-        let place = self.leases.binary_search_by_key(&number, |lease| lease.0);
-        Some(&self.leases[place.ok()?].1)
+    /// The body of a packet, if it is not in the runs.
+    fn lent(&self, number: u64) -> Option<&Lent> {
+        let place = self.lent.binary_search_by_key(&number, |lent| lent.number);
+        Some(&self.lent[place.ok()?])
     }
 
     /// From one place to another: what of it is in the older run, and in the younger one.
@@ -335,9 +380,9 @@ impl Kept {
     }
 }
 
-/// The body in its place, if it is of those that are certain to be confirmed soon.
+/// The body in its place, if its message is large enough.
 fn lease(body: Body<'_>) -> Option<Lease> {
-    match body.rest >= DIRECT_CONFIRM_BYTES {
+    match body.offset + body.len + body.rest >= NET_LENT_MIN {
         true => body.source.lease(body.offset, body.len),
         false => None,
     }

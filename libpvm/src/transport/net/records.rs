@@ -2,7 +2,7 @@
 //! records go out as many at a time as there is room for.
 
 use super::direct::{DirectError, NoSignal, ready};
-use crate::limits::{DIRECT_BATCH, DIRECT_BUFFER};
+use crate::limits::{DIRECT_BUFFER, TLS_BATCH};
 use rustls::Connection;
 use std::io::{ErrorKind, IoSlice, Read, Write};
 use std::net::TcpStream;
@@ -20,7 +20,7 @@ pub(super) struct Tls {
 impl Tls {
     /// Begins.
     pub fn over(mut connection: Connection) -> Box<Self> {
-        connection.set_buffer_limit(Some(DIRECT_BATCH));
+        connection.set_buffer_limit(Some(TLS_BATCH));
         Box::new(Self {
             connection,
             came: Box::default(),
@@ -79,7 +79,10 @@ impl Tls {
             self.taken = self.end - rest.len();
             if let Err(error) = self.connection.process_new_packets() {
                 // The other end is told why, if it can be told at once.
-                let _ = self.connection.write_tls(&mut NoSignal(socket));
+                let _ = self.connection.write_tls(&mut NoSignal {
+                    socket,
+                    is_followed: false,
+                });
                 return Err(error.into());
             }
         }
@@ -91,7 +94,7 @@ impl Tls {
     /// The connection is over.
     pub fn write(
         &mut self,
-        socket: &TcpStream,
+        socket: &mut NoSignal<'_>,
         parts: &[IoSlice<'_>],
     ) -> Result<(usize, bool), DirectError> {
         let mut writer = self.connection.writer();
@@ -102,7 +105,7 @@ impl Tls {
             _ => writer.write_vectored(parts)?,
         };
         let written = match self.connection.wants_write() {
-            true => ready(self.connection.write_tls(&mut NoSignal(socket)))?,
+            true => ready(self.connection.write_tls(socket))?,
             false => None,
         };
         Ok((taken, written.is_some()))

@@ -25,16 +25,16 @@
 //!   dropped without another.
 //!
 //! # Confirming
-//! With every packet that goes the other way, else after [`NET_CONFIRM_BYTES`] or as
-//! [`Session::confirm_after`] says, else with the first
-//! packet after a pause, so that single messages are confirmed when they come and streams of small
-//! ones are not answered one by one. At once when the other leaves (`Bye`).
+//! With every packet that goes the other way, else when the other asks for it, which it does when half of
+//! its window has gone out, else with the first packet after a pause, so that single messages are confirmed
+//! when they come and streams of small ones are not answered one by one. At once when the other leaves
+//! (`Bye`).
 
 use super::frame::{self, Content, Frame, FrameError};
 use super::kept::{Kept, Ready};
 use super::packet::Packet;
 use crate::datatype::lend;
-use crate::limits::{DIRECT_WINDOW, NET_CONFIRM_BYTES, NET_CONFIRM_PAUSE_MS, NET_WINDOW};
+use crate::limits::{DIRECT_WINDOW, NET_CONFIRM_PAUSE_MS, NET_WINDOW};
 use crate::transport::{Args, Body, Head, Kind};
 use std::time::{Duration, Instant};
 
@@ -79,9 +79,8 @@ pub struct Session {
     received: u64,
     /// What the other was told of `received`.
     confirmed: u64,
-    /// Bytes of the packets between the two, and how many are let be.
-    unconfirmed_bytes: usize,
-    confirm_after: usize,
+    /// One of the packets between the two asks to be confirmed.
+    is_asked: bool,
     confirmed_at: Option<Instant>,
 }
 
@@ -122,7 +121,6 @@ impl Session {
         self.holds = self.kept.is_open();
         self.kept.rewind();
         self.kept.set_window(NET_WINDOW);
-        self.confirm_after = NET_CONFIRM_BYTES;
     }
 
     /// As [`Session::carrier_up`], for one on which nobody else holds what the other does not look at: the
@@ -137,12 +135,6 @@ impl Session {
     pub fn last_carrier_up(&mut self) {
         self.wide_carrier_up();
         self.holds = false;
-    }
-
-    /// Packets are confirmed after so many bytes until the next carrier, as the one that brings them does
-    /// best.
-    pub fn confirm_after(&mut self, bytes: usize) {
-        self.confirm_after = bytes;
     }
 
     /// There is none any more.
@@ -175,7 +167,11 @@ impl Session {
             return self.unless_unanswered(CarrierError::Impossible);
         }
         match content {
-            Content::Data { number, packet } => self.on_data(number, packet, frame.len()),
+            Content::Data {
+                number,
+                asks,
+                packet,
+            } => self.on_data(number, asks, packet),
             Content::Confirm { received } => self.on_confirm(received).map(|()| None),
             Content::Bye => {
                 self.peer_leaves = true;
@@ -314,8 +310,8 @@ impl Session {
     fn on_data<'a>(
         &mut self,
         number: u64,
+        asks: bool,
         packet: Packet<'a>,
-        bytes: usize,
     ) -> Result<Option<Packet<'a>>, CarrierError> {
         let expected = self.received;
         if number > expected {
@@ -326,7 +322,7 @@ impl Session {
             return Ok(None);
         }
         self.received += 1;
-        self.unconfirmed_bytes += bytes;
+        self.is_asked |= asks;
         Ok(Some(packet))
     }
 
@@ -346,14 +342,12 @@ impl Session {
     fn confirms(&self, now: Instant) -> bool {
         let long_ago = |at: Instant| now.saturating_duration_since(at) >= PAUSE;
         self.owes_confirmation()
-            && (self.peer_leaves
-                || self.unconfirmed_bytes >= self.confirm_after
-                || self.confirmed_at.is_none_or(long_ago))
+            && (self.peer_leaves || self.is_asked || self.confirmed_at.is_none_or(long_ago))
     }
 
     fn has_confirmed(&mut self, now: Instant) {
         self.confirmed = self.received;
-        self.unconfirmed_bytes = 0;
+        self.is_asked = false;
         self.confirmed_at = Some(now);
     }
 }

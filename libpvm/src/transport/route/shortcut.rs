@@ -6,8 +6,8 @@
 
 use super::Route;
 use crate::limits::{
-    DIRECT_AFTER_BYTES, DIRECT_AFTER_PACKETS, DIRECT_BATCH, DIRECT_CONFIRM_BYTES,
-    DIRECT_DEADLINE_MS, DIRECT_PAUSE_MAX_MS, DIRECT_PAUSE_MIN_MS, NET_BATCH,
+    DIRECT_AFTER_BYTES, DIRECT_AFTER_PACKETS, DIRECT_DEADLINE_MS, DIRECT_PAUSE_MAX_MS,
+    DIRECT_PAUSE_MIN_MS, NET_BATCH,
 };
 use crate::transport::net::direct::{Credentials, Direct, DirectError};
 use crate::transport::net::meeting::{Meeting, Met};
@@ -254,10 +254,8 @@ impl Shortcut {
 
     /// Bytes of frames that the session's carrier is given at once.
     pub fn batch(&self) -> usize {
-        match self.is_open() {
-            true => DIRECT_BATCH,
-            false => NET_BATCH,
-        }
+        let open = self.open.as_ref();
+        open.map_or(NET_BATCH, |open| open.direct.batch())
     }
 
     /// Whether frames can be given to the session's carrier now; the daemons always take some.
@@ -296,8 +294,6 @@ impl Open {
             }
         }
         if any && !self.is_heard {
-            // Before, the other's window may be the narrow one.
-            session.confirm_after(DIRECT_CONFIRM_BYTES);
             self.is_heard = true;
         }
         Ok(any)

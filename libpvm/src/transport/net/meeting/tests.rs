@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::datatype::Source;
-use crate::limits::{DIRECT_BUFFER, DIRECT_CONFIRM_BYTES};
+use crate::limits::{DIRECT_BUFFER, NET_LENT_MIN};
 use crate::transport::net::session::Session;
 use crate::transport::net::tls::Certificates;
 use crate::transport::{Body, Head, Kind};
@@ -249,7 +249,7 @@ impl Task {
             if !self.sent.is_multiple_of(3) {
                 source.share(); // and is leased
             }
-            let rest = DIRECT_CONFIRM_BYTES;
+            let rest = NET_LENT_MIN;
             let whole = Body::whole(&source);
             let body = (!source.is_empty()).then_some(Body { rest, ..whole });
             if !self.session.send(&head(self.sent), None, body) {
@@ -303,7 +303,7 @@ fn a_reader_that_does_not_read_stops_the_writer_not_the_program() {
         let [mut a, _b] = meet(credentials(tls)).map(Option::unwrap);
         let junk = vec![0; DIRECT_BUFFER];
         let mut rounds = 0;
-        while a.write(&[&junk]).unwrap().1 > 0 {
+        while a.write(&[&junk], false).unwrap().1 > 0 {
             rounds += 1;
             assert!(rounds < 1000, "it takes everything");
         }
