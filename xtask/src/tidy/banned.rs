@@ -39,6 +39,7 @@ const UNSAFE: &[&str] = &[
     "libpvm/src/sync",
     "libpvm/src/datatype",
     "libpvm/src/session",
+    "libpvm/src/transport/net/path.rs",
     "libpvm/src/transport/shm",
     "libpvm/tests",
     "daemon/src/host",

@@ -6,6 +6,7 @@
 
 use super::direct::{Credentials, Direct, DirectError};
 use super::greeting::Side;
+use super::path::Pace;
 use crate::limits::DIRECT_CANDIDATES_MAX;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -38,6 +39,8 @@ pub struct Meeting {
     credentials: Credentials,
     deadline: Instant,
     listener: Option<TcpListener>,
+    /// Of all its sockets.
+    pace: Pace,
     candidates: Vec<Candidate>,
 }
 
@@ -58,11 +61,13 @@ impl Meeting {
                 .or_else(|_| TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)))?,
         };
         listener.set_nonblocking(true)?;
+        let pace = Pace::put_by(&listener);
         let port = listener.local_addr()?.port();
         let meeting = Self {
             credentials,
             deadline,
             listener: Some(listener),
+            pace,
             candidates: Vec::new(),
         };
         Ok((meeting, port))
@@ -71,13 +76,18 @@ impl Meeting {
     /// Dials all these addresses, the first [`DIRECT_CANDIDATES_MAX`] of them.
     pub fn dial(credentials: Credentials, addresses: &[SocketAddr], deadline: Instant) -> Self {
         let addresses = addresses.iter().take(DIRECT_CANDIDATES_MAX);
-        let sockets = addresses.filter_map(|address| begin_to_connect(address).ok());
-        Self {
+        let mut meeting = Self {
             credentials,
             deadline,
             listener: None,
-            candidates: sockets.map(Candidate::Connecting).collect(),
+            pace: Pace::default(),
+            candidates: Vec::new(),
+        };
+        for (socket, pace) in addresses.filter_map(|address| begin_to_connect(address).ok()) {
+            meeting.candidates.push(Candidate::Connecting(socket));
+            meeting.pace = pace;
         }
+        meeting
     }
 
     /// Goes on as far as it goes without waiting. What it returns in the end it returns once.
@@ -129,6 +139,7 @@ impl Meeting {
         while self.candidates.len() < DIRECT_CANDIDATES_MAX
             && let Ok((socket, _)) = listener.accept()
         {
+            self.pace.take_up(&socket);
             if let Ok(direct) = Direct::begin(socket, Side::Listens, &self.credentials) {
                 self.candidates.push(Candidate::Greeting(Box::new(direct)));
             }
@@ -142,6 +153,7 @@ impl Meeting {
                 false => return Ok(Candidate::Connecting(socket)),
                 true => {
                     let socket = TcpStream::from(socket);
+                    self.pace.take_up(&socket);
                     Box::new(Direct::begin(socket, Side::Dials, &self.credentials)?)
                 }
             },
@@ -164,15 +176,16 @@ impl Candidate {
     }
 }
 
-fn begin_to_connect(address: &SocketAddr) -> rustix::io::Result<OwnedFd> {
+fn begin_to_connect(address: &SocketAddr) -> rustix::io::Result<(OwnedFd, Pace)> {
     let family = match address {
         SocketAddr::V4(_) => AddressFamily::INET,
         SocketAddr::V6(_) => AddressFamily::INET6,
     };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(family, SocketType::STREAM, flags, None)?;
+    let pace = Pace::put_by(&socket);
     match connect(&socket, address) {
-        Ok(()) | Err(Errno::INPROGRESS) => Ok(socket),
+        Ok(()) | Err(Errno::INPROGRESS) => Ok((socket, pace)),
         Err(error) => Err(error),
     }
 }

@@ -4,7 +4,7 @@
 //! - [`frame`]: what a carrier moves;
 //! - [`session`]: numbers, confirmations and going on with another carrier;
 //! - [`meeting`], [`direct`]: a carrier, one TCP connection between the two, perhaps in the `records` of
-//!   TLS; [`tls`] and [`greeting`] make sure who is at the other end.
+//!   TLS; [`tls`] and [`greeting`] make sure who is at the other end, `path` that the way is used.
 //!
 //! The first three do no input or output. The other carrier, the daemons, is in
 //! [`route`](super::route).
@@ -15,6 +15,7 @@ pub mod greeting;
 mod kept;
 pub mod meeting;
 pub mod packet;
+mod path;
 mod records;
 pub mod session;
 pub mod tls;
