@@ -5,8 +5,8 @@
 //! is ever moved. A mark says from where on nothing has gone out on the present carrier.
 //!
 //! # Asking to be confirmed
-//! The receiver confirms when it has something to send, or when it is asked; a frame asks that leaves half
-//! of the window without a question, so that the other half keeps the carrier busy meanwhile.
+//! The receiver confirms when it has something to send, or when it is asked; a frame asks when a quarter
+//! of the window has gone out without, so that the rest keeps the carrier busy meanwhile.
 //!
 //! # Bodies that stay where they lie
 //! A large message is not copied: its bodies are leased, and only the heads of their frames are in the
@@ -297,7 +297,7 @@ impl Kept {
             let lent = self.lent(end.1);
             leases += usize::from(lent.is_some());
             unasked += len;
-            let asks = unasked >= self.window / 2 || lent.is_some_and(|lent| lent.is_last);
+            let asks = unasked >= self.window / 4 || lent.is_some_and(|lent| lent.is_last);
             if asks {
                 unasked = 0;
             }

@@ -25,8 +25,8 @@
 //!   dropped without another.
 //!
 //! # Confirming
-//! With every packet that goes the other way, else when the other asks for it, which it does when half of
-//! its window has gone out, else with the first packet after a pause, so that single messages are confirmed
+//! With every packet that goes the other way, else when the other asks for it, which it does when a quarter
+//! of its window has gone out, else with the first packet after a pause, so that single messages are confirmed
 //! when they come and streams of small ones are not answered one by one. At once when the other leaves
 //! (`Bye`).
 
