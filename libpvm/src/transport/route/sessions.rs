@@ -170,6 +170,13 @@ impl Sessions {
         live.is_some_and(|live| live.session.is_flushed())
     }
 
+    /// How many carriers a peer has had for what it sends here.
+    #[cfg(all(test, not(loom)))]
+    pub fn carriers(&self, peer: Peer) -> u32 {
+        let live = self.remotes.get(peer.index()).and_then(Remote::live);
+        live.map_or(0, |live| live.session.peer_generation())
+    }
+
     /// Bytes of memory for messages.
     #[cfg(all(test, not(loom)))]
     pub fn memory(&self) -> usize {

@@ -39,7 +39,7 @@ struct Attempt {
     listens: bool,
 }
 
-/// The direct connection with one peer.
+/// The direct connection with one peer: it stands, or is being made, or neither.
 #[derive(Default)]
 pub(super) struct Shortcut {
     open: Option<Open>,
@@ -100,13 +100,18 @@ impl Shortcut {
     }
 
     /// Begins to connect as offered. Returns the port at which the peer is waited for, if it is;
-    /// `None`: the offer is of no use. If both have asked, the one that `listens_first` listens.
+    /// `None`: the offer is of no use, as when there is a connection. If both have asked, the one that
+    /// `listens_first` listens.
     pub fn begin(
         &mut self,
         offer: &RouteOffer,
         listens_first: bool,
         now: Instant,
     ) -> Option<Option<u16>> {
+        if self.is_open() {
+            // Both have asked, and the other answer was faster.
+            return None;
+        }
         let credentials = credentials(offer)?;
         let attempt = self.attempt.as_ref();
         let mine = attempt.is_some_and(|attempt| attempt.listens)
@@ -136,7 +141,7 @@ impl Shortcut {
         Some(None)
     }
 
-    /// Goes on connecting. Returns whether there is a connection now, in place of what was before.
+    /// Goes on connecting. Returns whether there is a connection now.
     pub fn meet(&mut self, now: Instant) -> bool {
         let Some(attempt) = &mut self.attempt else {
             return false;
@@ -265,11 +270,10 @@ impl Shortcut {
     }
 
     /// Whether to see what has come costs no more than to ask the system whether there is anything: a
-    /// connection stands, takes all that it is given, and no other one is being made.
+    /// connection stands, and takes all that it is given.
     pub fn is_cheap(&self) -> bool {
         let open = self.open.as_ref();
-        let is_calm = open.is_some_and(|open| open.direct.interest() == PollFlags::IN);
-        is_calm && self.attempt.is_none()
+        open.is_some_and(|open| open.direct.interest() == PollFlags::IN)
     }
 
     /// When [`Shortcut::meet`] is due although no socket is ready.

@@ -4,7 +4,7 @@ use super::*;
 use crate::datatype::Source;
 use crate::limits::{DIRECT_LINGER_MS, NET_FAULTS_MAX, WARM_PEERS_MAX};
 use crate::transport::standin::{self, Desktop, Hub, Log, Weather, head, task};
-use crate::wire::control::{Notify, TaskExited, from_daemon, to_daemon};
+use crate::wire::control::{Notify, OpenRoute, TaskExited, from_daemon, to_daemon};
 use std::time::Duration;
 
 type Far = Routes<Desktop>;
@@ -505,17 +505,25 @@ fn memory_for_quiet_peers_is_given_back() {
 }
 
 #[test]
-fn the_end_of_a_peer_waits_for_no_attempt_to_connect_again() {
+fn a_connection_that_stays_open_delays_the_end_of_its_peer_for_a_while() {
     let hub = Hub::default();
     let mut sides = direct_pair(&hub);
     send(&mut sides[0].0, sides[0].1, 0, None, b"x").unwrap();
     run(&mut sides, are_direct);
-    let quiet = |sides: &mut [(Far, Peer, Log); 2]| {
-        let is_over = |side: &mut (Far, Peer, Log)| !side.0.poll(&mut side.2);
-        sides.iter_mut().all(is_over)
-    };
-    run(&mut sides, quiet);
     let [_, (mut b, to_a, mut log)] = sides;
+    let now = Instant::now();
+    b.sessions.exited(to_a, now);
+    b.sessions.poll_sockets(now, &mut log);
+    assert_eq!(b.sessions.next_gone(), None);
+    let later = now + Duration::from_millis(DIRECT_LINGER_MS);
+    b.sessions.poll_sockets(later, &mut log);
+    assert_eq!(b.sessions.next_gone(), Some(to_a));
+}
+
+#[test]
+fn the_end_of_a_peer_waits_for_no_attempt_to_connect() {
+    let hub = Hub::default();
+    let [_, (mut b, to_a, mut log)] = direct_pair(&hub);
     let offer = RouteOffer {
         listen: true,
         plain: true,
@@ -523,14 +531,13 @@ fn the_end_of_a_peer_waits_for_no_attempt_to_connect_again() {
         ..RouteOffer::default()
     };
     let now = Instant::now();
+    send(&mut b, to_a, 0, None, b"x").unwrap();
     let sockets = b.shm.sockets().unwrap();
     let link = b.shm.link();
     b.sessions.offered(link, (to_a, true), &offer, sockets, now);
+    assert!(b.sessions.is_wired());
     b.sessions.exited(to_a, now);
     b.sessions.poll_sockets(now, &mut log);
-    assert_eq!(b.sessions.next_gone(), None);
-    let later = now + Duration::from_millis(DIRECT_LINGER_MS);
-    b.sessions.poll_sockets(later, &mut log);
     assert_eq!(b.sessions.next_gone(), Some(to_a));
 }
 
@@ -555,4 +562,40 @@ fn a_connection_carries_on_when_the_daemon_takes_nothing_more() {
     run(&mut sides, |sides| {
         sides.iter().all(|side| side.2.tags().last() == Some(&1))
     });
+}
+
+/// Two tasks may ask at the same time, and the second answer come when the first has made a connection.
+#[test]
+fn an_offer_that_comes_late_leaves_the_connection_alone() {
+    for late in [0, 1] {
+        let hub = Hub::default();
+        let mut sides = direct_pair(&hub);
+        let mut tag = 0;
+        let mut exchange = |sides: &mut [(Far, Peer, Log); 2]| {
+            tag += 1;
+            for (far, to, _) in sides.iter_mut() {
+                send(far, *to, tag, None, b"x").unwrap();
+            }
+            run(sides, |sides| {
+                sides.iter().all(|side| side.2.tags().last() == Some(&tag))
+            });
+        };
+        exchange(&mut sides);
+        run(&mut sides, are_direct);
+        exchange(&mut sides);
+        let carriers = |sides: &[(Far, Peer, Log); 2]| {
+            let count = |side: &(Far, Peer, Log)| side.0.sessions.carriers(side.1);
+            sides.each_ref().map(count)
+        };
+        let before = carriers(&sides);
+        let (far, peer, _) = &mut sides[late];
+        let question = OpenRoute {
+            peer: far.task(*peer).bits(),
+        };
+        far.shm.link().post(to_daemon::Body::OpenRoute(question));
+        for _ in 0..200 {
+            exchange(&mut sides);
+        }
+        assert_eq!(carriers(&sides), before, "asked late: {late}");
+    }
 }
