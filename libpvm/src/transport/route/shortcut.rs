@@ -39,11 +39,19 @@ struct Attempt {
     listens: bool,
 }
 
-/// The direct connection with one peer: it stands, or is being made, or neither.
+/// How far the connection is.
+#[derive(Default)]
+enum Way {
+    #[default]
+    None,
+    Making(Attempt),
+    Open(Open),
+}
+
+/// The direct connection with one peer.
 #[derive(Default)]
 pub(super) struct Shortcut {
-    open: Option<Open>,
-    attempt: Option<Attempt>,
+    way: Way,
     /// This task has asked for one, and the offer is on its way until then.
     asked_until: Option<Instant>,
     /// Not asked for before.
@@ -108,15 +116,15 @@ impl Shortcut {
         listens_first: bool,
         now: Instant,
     ) -> Option<Option<u16>> {
-        if self.is_open() {
+        let listens_now = match &self.way {
+            Way::None => None,
+            Way::Making(attempt) => Some(attempt.listens),
             // Both have asked, and the other answer was faster.
-            return None;
-        }
+            Way::Open(_) => return None,
+        };
         let credentials = credentials(offer)?;
-        let attempt = self.attempt.as_ref();
-        let mine = attempt.is_some_and(|attempt| attempt.listens)
-            || self.asked_until.is_some_and(|until| now < until);
-        let theirs = attempt.is_some_and(|attempt| !attempt.listens);
+        let mine = listens_now == Some(true) || self.asked_until.is_some_and(|until| now < until);
+        let theirs = listens_now == Some(false);
         let deadline = now + DEADLINE;
         if offer.listen {
             if theirs && !listens_first {
@@ -127,7 +135,7 @@ impl Shortcut {
             let at = at.map(|address| address.ip());
             let (meeting, port) = Meeting::listen(credentials, at, deadline).ok()?;
             let listens = true;
-            self.attempt = Some(Attempt { meeting, listens });
+            self.way = Way::Making(Attempt { meeting, listens });
             return Some(Some(port));
         }
         if mine && listens_first {
@@ -137,43 +145,41 @@ impl Shortcut {
         let addresses: Vec<SocketAddr> = addresses.filter_map(|text| text.parse().ok()).collect();
         let meeting = Meeting::dial(credentials, &addresses, deadline);
         let listens = false;
-        self.attempt = Some(Attempt { meeting, listens });
+        self.way = Way::Making(Attempt { meeting, listens });
         Some(None)
     }
 
     /// Goes on connecting. Returns whether there is a connection now.
     pub fn meet(&mut self, now: Instant) -> bool {
-        let Some(attempt) = &mut self.attempt else {
+        let Way::Making(attempt) = &mut self.way else {
             return false;
         };
         match attempt.meeting.poll(now) {
-            Met::NotYet => return false,
+            Met::NotYet => false,
             Met::Failed => {
-                self.attempt = None;
                 self.fail(now);
-                return false;
+                false
             }
             Met::Open(direct) => {
-                self.open = Some(Open {
+                self.way = Way::Open(Open {
                     direct,
                     watched: Watched::default(),
                     since: now,
                     is_heard: false,
                 });
+                self.asked_until = None;
+                true
             }
         }
-        self.attempt = None;
-        self.asked_until = None;
-        true
     }
 
-    /// Gives the connection and all attempts up, for a while.
+    /// Gives the connection up, or the attempt to make it, for a while.
     pub fn close(&mut self, now: Instant) {
         let long = |open: &Open| now.saturating_duration_since(open.since) >= PAUSE_MAX;
-        if self.open.as_ref().is_some_and(long) {
+        if self.open().is_some_and(long) {
             self.pause = Duration::ZERO;
         }
-        if self.open.take().is_some() | self.attempt.take().is_some() {
+        if self.is_wired() {
             self.fail(now);
         }
     }
@@ -184,7 +190,22 @@ impl Shortcut {
         self.not_before = None;
     }
 
+    fn open(&self) -> Option<&Open> {
+        match &self.way {
+            Way::Open(open) => Some(open),
+            Way::None | Way::Making(_) => None,
+        }
+    }
+
+    fn open_mut(&mut self) -> Option<&mut Open> {
+        match &mut self.way {
+            Way::Open(open) => Some(open),
+            Way::None | Way::Making(_) => None,
+        }
+    }
+
     fn fail(&mut self, now: Instant) {
+        self.way = Way::None;
         self.asked_until = None;
         self.pause = (self.pause * 2).clamp(PAUSE_MIN, PAUSE_MAX);
         self.not_before = Some(now + self.pause);
@@ -192,7 +213,7 @@ impl Shortcut {
 
     /// Takes what has come into the session; `show` is given each packet.
     pub fn take(&mut self, session: &mut Session, show: impl FnMut(Packet<'_>)) -> Taken {
-        let Some(open) = &mut self.open else {
+        let Some(open) = self.open_mut() else {
             return Taken::All { any: false };
         };
         let worked = open.direct.work();
@@ -210,7 +231,7 @@ impl Shortcut {
     /// # Errors
     /// The connection is over.
     pub fn send(&mut self, session: &mut Session, now: Instant) -> Result<(), DirectError> {
-        match &mut self.open {
+        match self.open_mut() {
             Some(open) => open.direct.carry(session, now),
             None => Ok(()),
         }
@@ -218,69 +239,69 @@ impl Shortcut {
 
     /// Gives memory back that nothing is in. False: something is.
     pub fn give_back(&mut self) -> bool {
-        let open = self.open.as_mut();
-        open.is_none_or(|open| open.direct.give_back())
+        self.open_mut().is_none_or(|open| open.direct.give_back())
     }
 
     /// Bytes of memory for messages.
     #[cfg(all(test, not(loom)))]
     pub fn memory(&self) -> usize {
-        let open = self.open.as_ref();
-        open.map_or(0, |open| open.direct.memory())
+        self.open().map_or(0, |open| open.direct.memory())
     }
 
     /// Has all sockets watched on behalf of `owner`.
     pub fn watch(&mut self, sockets: &Sockets, owner: u32) {
-        if let Some(attempt) = &self.attempt {
-            for (socket, interest) in attempt.meeting.sockets() {
-                sockets.watch(socket, owner, interest, &mut Watched::default());
+        match &mut self.way {
+            Way::None => {}
+            Way::Making(attempt) => {
+                for (socket, interest) in attempt.meeting.sockets() {
+                    sockets.watch(socket, owner, interest, &mut Watched::default());
+                }
             }
-        }
-        if let Some(open) = &mut self.open {
-            let interest = open.direct.interest();
-            sockets.watch(&*open.direct, owner, interest, &mut open.watched);
+            Way::Open(open) => {
+                let interest = open.direct.interest();
+                sockets.watch(&*open.direct, owner, interest, &mut open.watched);
+            }
         }
     }
 
     /// Whether it carries the session.
     pub fn is_open(&self) -> bool {
-        self.open.is_some()
+        self.open().is_some()
     }
 
     /// Whether it does, and the other has shown that it does for it, too.
     pub fn is_heard(&self) -> bool {
-        self.open.as_ref().is_some_and(|open| open.is_heard)
+        self.open().is_some_and(|open| open.is_heard)
     }
 
     /// Whether there are sockets.
     pub fn is_wired(&self) -> bool {
-        self.open.is_some() || self.attempt.is_some()
+        !matches!(self.way, Way::None)
     }
 
     /// Bytes of frames that the session's carrier is given at once.
     pub fn batch(&self) -> usize {
-        let open = self.open.as_ref();
-        open.map_or(NET_BATCH, |open| open.direct.batch())
+        self.open().map_or(NET_BATCH, |open| open.direct.batch())
     }
 
     /// Whether frames can be given to the session's carrier now; the daemons always take some.
     pub fn has_room(&self) -> bool {
-        let open = self.open.as_ref();
-        open.is_none_or(|open| open.direct.wants_frames())
+        self.open().is_none_or(|open| open.direct.wants_frames())
     }
 
     /// Whether to see what has come costs no more than to ask the system whether there is anything: a
     /// connection stands, and takes all that it is given.
     pub fn is_cheap(&self) -> bool {
-        let open = self.open.as_ref();
-        open.is_some_and(|open| open.direct.interest() == PollFlags::IN)
+        self.open()
+            .is_some_and(|open| open.direct.interest() == PollFlags::IN)
     }
 
     /// When [`Shortcut::meet`] is due although no socket is ready.
     pub fn deadline(&self) -> Option<Instant> {
-        self.attempt
-            .as_ref()
-            .map(|attempt| attempt.meeting.deadline())
+        match &self.way {
+            Way::Making(attempt) => Some(attempt.meeting.deadline()),
+            Way::None | Way::Open(_) => None,
+        }
     }
 }
 
