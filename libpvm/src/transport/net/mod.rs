@@ -4,7 +4,8 @@
 //! - [`frame`]: what a carrier moves;
 //! - [`session`]: numbers, confirmations and going on with another carrier;
 //! - [`meeting`], [`direct`]: a carrier, one TCP connection between the two, perhaps in the `records` of
-//!   TLS; [`tls`] and [`greeting`] make sure who is at the other end, `path` that the way is used.
+//!   TLS; [`tls`] and [`greeting`] make sure who is at the other end;
+//!   `path` chooses how the system sends.
 //!
 //! The first three do no input or output. The other carrier, the daemons, is in
 //! [`route`](super::route).

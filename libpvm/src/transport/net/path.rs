@@ -36,8 +36,13 @@ impl Pace {
 
     /// Has a socket that was so connected be paced if the other end is far away.
     pub fn take_up(&self, socket: &TcpStream) {
-        let is_far = || round_trip(socket).is_ok_and(|time| time > NEAR);
-        if let Some(name) = self.0.as_ref().filter(|_| is_far()) {
+        if self.0.is_some() {
+            self.take_up_over(socket, round_trip(socket).unwrap_or_default());
+        }
+    }
+
+    fn take_up_over(&self, socket: &TcpStream, round_trip: Duration) {
+        if let Some(name) = self.0.as_ref().filter(|_| round_trip > NEAR) {
             // Else it goes on unpaced.
             let _ = set_tcp_congestion(socket, name);
         }
@@ -85,11 +90,12 @@ mod tests {
             let (socket, _) = listener.accept().unwrap();
             let expected = if paces { UNPACED } else { name };
             assert_eq!(tcp_congestion(&socket).unwrap(), expected);
-            pace.take_up(&socket);
-            let is_far = round_trip(&socket).unwrap() > NEAR;
-            let expected = if paces && !is_far { UNPACED } else { name };
+            pace.take_up_over(&socket, NEAR);
             assert_eq!(tcp_congestion(&socket).unwrap(), expected);
-            drop(other);
+            pace.take_up_over(&socket, 2 * NEAR);
+            assert_eq!(tcp_congestion(&socket).unwrap(), name);
+            let measured = round_trip(&other).unwrap();
+            assert!(!measured.is_zero() && measured < Duration::from_secs(60));
         }
     }
 }
