@@ -19,9 +19,9 @@ impl<T: Transport> Engine<T> {
     }
 
     /// Looks once for the message that a receive posted now would take, small and the very next thing that
-    /// its sender has sent; what is longer than its room is cut. A little longer if it is the `only` one that is looked for.
-    /// `room` is asked for when it is there; `None`: it stays where it is. What came is told in `envelope`, for the
-    /// reason that [`Engine::receive_at_once`] gives.
+    /// its sender has sent, and for a little while if it is the `only` one that is looked for. `room` is asked
+    /// for when it is there, and what does not fit is cut; `None`: it stays where it is. What came is told in
+    /// `envelope`, for the reason that [`Engine::receive_at_once`] gives.
     #[inline]
     pub fn look_for<'a>(
         &mut self,
