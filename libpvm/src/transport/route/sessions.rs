@@ -77,7 +77,7 @@ impl Sessions {
         if !live.session.send(head, args, body) {
             return Err(SendError::Full);
         }
-        // The parts of a large message go out several at a time, each batch while it is still in the cache.
+        // The parts of a large message go out many at a time: few writes make few packets.
         let waits = head.kind == Kind::Data && live.session.unsent() < live.shortcut.batch();
         let now = Instant::now();
         if live
